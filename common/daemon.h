@@ -1,0 +1,58 @@
+/* The skeleton of every daemon: one const table, one call in main.
+ * Order: options (--config FILE, --check-config, --dump-config, --version, --help) -> config -> log -> folders and keys
+ * -> keeper forks -> child: drop (hs_privs_drop) -> loop, journal, bus, trace -> start (restore) -> ready -> run ->
+ * stop. SIGTERM stops: keeper passes it on, child calls stop and drains for at most 3 s. Home is $HOOKSWITCH_HOME or
+ * ./var. Answers daemon.status, daemon.metrics, daemon.trace and log.set for its daemon.
+ */
+#ifndef HS_DAEMON_H
+#define HS_DAEMON_H
+
+#include "bus.h"
+#include "config.h"
+
+/* What a daemon lives in. Valid from start to stop. */
+struct hs_house {
+	const struct hs_config *config;
+	uv_loop_t *loop;
+	struct hs_bus *bus;
+	struct hs_keep *keep;
+	struct hs_journal *journal; /* NULL when journal_bytes is 0 */
+	enum hs_role role;
+	const char *home;        /* HOOKSWITCH_HOME */
+	const char *folder;      /* home/<name>, ours alone */
+	const char *incarnation; /* id of this process */
+	bool predecessor_died;
+	void *daemon; /* the daemon's own struct, set by start */
+};
+
+struct hs_daemon {
+	const char *name;
+	enum hs_role role;
+	size_t journal_bytes;        /* ring for facts; 0: tells none */
+	const struct hs_door *doors; /* served with house->daemon as context */
+	size_t doors_count;
+
+	/* Keeper, before the fork, with the starter's rights: may open what needs them and hold it by name. NULL:
+	 * nothing. */
+	int (*open)(const struct hs_config *config, const char *home, int (*hold)(const char *name, int fd));
+
+	/* Child, sandboxed: builds everything and restores. 0 or -errno with a log line. */
+	int (*start)(struct hs_house *house);
+
+	/* Child: begins to end; the loop runs until hs_daemon_stopped or 3 s. NULL: nothing to do. */
+	void (*stop)(struct hs_house *house);
+
+	/* Child: frees everything, after the loop. */
+	void (*finish)(struct hs_house *house);
+};
+
+/* main: return hs_daemon_main(argc, argv, &sipd); */
+int hs_daemon_main(int argc, char **argv, const struct hs_daemon *daemon);
+
+/* stop has done its work. */
+void hs_daemon_stopped(struct hs_house *house);
+
+/* Something is less than meant: shown in /health and metrics until cleared with NULL. name tells reasons apart. */
+void hs_daemon_degraded(struct hs_house *house, const char *name, const char *why);
+
+#endif

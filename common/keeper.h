@@ -1,0 +1,38 @@
+/* The keeper: starts the sandboxed child, holds descriptors for it, restarts it at once when it dies.
+ * Called by daemon.c only; children use the hs_keep_* half. Parses nothing from outside: over its socket pair it takes
+ * a name of up to 63 bytes and one descriptor, as with systemd's descriptor store.
+ * Owns a duplicate of every descriptor it holds, at most HS_KEEP_MAX.
+ */
+#ifndef HS_KEEPER_H
+#define HS_KEEPER_H
+
+#include <stdbool.h>
+
+#define HS_KEEP_MAX 16384
+#define HS_KEEP_NAME 64
+
+struct hs_keep; /* the child's end */
+
+/* Holds a duplicate of fd under name; an older one of that name is closed. Blocks for no one: -EAGAIN when the keeper
+ * is stuck (the caller goes on, unprotected), -EINVAL for a bad name, -ENOSPC at HS_KEEP_MAX. */
+int hs_keep_hold(struct hs_keep *keep, const char *name, int fd);
+
+/* Lets go of name; unknown is fine. */
+void hs_keep_drop(struct hs_keep *keep, const char *name);
+
+/* A descriptor that the predecessor left, once; the caller owns it. -ENOENT. */
+int hs_keep_take(struct hs_keep *keep, const char *name);
+
+/* Calls visit for each name with this prefix that was left and not yet taken. */
+void hs_keep_each(struct hs_keep *keep, const char *prefix, void (*visit)(void *context, const char *name),
+		  void *context);
+
+/* How many children died since the keeper started; 0 in the first. */
+int hs_keep_deaths(const struct hs_keep *keep);
+
+/* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0, or until SIGTERM/SIGINT was passed
+ * on and the child is gone (killed after 5 s). Restarts at once; after 5 deaths within 10 s waits 100 ms, doubling to 5
+ * s. A child is killed when its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
+int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument);
+
+#endif

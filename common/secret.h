@@ -1,0 +1,38 @@
+/* Secrets: box keys of daemons, sealed values bound to a destination, token hashes. libsodium.
+ * Called by hookctl (seal), apid (seal for hookd), sipd and hookd (open). Owns nothing; wipes what it opens on request.
+ * Keys: <home>/keys/<role>.pub (0644) and <role>.key (0400, owner the role's uid), made by the role's keeper at first
+ * start or by hookctl, whichever comes first. A sealed text is "sealed:" + base64(crypto_box_seal(destination NUL
+ * value)).
+ */
+#ifndef HS_SECRET_H
+#define HS_SECRET_H
+
+#include "hs_proto.h"
+
+/* Makes the role's key pair unless it is there. As root or the role itself. -errno. */
+int hs_secret_make_keys(const char *home, enum hs_role role);
+
+/* Seals value to role for one destination ("sip:realm:user", "url:https://..."). New text (free), or NULL without the
+ * key. */
+char *hs_secret_seal(const char *home, enum hs_role role, const char *destination, const char *value);
+
+/* Opens a sealed text with our key. -EACCES when it was not sealed to us or is damaged, -EXDEV when it was sealed for
+ * another destination. ret_value: new text (hs_secret_wipe). */
+int hs_secret_open(const char *home, enum hs_role role, const char *destination, const char *sealed, char **ret_value);
+
+/* Wipes and frees. NULL is fine. */
+void hs_secret_wipe(char *value);
+
+#define HS_TOKEN_TEXT 64 /* "hs_" + 52 base 32 + checksum, with NUL */
+
+/* A new API token: 256 random bits, prefix hs_, checksum. */
+void hs_token_make(char ret_token[HS_TOKEN_TEXT]);
+
+/* True when form and checksum fit; says nothing about rights. */
+bool hs_token_plausible(const char *token);
+
+/* Keyed BLAKE2b of a token, hex, with the key <home>/keys/token.key (0440 root, apid's group; made when absent).
+ * -errno. */
+int hs_token_hash(const char *home, const char *token, char ret_hash[65]);
+
+#endif
