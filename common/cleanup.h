@@ -6,6 +6,7 @@
 #define HS_CLEANUP_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* AUTO(free) char *name = ...;  runs hs_auto_free(&name) at the end of the scope. */
 #define AUTO(what) __attribute__((cleanup(hs_auto_##what)))
@@ -24,6 +25,7 @@ struct json_object;
 
 void hs_auto_free(void *pointer_to_pointer);
 void hs_auto_close(const int *fd);                /* AUTO(close) int fd */
+void hs_auto_file(FILE **file);                   /* AUTO(file) */
 void hs_auto_json_put(struct json_object **json); /* AUTO(json_put) */
 
 /* Zeroed memory; the caller frees it. Never NULL. */

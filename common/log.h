@@ -21,9 +21,9 @@ struct hs_log_field {
 #define LOG_CALL(value) LOG_TEXT("call", value)
 #define LOG_LEG(value) LOG_TEXT("leg", value)
 #define LOG_LINE(value) LOG_TEXT("line", value)
-#define LOG_WHY(value) LOG_TEXT("why", value)                                          /* free text for a person */
-#define LOG_NUMBER(name, value) ((struct hs_log_field){name, HS_LOG_NUMBER, value, 0}) /* telephone number: shortened  \
-											*/
+#define LOG_WHY(value) LOG_TEXT("why", value) /* free text for a person */
+/* A telephone number: it is shortened. */
+#define LOG_NUMBER(name, value) ((struct hs_log_field){name, HS_LOG_NUMBER, value, 0})
 
 /* hs_log(INFO, "line.off_hook", LOG_LINE(id), LOG_CALL(call)) */
 #define hs_log(level, event, ...)                                                                                      \
@@ -37,6 +37,9 @@ struct hs_log_field {
 void hs_log_setup(const char *daemon, enum hs_log_format format, enum hs_log_level level);
 void hs_log_set_level(enum hs_log_level level);
 bool hs_log_wants(enum hs_log_level level);
+
+/* Lines written at a level since the start; level 0: lines dropped because standard error was stuck. */
+uint64_t hs_log_lines(enum hs_log_level level);
 
 /* Writes a line; fields end with a zeroed one. One write(2); on a stuck stderr (EAGAIN) the line is dropped and
  * counted. */
