@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).parent
 VERSION = 1
 NOTE = "made by proto/generate.py; change the tables in proto/ instead"
 TEXTS = {"text", "id", "digits", "url"}
+INNER = ("config", "envelope")  # structs that the public API does not show
 MAX_BYTES = {"id": 64, "digits": 64, "url": 2048}
 KINDS = {"request": "HS_REQUEST", "fact": "HS_FACT", "event": "HS_EVENT"}
 ERROR_FIELDS = {"type": "stable name, urn:hookswitch:NAME", "title": "sentence", "status": "HTTP status",
@@ -383,7 +384,7 @@ def openapi(c):
         if "http" in row:
             method, path = row["http"].split(" ")
             paths.setdefault(path, {})[method.lower()] = operation(c, name, row, path)
-    schemas = component_schemas(c, lambda n: not n.startswith("config")) | {"problem": problem_schema()}
+    schemas = component_schemas(c, lambda n: not n.startswith(INNER)) | {"problem": problem_schema()}
     for name, row in c.messages.items():
         if row["kind"] == "event":
             schemas[f"event.{name}"] = {"allOf": [{"$ref": "#/components/schemas/event_head"},
@@ -452,6 +453,10 @@ def bus_page(c):
             out += field_table(row["fields"])
             if row["answer"]:
                 out += ["Answer:", ""] + field_table(row["answer"])
+    out += ["## Envelopes", ""]
+    for name, (doc, fields) in c.structs.items():
+        if name.startswith("envelope"):
+            out += [f"### {name}", "", doc, ""] + field_table(fields)
     out += ["## Words", ""]
     for name, row in c.enums.items():
         out += [f"### {name}", "", row["doc"], ""] + table([(f"`{v}`", d) for v, d in row["values"].items()], ("value", "meaning"))
@@ -477,7 +482,7 @@ def api_page(c):
             out += [f"### `{name}`", "", row["doc"], ""] + field_table(row["fields"])
     out += ["## Objects", ""]
     for name, (doc, fields) in c.structs.items():
-        if not name.startswith("config") and name not in ("event_head", "trace"):
+        if not name.startswith(INNER) and name not in ("event_head", "trace"):
             out += [f"### {name}", "", doc, ""] + field_table(fields)
     out += ["## Errors", ""] + table([(f"`{n}`", r["status"], r["title"]) for n, r in c.errors.items()], ("name", "status", "meaning"))
     return "\n".join(out)
