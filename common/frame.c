@@ -1,0 +1,77 @@
+#include "frame.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#define FLAG_LAST 1
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(at, &value, sizeof(value));
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return ntohl(value);
+}
+
+int hs_frame_pack(const struct hs_frame *frame, uint8_t *ret_data, size_t size)
+{
+	size_t grant = strnlen(frame->grant, HS_FRAME_GRANT_BYTES);
+
+	if (frame->payload_bytes > HS_FRAME_MAX_PAYLOAD || size < HS_FRAME_HEADER_BYTES + frame->payload_bytes)
+		return -EMSGSIZE;
+	ret_data[HS_FRAME_AT_VERSION] = HS_FRAME_VERSION;
+	ret_data[HS_FRAME_AT_KIND] = (uint8_t)frame->kind;
+	ret_data[HS_FRAME_AT_CODEC] = (uint8_t)frame->codec;
+	ret_data[HS_FRAME_AT_FLAGS] = frame->last ? FLAG_LAST : 0;
+	put32(ret_data + HS_FRAME_AT_SEQUENCE, frame->sequence);
+	put32(ret_data + HS_FRAME_AT_TIMESTAMP, frame->timestamp);
+	memset(ret_data + HS_FRAME_AT_GRANT, 0, HS_FRAME_GRANT_BYTES);
+	memcpy(ret_data + HS_FRAME_AT_GRANT, frame->grant, grant);
+	if (frame->payload_bytes)
+		memcpy(ret_data + HS_FRAME_HEADER_BYTES, frame->payload, frame->payload_bytes);
+	return (int)(HS_FRAME_HEADER_BYTES + frame->payload_bytes);
+}
+
+/* A grant is an id, padded with zeros to its end. */
+static bool read_grant(const uint8_t *data, char *ret_grant)
+{
+	size_t length = strnlen((const char *)data, HS_FRAME_GRANT_BYTES);
+
+	for (size_t i = 0; i < HS_FRAME_GRANT_BYTES; i++) {
+		uint8_t c = data[i];
+		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		if (i < length ? !is_letter && !memchr("_.~-", c, 4) : c != 0)
+			return false;
+	}
+	memcpy(ret_grant, data, length);
+	ret_grant[length] = '\0';
+	return length > 0;
+}
+
+int hs_frame_read(const uint8_t *data, size_t bytes, struct hs_frame *ret_frame)
+{
+	struct hs_frame frame;
+
+	if (bytes < HS_FRAME_HEADER_BYTES || bytes > HS_FRAME_HEADER_BYTES + HS_FRAME_MAX_PAYLOAD)
+		return -EPROTO;
+	if (data[HS_FRAME_AT_VERSION] != HS_FRAME_VERSION || data[HS_FRAME_AT_KIND] < HS_FRAME_ATTACH ||
+	    data[HS_FRAME_AT_KIND] > HS_FRAME_CLEAR || data[HS_FRAME_AT_CODEC] >= HS_CODEC_COUNT ||
+	    data[HS_FRAME_AT_FLAGS] & ~FLAG_LAST || !read_grant(data + HS_FRAME_AT_GRANT, frame.grant))
+		return -EPROTO;
+	frame.kind = (enum hs_frame_kind)data[HS_FRAME_AT_KIND];
+	frame.codec = (enum hs_codec)data[HS_FRAME_AT_CODEC];
+	frame.last = data[HS_FRAME_AT_FLAGS] & FLAG_LAST;
+	frame.sequence = get32(data + HS_FRAME_AT_SEQUENCE);
+	frame.timestamp = get32(data + HS_FRAME_AT_TIMESTAMP);
+	frame.payload = data + HS_FRAME_HEADER_BYTES;
+	frame.payload_bytes = bytes - HS_FRAME_HEADER_BYTES;
+	*ret_frame = frame;
+	return 0;
+}
