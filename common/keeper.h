@@ -20,7 +20,7 @@ int hs_keep_hold(struct hs_keep *keep, const char *name, int fd);
 /* Lets go of name; unknown is fine. */
 void hs_keep_drop(struct hs_keep *keep, const char *name);
 
-/* A descriptor that the predecessor left, once; the caller owns it. -ENOENT. */
+/* A descriptor that the predecessor left (or the keeper opened), once; the caller owns it. -ENOENT. */
 int hs_keep_take(struct hs_keep *keep, const char *name);
 
 /* Calls visit for each name with this prefix that was left and not yet taken. */
@@ -30,9 +30,19 @@ void hs_keep_each(struct hs_keep *keep, const char *prefix, void (*visit)(void *
 /* How many children died since the keeper started; 0 in the first. */
 int hs_keep_deaths(const struct hs_keep *keep);
 
-/* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0, or until SIGTERM/SIGINT was passed
+/* Exit code of a child that cannot work here at all (a port is taken): its keeper ends with it instead of trying again.
+ */
+#define HS_KEEPER_GIVE_UP 78
+
+/* Before hs_keeper_run: holds a descriptor for the first child; it is the keeper's from now on. 0, -EINVAL (name),
+ * -ENOSPC. */
+int hs_keeper_hold(const char *name, int fd);
+
+/* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0 or
+ * HS_KEEPER_GIVE_UP, or until SIGTERM/SIGINT was passed
  * on and the child is gone (killed after 5 s). Restarts at once; after 5 deaths within 10 s waits 100 ms, doubling to 5
- * s. A child is killed when its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
+ * s, until a child lives for a second. A child is killed when its keeper dies (PR_SET_PDEATHSIG). Returns the exit code
+ * for main. */
 int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument);
 
 #endif
