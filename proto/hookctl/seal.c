@@ -1,0 +1,216 @@
+/* seal, token, keys and webhook-secret: secrets are made here, and leave only sealed or hashed. */
+#include "cleanup.h"
+#include "hookctl.h"
+#include "id.h"
+#include "secret.h"
+#include <errno.h>
+#include <json-c/json.h>
+#include <sodium.h>
+#include <sofia-sip/su_md5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSWORD_LETTERS 24
+#define WEBHOOK_KEY_BYTES 32
+
+static const char *const scopes[] = {"calls:read", "calls:control", "audio", "digits", "webhooks", "metrics"};
+
+/* Letters that cannot be taken for one another on a phone's small screen: 31 of them, so 118 bits in 24. */
+static void make_password(char ret_password[PASSWORD_LETTERS + 1])
+{
+	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
+	for (int i = 0; i < PASSWORD_LETTERS; i++)
+		ret_password[i] = letters[randombytes_uniform(sizeof(letters) - 1)];
+	ret_password[PASSWORD_LETTERS] = '\0';
+}
+
+/* "md5:<HA1> sha256:<HA1>" of RFC 7616; the caller wipes and frees it. */
+static char *digest_value(const char *user, const char *realm, const char *password)
+{
+	char *text = hs_printf("%s:%s:%s", user, realm, password);
+	su_md5_t md5;
+	char md5_hex[SU_MD5_DIGEST_SIZE * 2 + 1];
+	unsigned char sha256[crypto_hash_sha256_BYTES];
+	char sha256_hex[crypto_hash_sha256_BYTES * 2 + 1];
+	su_md5_init(&md5);
+	su_md5_update(&md5, text, strlen(text));
+	su_md5_hexdigest(&md5, md5_hex);
+	su_md5_deinit(&md5);
+	crypto_hash_sha256(sha256, (const unsigned char *)text, strlen(text));
+	sodium_bin2hex(sha256_hex, sizeof(sha256_hex), sha256, sizeof(sha256));
+	hs_secret_wipe(text);
+	char *value = hs_printf("md5:%s sha256:%s", md5_hex, sha256_hex);
+	sodium_memzero(md5_hex, sizeof(md5_hex));
+	sodium_memzero(sha256_hex, sizeof(sha256_hex));
+	return value;
+}
+
+static void print_pair(const struct hookctl *ctl, const char *shown, const char *plain, const char *sealed)
+{
+	if (!ctl->json) {
+		printf("%-9s %s\nsecret    %s\n", shown, plain, sealed);
+		return;
+	}
+	AUTO(json_put) struct json_object *out = json_object_new_object();
+	json_object_object_add(out, shown, json_object_new_string(plain));
+	json_object_object_add(out, "secret", json_object_new_string(sealed));
+	puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static int seal_to(struct hookctl *ctl, enum hs_role role, const char *destination, const char *value,
+		   const char *shown, const char *plain)
+{
+	int error = hs_secret_make_keys(ctl->home, role);
+	if (error)
+		return hookctl_fail(ctl, "cannot make the key of %s in %s/keys: %s", hs_role_names[role], ctl->home,
+				    strerror(-error));
+	AUTO(free) char *sealed = hs_secret_seal(ctl->home, role, destination, value);
+	if (!sealed)
+		return hookctl_fail(ctl, "cannot read %s/keys/%s.pub", ctl->home, hs_role_names[role]);
+	print_pair(ctl, shown, plain, sealed);
+	return HOOKCTL_OK;
+}
+
+static int seal_sip(struct hookctl *ctl, const char *user, const char *realm, const char *password)
+{
+	char made[PASSWORD_LETTERS + 1];
+	if (!hs_id_valid(user))
+		return hookctl_usage(ctl, "%s is no SIP user: 1 to 64 of letters, digits and _ . ~ -", user);
+	if (!password)
+		make_password(made);
+	const char *chosen = password ? password : made;
+	if (strlen(chosen) < 8 || strlen(chosen) > 128)
+		return hookctl_usage(ctl, "a password has 8 to 128 characters");
+	AUTO(free) char *destination = hs_printf("sip:%s:%s", realm, user);
+	char *value = digest_value(user, realm, chosen);
+	int code = seal_to(ctl, HS_ROLE_SIPD, destination, value, "password", chosen);
+	hs_secret_wipe(value);
+	sodium_memzero(made, sizeof(made));
+	return code;
+}
+
+/* The key of Standard Webhooks: whsec_ and 24 to 64 bytes in base 64. */
+static bool is_webhook_secret(const char *secret)
+{
+	unsigned char key[64];
+	size_t bytes;
+	return !strncmp(secret, "whsec_", 6) &&
+	       !sodium_base642bin(key, sizeof(key), secret + 6, strlen(secret + 6), NULL, &bytes, NULL,
+				  sodium_base64_VARIANT_ORIGINAL) &&
+	       bytes >= 24;
+}
+
+static void make_webhook_secret(char *ret_secret, size_t size)
+{
+	unsigned char key[WEBHOOK_KEY_BYTES];
+	randombytes_buf(key, sizeof(key));
+	memcpy(ret_secret, "whsec_", 6);
+	sodium_bin2base64(ret_secret + 6, size - 6, key, sizeof(key), sodium_base64_VARIANT_ORIGINAL);
+	sodium_memzero(key, sizeof(key));
+}
+
+static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret)
+{
+	char made[64] = "";
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return hookctl_usage(ctl, "%s is no http or https URL", url);
+	if (secret && !is_webhook_secret(secret))
+		return hookctl_usage(ctl, "a webhook secret is whsec_ and 24 to 64 bytes in base 64");
+	if (!secret)
+		make_webhook_secret(made, sizeof(made));
+	AUTO(free) char *destination = hs_printf("url:%s", url);
+	int code = seal_to(ctl, HS_ROLE_HOOKD, destination, secret ? secret : made, "signing", secret ? secret : made);
+	sodium_memzero(made, sizeof(made));
+	return code;
+}
+
+int seal_run(struct hookctl *ctl, int count, char **words)
+{
+	const char *realm = hookctl_option(&count, words, "realm");
+	const char *password = hookctl_option(&count, words, "password");
+	const char *secret = hookctl_option(&count, words, "secret");
+	if (count != 2)
+		return hookctl_usage(ctl, "what is to be sealed?");
+	if (!strcmp(words[0], "sip"))
+		return seal_sip(ctl, words[1], realm ? realm : ctl->config->server->domain, password);
+	if (!strcmp(words[0], "webhook"))
+		return seal_webhook(ctl, words[1], secret);
+	return hookctl_usage(ctl, "%s cannot be sealed", words[0]);
+}
+
+static bool is_scope(const char *word)
+{
+	for (size_t i = 0; i < HS_COUNT(scopes); i++)
+		if (!strcmp(scopes[i], word))
+			return true;
+	return false;
+}
+
+static void print_token(const struct hookctl *ctl, const char *token, const char *name, const char *hash, int count,
+			char **words)
+{
+	if (ctl->json) {
+		AUTO(json_put) struct json_object *out = json_object_new_object();
+		struct json_object *list = json_object_new_array();
+		for (int i = 0; i < count; i++)
+			json_object_array_add(list, json_object_new_string(words[i]));
+		json_object_object_add(out, "token", json_object_new_string(token));
+		json_object_object_add(out, "name", json_object_new_string(name));
+		json_object_object_add(out, "hash", json_object_new_string(hash));
+		json_object_object_add(out, "scopes", list);
+		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_NOSLASHESCAPE));
+		return;
+	}
+	printf("token %s\n\n- name: %s\n  hash: %s\n  scopes: [", token, name, hash);
+	for (int i = 0; i < count; i++)
+		printf("%s\"%s\"", i ? ", " : "", words[i]);
+	puts("]");
+}
+
+int token_run(struct hookctl *ctl, int count, char **words)
+{
+	if (count < 2)
+		return hookctl_usage(ctl, "a name and at least one scope are needed");
+	if (!hs_id_valid(words[0]))
+		return hookctl_usage(ctl, "%s is no name: 1 to 64 of letters, digits and _ . ~ -", words[0]);
+	for (int i = 1; i < count; i++)
+		if (!is_scope(words[i]))
+			return hookctl_usage(ctl, "there is no scope %s", words[i]);
+	char token[HS_TOKEN_TEXT], hash[65];
+	hs_token_make(token);
+	int error = hs_token_hash(ctl->home, token, hash);
+	if (error)
+		return hookctl_fail(ctl, "cannot use %s/keys/token.key: %s", ctl->home, strerror(-error));
+	print_token(ctl, token, words[0], hash, count - 1, words + 1);
+	sodium_memzero(token, sizeof(token));
+	return HOOKCTL_OK;
+}
+
+int keys_run(struct hookctl *ctl, int count, char **words)
+{
+	static const enum hs_role owners[] = {HS_ROLE_SIPD, HS_ROLE_HOOKD};
+	char token[HS_TOKEN_TEXT], hash[65];
+	if (count > 0)
+		return hookctl_usage(ctl, "it takes no arguments");
+	AUTO(json_put) struct json_object *out = json_object_new_array();
+	for (size_t i = 0; i < HS_COUNT(owners); i++) {
+		int error = hs_secret_make_keys(ctl->home, owners[i]);
+		if (error)
+			return hookctl_fail(ctl, "cannot make the key of %s in %s/keys: %s", hs_role_names[owners[i]],
+					    ctl->home, strerror(-error));
+		AUTO(free) char *path = hs_printf("%s/keys/%s.pub", ctl->home, hs_role_names[owners[i]]);
+		json_object_array_add(out, json_object_new_string(path));
+	}
+	hs_token_make(token);
+	int error = hs_token_hash(ctl->home, token, hash);
+	if (error)
+		return hookctl_fail(ctl, "cannot make %s/keys/token.key: %s", ctl->home, strerror(-error));
+	AUTO(free) char *path = hs_printf("%s/keys/token.key", ctl->home);
+	json_object_array_add(out, json_object_new_string(path));
+	if (ctl->json)
+		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_NOSLASHESCAPE));
+	for (size_t i = 0; !ctl->json && i < json_object_array_length(out); i++)
+		puts(json_object_get_string(json_object_array_get_idx(out, i)));
+	return HOOKCTL_OK;
+}

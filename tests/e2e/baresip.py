@@ -1,0 +1,134 @@
+"""Debian's baresip as a phone: plays a WAV into the call, records what it hears, is driven over ctrl_tcp."""
+import glob
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import audio
+from suite import free_port, wait_for
+
+MODULES = glob.glob("/usr/lib/*/baresip/modules") + ["/usr/lib/baresip/modules"]
+
+
+class Baresip:
+    """One instance with a configuration folder of its own. in_namespace: words put before the command (ip netns exec X)."""
+
+    def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), interface="127.0.0.1", dtmf=""):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="baresip-"))
+        self.line, self.codec, self.host = line, codec, host
+        audio.write_wav(self.folder / "says.wav", says)
+        self.control_port = free_port(host, 40000, 48000) if not prefix else 44444
+        self.sip_port = free_port(host, 48000, 52000) if not prefix else 5060
+        self._configure(sip, domain, interface, dtmf)
+        self.output = open(self.folder / "output", "wb")
+        self.prefix = list(prefix)
+        self.process = subprocess.Popen([*prefix, "/usr/bin/baresip", "-f", str(self.folder), "-v"],
+                                        stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
+                                        cwd=self.folder)
+        self.control = None
+
+    def _configure(self, sip, domain, interface, dtmf):
+        rows = ["poll_method epoll", f"sip_listen {self.host}:{self.sip_port}", f"net_interface {interface}",
+                "call_local_timeout 120", "statmode_default off", "call_max_calls 4",
+                f"audio_source aufile,{self.folder}/says.wav", "audio_player aubridge,nothing",
+                "audio_alert aubridge,nothing", "ausrc_srate 8000", "auplay_srate 8000", "ausrc_channels 1",
+                "auplay_channels 1", "audio_level no", "rtp_stats no", "jitter_buffer_delay 0-0", "rtcp_mux no",
+                f"snd_path {self.folder}", f"ctrl_tcp_listen {self.host}:{self.control_port}",
+                f"module_path {next(m for m in MODULES if os.path.isdir(m))}"]
+        rows += [f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile", "ctrl_tcp")]
+        rows += [f"module_app {name}.so" for name in ("account", "menu", "debug_cmd")]
+        (self.folder / "config").write_text("\n".join(rows) + "\n")
+        user = self.line["user"]
+        address = f'<sip:{user}@{domain};transport=udp>;auth_user={user};auth_pass={self.line["password"]}'
+        address += f';outbound="sip:{sip[0]}:{sip[1]};transport=udp";regint=120;audio_codecs={self.codec}/8000/1'
+        address += f";answermode=manual;ptime=20{dtmf}"
+        (self.folder / "accounts").write_text(address + "\n")
+        (self.folder / "contacts").write_text("")
+
+    def command(self, name, parameters=""):
+        """Sends a command over ctrl_tcp and returns its answer."""
+        if not self.control:
+            self._connect()
+        text = json.dumps({"command": name, "params": parameters, "token": name})
+        self.control.sendall(f"{len(text)}:{text},".encode())
+        return wait_for(lambda: self._answer(name), 5, lambda: f"baresip did not answer {name}\n{self.text()[-2000:]}")
+
+    def _connect(self):
+        self.buffer, self.messages = b"", []
+
+        def attempt():
+            try:
+                self.control = socket.create_connection((self.host, self.control_port), 1)
+                return True
+            except OSError:
+                return False
+
+        wait_for(attempt, 10, lambda: f"baresip does not listen\n{self.text()[-2000:]}")
+        self.control.settimeout(0.05)
+
+    def _answer(self, token):
+        try:
+            self.buffer += self.control.recv(65536)
+        except socket.timeout:
+            pass
+        while b":" in self.buffer:
+            length, _, rest = self.buffer.partition(b":")
+            if len(rest) <= int(length):
+                break
+            self.messages.append(json.loads(rest[:int(length)]))
+            self.buffer = rest[int(length) + 1:]
+        for message in self.messages:
+            if message.get("response") and message.get("token") == token:
+                self.messages.remove(message)
+                return message
+        return None
+
+    def dial(self, number):
+        return self.command("dial", number)
+
+    def answer(self):
+        return self.command("accept")
+
+    def hangup(self):
+        return self.command("hangup")
+
+    def press(self, digits):
+        """Keys on its pad, as telephone-event."""
+        for digit in digits:
+            self.command("sndcode", digit)
+            time.sleep(0.25)
+
+    def text(self):
+        self.output.flush()
+        return (self.folder / "output").read_text(errors="replace")
+
+    def heard(self):
+        """Samples of everything it decoded, of its newest call."""
+        files = sorted(glob.glob(str(self.folder / "*dec*.wav")), key=os.path.getmtime)
+        assert files, f"baresip recorded nothing: {os.listdir(self.folder)}\n{self.text()[-3000:]}"
+        return audio.read_wav(files[-1])
+
+    def close(self):
+        if self.control:
+            self.control.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(5)
+        self.output.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
