@@ -1,0 +1,63 @@
+"""Start of the programs to the first accepted REGISTER, idle memory, threads and wake-ups of the whole suite."""
+import pathlib
+import time
+
+from house import DAEMONS, House
+from measure import cpu_seconds, median, pss_kib, row, spawn, stop, until, wakeups, BUILD_PATHS, SUITE_CORE
+from rtp_calls import Calls
+
+
+def tree(keepers):
+    pids = []
+    for keeper in keepers:
+        pids.append(keeper.pid)
+        pids += [int(p) for p in pathlib.Path(f"/proc/{keeper.pid}/task/{keeper.pid}/children").read_text().split()]
+    return pids
+
+
+def start_all(house):
+    """All daemons, started by hand at one moment, as a supervisor would."""
+    build = house.environment["HOOKSWITCH_BUILD"]
+    environment = dict(house.environment, HOOKSWITCH_HOME=".")
+    return [spawn(SUITE_CORE, f"{build}/{BUILD_PATHS[name]}", "--config", "hookswitch.yaml", cwd=house.home, env=environment)
+            for name in DAEMONS]
+
+
+def first_register(house, began):
+    calls = Calls(house, 0, 0, 0, 1)
+
+    def attempt():
+        try:
+            calls.callee.socket.settimeout(0.02)
+            calls.register("u00001")
+            return True
+        except (TimeoutError, ConnectionError, OSError):
+            return False
+
+    until(attempt, 10, "first REGISTER")
+    return (time.monotonic() - began) * 1000
+
+
+def main(repeats=3):
+    times, figures = [], {}
+    with House(lines=2) as house:
+        house.quickstart("--stop")
+        for _ in range(repeats):
+            began = time.monotonic()
+            keepers = start_all(house)
+            times.append(first_register(house, began))
+            until(lambda: all((house.home / "run" / d / "ready").exists() for d in DAEMONS), 10, "all ready")
+            time.sleep(2)  # let start-up settle; what follows is measured over a fixed time
+            pids = tree(keepers)
+            turns, cpu = wakeups(pids), cpu_seconds(pids)
+            time.sleep(5)
+            figures = {"pss_mib": pss_kib(pids) / 1024, "wakeups_per_s": (wakeups(pids) - turns) / 5,
+                       "idle_cpu_pct": (cpu_seconds(pids) - cpu) / 5 * 100, "processes": len(pids)}
+            for keeper in keepers:
+                stop(keeper)
+    row("start to first REGISTER", ms=median(times))
+    row("idle, whole suite", **figures)
+
+
+if __name__ == "__main__":
+    main()
