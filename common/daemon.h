@@ -42,7 +42,7 @@ struct hs_daemon {
 	/* Child: begins to end; the loop runs until hs_daemon_stopped or 3 s. NULL: nothing to do. */
 	void (*stop)(struct hs_house *house);
 
-	/* Child: frees everything, after the loop. */
+	/* Child: frees everything, after the loop; also after a start that failed, if it had set house->daemon. */
 	void (*finish)(struct hs_house *house);
 };
 

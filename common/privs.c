@@ -227,3 +227,24 @@ int hs_privs_drop(enum hs_role role)
 		return -EPERM;
 	return 0;
 }
+
+int hs_privs_settle(void)
+{
+	/* setresuid and setgroups for the child, its bounding set, and signals to it once it is another user. */
+	static const uint32_t needed = 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_SETPCAP | 1U << CAP_KILL;
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	if (!state.separate)
+		return drop_capabilities();
+	if (syscall(SYS_capget, &head, now) < 0)
+		return -errno;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		uint32_t keep = now[i].permitted & (i == 0 ? needed : 0);
+
+		now[i] = (struct __user_cap_data_struct){.effective = keep, .permitted = keep};
+	}
+	return syscall(SYS_capset, &head, now) < 0 ? -errno : 0;
+}

@@ -27,6 +27,10 @@ gid_t hs_privs_edge_gid(enum hs_role binder, enum hs_edge edge);
  * its state folder <home>/<name>/ 0700. As the keeper, before the drop. -errno. */
 int hs_privs_make_folders(const char *home, enum hs_role role);
 
+/* The keeper, when all is opened: of root's capabilities only those stay that a child needs to become its user and to
+ * be stopped. -errno. */
+int hs_privs_settle(void);
+
 /* Becomes the role's user with exactly its edges' groups; clears capabilities and bounding set, sets no_new_privs, not
  * dumpable, core limit 0, umask 0117. Refuses to go on as root (-EPERM). Not separate: all but the uid change. */
 int hs_privs_drop(enum hs_role role);

@@ -1,0 +1,263 @@
+#include "daemon.h"
+#include "cleanup.h"
+#include "daemon_inner.h"
+#include "log.h"
+#include "privs.h"
+#include "secret.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct options {
+	const char *config;
+	bool check, dump;
+};
+
+/* ---- surroundings ---- */
+
+/* Variables by which a library would do something else than the configuration says: proxies, resolvers, loggers,
+ * secret leaks. */
+static const char *const foreign_variables[] = {
+	"SU_PORT",
+	"SIPCOMPACT",
+	"SIP_UDP_CONNECT",
+	"TPORT_LOG",
+	"TPORT_DUMP",
+	"TPORT_DUMP_END",
+	"MSG_DUMP",
+	"MSG_STREAM_LOG",
+	"HOSTADDRESS",
+	"HOSTADDR6",
+	"GAI",
+	"SRES_OPTIONS",
+	"RES_OPTIONS",
+	"LOCALDOMAIN",
+	"SRESOLV_CONF",
+	"HOSTALIASES",
+	"http_proxy",
+	"HTTP_PROXY",
+	"https_proxy",
+	"HTTPS_PROXY",
+	"all_proxy",
+	"ALL_PROXY",
+	"no_proxy",
+	"NO_PROXY",
+	"SSLKEYLOGFILE",
+	"OPENSSL_CONF",
+	"OPENSSL_ENGINES",
+	"NETRC",
+	"RESOLV_HOST_CONF",
+	"SQLITE_TMPDIR",
+	"socks_proxy",
+	"SOCKS_PROXY",
+	"ws_proxy",
+	"WS_PROXY",
+	"wss_proxy",
+	"WSS_PROXY",
+};
+
+static void clean_environment(void)
+{
+	for (size_t i = 0; i < HS_COUNT(foreign_variables); i++)
+		unsetenv(foreign_variables[i]);
+	for (char **at = environ; at && *at;) { /* NTA_DEBUG, TPORT_DEBUG and their like */
+		AUTO(free) char *name = hs_strdup(*at);
+
+		name[strcspn(name, "=")] = 0;
+		if (strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_DEBUG") == 0 && unsetenv(name) == 0)
+			continue; /* the next one moved here */
+		at++;
+	}
+}
+
+/* One thread does nearly all: two arenas are plenty, and what was freed goes back early. */
+static void tune_memory(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
+/* $HOOKSWITCH_HOME or ./var, absolute. The caller frees it. */
+static char *find_home(void)
+{
+	const char *home = getenv("HOOKSWITCH_HOME");
+	AUTO(free) char *here = NULL;
+
+	home = home && *home ? home : "var";
+	if (*home == '/')
+		return hs_strdup(home);
+	here = getcwd(NULL, 0);
+	return hs_printf("%s/%s", here ? here : "", strncmp(home, "./", 2) == 0 ? home + 2 : home);
+}
+
+/* --config, $HOOKSWITCH_CONFIG, or the file in home if it is there; else NULL. The caller frees it. */
+static char *find_config(const struct options *options, const char *home)
+{
+	const char *named = options->config ? options->config : getenv("HOOKSWITCH_CONFIG");
+	AUTO(free) char *usual = hs_printf("%s/hookswitch.yaml", home);
+
+	if (named && *named)
+		return hs_strdup(named);
+	return access(usual, F_OK) == 0 ? TAKE(usual) : NULL;
+}
+
+/* ---- options ---- */
+
+static void print_help(const char *name)
+{
+	printf("usage: %s [--config FILE] [--check-config | --dump-config]\n\n"
+	       "  --config FILE    read FILE (else $HOOKSWITCH_CONFIG, else hookswitch.yaml in the home, else "
+	       "defaults)\n"
+	       "  --check-config   say whether the configuration is good, and end\n"
+	       "  --dump-config    write the configuration in force as commented YAML, and end\n"
+	       "  --version        write the version, and end\n"
+	       "  --help           write this, and end\n\n"
+	       "The home is $HOOKSWITCH_HOME, else ./var. Each value of the configuration can be set from the "
+	       "environment,\n"
+	       "such as HOOKSWITCH_SERVER_REST_PORT=8010.\n",
+	       name);
+}
+
+/* Exit code when all is said; -1 to go on. */
+static int read_options(int argc, char **argv, const char *name, struct options *ret_options)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
+		{"dump-config", no_argument, NULL, 'd'},  {"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0) {
+		if (option == 'c')
+			ret_options->config = optarg;
+		ret_options->check = ret_options->check || option == 'k';
+		ret_options->dump = ret_options->dump || option == 'd';
+		if (option == 'v') {
+			printf("%s (hookswitch) %s\n", name, HS_VERSION);
+			return 0;
+		}
+		if (option == 'h') {
+			print_help(name);
+			return 0;
+		}
+		if (option == '?')
+			return HS_KEEPER_GIVE_UP;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: %s is not understood; see --help\n", name, argv[optind]);
+		return HS_KEEPER_GIVE_UP;
+	}
+	return -1;
+}
+
+/* ---- the keeper's preparations ---- */
+
+static int fail(const char *event, const char *path, int error, const char *mend)
+{
+	hs_log(ERROR, event, LOG_TEXT("path", path), LOG_TEXT("error", strerror(-error)), LOG_WHY(mend));
+	return error;
+}
+
+/* One keeper a role and home: a second one would take the sockets away from the first. The lock is a file in a folder
+ * that belongs to the keeper's user, and ends with the last process that has it open. */
+static int lock(const struct daemon_plan *plan)
+{
+	AUTO(free) char *path = hs_printf("%s/run/%s.lock", plan->home, plan->daemon->name);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	if (fd < 0)
+		return fail("daemon.no_lock", path, -errno, "the home must be writable");
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	close(fd);
+	return fail("daemon.already_runs", plan->home, -EBUSY,
+		    "stop it first, or give this one another HOOKSWITCH_HOME");
+}
+
+/* Socket paths must fit an address. */
+static int check_length(const char *home)
+{
+	static const char longest[] = "/run/hook-stream/operations/socket";
+
+	if (strlen(home) + sizeof(longest) <= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return 0;
+	return fail("daemon.home_too_long", home, -ENAMETOOLONG, "HOOKSWITCH_HOME must have at most 70 letters");
+}
+
+char *daemon_ready_path(const char *home, const char *name)
+{
+	return hs_printf("%s/run/%s/ready", home, name);
+}
+
+static int prepare(struct daemon_plan *plan)
+{
+	AUTO(free) char *ready = daemon_ready_path(plan->home, plan->daemon->name);
+	int result = check_length(plan->home);
+
+	if (result < 0)
+		return result;
+	result = hs_privs_make_folders(plan->home, plan->daemon->role);
+	if (result < 0)
+		return fail(
+			"daemon.no_folders", plan->home, result,
+			"the home must be a folder that the starter may write; folders of another user are not taken");
+	result = lock(plan);
+	if (result < 0)
+		return result;
+	result = hs_secret_make_keys(plan->home, plan->daemon->role);
+	if (result < 0)
+		return fail("daemon.no_keys", plan->home, result, "keys/ in the home must be writable");
+	plan->unclean = access(ready, F_OK) == 0;
+	if (chdir(plan->home) < 0)
+		return fail("daemon.no_home", plan->home, -errno, "the home must be a folder");
+	return plan->daemon->open ? plan->daemon->open(plan->config, plan->home, hs_keeper_hold) : 0;
+}
+
+static int run(struct daemon_plan *plan)
+{
+	if (prepare(plan) < 0 || hs_privs_settle() < 0)
+		return HS_KEEPER_GIVE_UP;
+	return hs_keeper_run(plan->daemon->name, daemon_live, plan);
+}
+
+int hs_daemon_main(int argc, char **argv, const struct hs_daemon *daemon)
+{
+	struct options options = {0};
+	struct daemon_plan plan = {.daemon = daemon};
+	int code = read_options(argc, argv, daemon->name, &options);
+	AUTO(free) char *home = NULL;
+	AUTO(free) char *file = NULL;
+
+	if (code >= 0)
+		return code;
+	clean_environment();
+	tune_memory();
+	plan.home = home = find_home();
+	file = find_config(&options, home);
+	hs_log_setup(daemon->name, HS_LOG_FORMAT_LOGFMT, HS_LOG_LEVEL_INFO);
+	plan.config = hs_config_load(file, daemon->role, stderr);
+	if (!plan.config)
+		return HS_KEEPER_GIVE_UP;
+	hs_log_setup(daemon->name, plan.config->log->format, plan.config->log->level);
+	hs_privs_setup(plan.config->security->uid_base);
+	code = 0;
+	if (options.dump)
+		hs_config_dump(plan.config, stdout);
+	else if (options.check)
+		printf("%s: good\n", file ? file : "defaults and environment");
+	else
+		code = run(&plan);
+	hs_config_destroy(plan.config);
+	return code;
+}

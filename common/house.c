@@ -1,0 +1,312 @@
+/* The child's life: one can read the wall go up in daemon_live. */
+#include "cleanup.h"
+#include "clock.h"
+#include "daemon_inner.h"
+#include "id.h"
+#include "log.h"
+#include "metrics.h"
+#include "privs.h"
+#include "table.h"
+#include "trace.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DRAIN_MS 3000 /* for the daemon's stop */
+#define CLOSE_MS 500  /* for handles that are being closed */
+#define WHY_BYTES 200 /* of struct part */
+#define TEXT_BYTES 60000
+#define TRACES 1000
+
+struct life {
+	struct hs_house house; /* first: hs_daemon_* find the rest by it */
+	const struct hs_daemon *daemon;
+	uv_loop_t loop;
+	uv_signal_t terminate, interrupt;
+	uv_timer_t drain;
+	struct hs_table *degraded; /* name -> why */
+	char incarnation[HS_ID_BYTES];
+	char *folder, *ready;
+	int64_t started_at_ms;
+	bool stopping;
+};
+
+/* ---- what every daemon answers ---- */
+
+static _Bool join_why(void *context, const char *key, void *object)
+{
+	char *why = context;
+	size_t used = strlen(why);
+
+	snprintf(why + used, WHY_BYTES - used, "%s%s", used ? "; " : "", (const char *)object);
+	return used + 1 < WHY_BYTES;
+}
+
+static void serve_status(void *context, struct hs_request *request)
+{
+	struct life *life = context;
+	char why[WHY_BYTES] = "";
+	struct hs_part part = {
+		.daemon = life->daemon->name,
+		.state = life->stopping ? HS_HEALTH_STATE_AWAY : HS_HEALTH_STATE_OK,
+		.incarnation = life->incarnation,
+		.has_pid = true,
+		.pid = getpid(),
+		.has_restarts = true,
+		.restarts = hs_keep_deaths(life->house.keep),
+		.has_uptime_ms = true,
+		.uptime_ms = hs_clock_ms() - life->started_at_ms,
+	};
+
+	if (hs_table_count(life->degraded) && !life->stopping) {
+		hs_table_each(life->degraded, join_why, why);
+		part.state = HS_HEALTH_STATE_DEGRADED;
+		part.why = why;
+	}
+	hs_bus_answer(request, &(struct hs_daemon_status_answer){.part = &part});
+}
+
+static void serve_metrics(void *context, struct hs_request *request)
+{
+	const struct life *life = context;
+	AUTO(free) char *text = hs_metrics_text(life->daemon->name);
+	char *end;
+
+	if (strlen(text) > TEXT_BYTES) { /* whole lines only */
+		text[TEXT_BYTES] = 0;
+		end = strrchr(text, '\n');
+		if (end)
+			end[1] = 0;
+	}
+	hs_bus_answer(request, &(struct hs_daemon_metrics_answer){.text = text});
+}
+
+static void serve_trace(void *context, struct hs_request *request)
+{
+	const struct hs_daemon_trace *body = request->body;
+	AUTO(free) struct hs_trace *records = hs_zalloc(TRACES * sizeof(*records));
+	size_t count = hs_trace_read(body->call, records, TRACES);
+
+	hs_bus_answer(request, &(struct hs_daemon_trace_answer){.records_count = count, .records = records});
+}
+
+static void serve_log(void *context, struct hs_request *request)
+{
+	const struct hs_log_set *body = request->body;
+
+	hs_log_set_level(body->level);
+	hs_log(INFO, "log.level", LOG_TEXT("level", hs_enum_log_level.names[body->level]));
+	hs_bus_answer(request, NULL);
+}
+
+static const struct hs_door common_doors[] = {
+	{HS_DAEMON_STATUS, serve_status},
+	{HS_DAEMON_METRICS, serve_metrics},
+	{HS_DAEMON_TRACE, serve_trace},
+	{HS_LOG_SET, serve_log},
+};
+
+/* ---- stopping ---- */
+
+static void on_drained(uv_timer_t *timer)
+{
+	struct life *life = timer->data;
+
+	hs_log(WARN, "daemon.drain_timeout", LOG_INT("after_ms", DRAIN_MS));
+	hs_daemon_stopped(&life->house);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct life *life = handle->data;
+
+	if (life->stopping)
+		return;
+	life->stopping = true;
+	hs_log(INFO, "daemon.stopping", LOG_INT("signal", number));
+	unlink(life->ready);
+	uv_timer_start(&life->drain, on_drained, DRAIN_MS, 0);
+	if (life->daemon->stop)
+		life->daemon->stop(&life->house);
+	else
+		hs_daemon_stopped(&life->house);
+}
+
+void hs_daemon_stopped(struct hs_house *house)
+{
+	uv_stop(house->loop);
+}
+
+void hs_daemon_degraded(struct hs_house *house, const char *name, const char *why)
+{
+	struct life *life = (struct life *)(void *)house;
+	AUTO(free) char *labels = hs_printf("reason=\"%s\"", name);
+	char *old = why ? hs_table_put(life->degraded, name, hs_strdup(why)) : hs_table_remove(life->degraded, name);
+
+	if (!old != !why)
+		hs_log(WARN, why ? "daemon.degraded" : "daemon.recovered", LOG_TEXT("name", name), LOG_WHY(why));
+	free(old);
+	hs_metric_set(hs_metric_gauge("hookswitch_degraded", labels, "1: something is less than meant."), why != NULL);
+}
+
+/* ---- beginning ---- */
+
+static void watch_signal(struct life *life, uv_signal_t *handle, int number)
+{
+	uv_signal_init(&life->loop, handle);
+	handle->data = life;
+	uv_signal_start(handle, on_signal, number);
+}
+
+static int build(struct life *life, const struct daemon_plan *plan, struct hs_keep *keep)
+{
+	struct hs_bus_setup setup = {&life->loop, plan->daemon->role, plan->home, life->incarnation, NULL};
+
+	life->daemon = plan->daemon;
+	life->started_at_ms = hs_clock_ms();
+	life->degraded = hs_table_create();
+	life->folder = hs_printf("%s/%s", plan->home, plan->daemon->name);
+	life->ready = daemon_ready_path(plan->home, plan->daemon->name);
+	unlink(life->ready); /* the predecessor's */
+	hs_id_make('i', plan->config->node, life->incarnation);
+	if (uv_loop_init(&life->loop) < 0)
+		abort();
+	life->house = (struct hs_house){
+		.config = plan->config,
+		.loop = &life->loop,
+		.keep = keep,
+		.role = plan->daemon->role,
+		.home = plan->home,
+		.folder = life->folder,
+		.incarnation = life->incarnation,
+		.predecessor_died = plan->unclean || hs_keep_deaths(keep) > 0,
+	};
+	uv_timer_init(&life->loop, &life->drain);
+	uv_unref((uv_handle_t *)&life->drain);
+	life->drain.data = life;
+	watch_signal(life, &life->terminate, SIGTERM);
+	watch_signal(life, &life->interrupt, SIGINT);
+	if (plan->daemon->journal_bytes) {
+		life->house.journal = setup.journal = hs_journal_open(keep, plan->daemon->journal_bytes);
+		if (!setup.journal)
+			return -ENOMEM;
+	}
+	life->house.bus = hs_bus_create(&setup);
+	return life->house.bus ? 0 : -EADDRNOTAVAIL;
+}
+
+/* Says that the daemon serves: its pid and incarnation in a file that appears whole. */
+static int announce(const struct life *life)
+{
+	AUTO(free) char *fresh = hs_printf("%s.new", life->ready);
+	AUTO(free) char *text = hs_printf("%d %s\n", (int)getpid(), life->incarnation);
+	AUTO(close) int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fchmod(fd, 0644) < 0 ||
+	    rename(fresh, life->ready) < 0)
+		return -errno;
+	hs_log(INFO, "ready", LOG_TEXT("incarnation", life->incarnation),
+	       LOG_INT("deaths", hs_keep_deaths(life->house.keep)),
+	       LOG_INT("start_ms", hs_clock_ms() - life->started_at_ms));
+	return 0;
+}
+
+static int begin(struct life *life)
+{
+	int result;
+
+	hs_trace_setup(life->daemon->name, life->house.bus);
+	if (!hs_privs_separate())
+		hs_daemon_degraded(&life->house, "one_uid",
+				   "all daemons run under one user; start the suite as root to separate them");
+	result = life->daemon->start(&life->house);
+	if (result < 0)
+		return result;
+	hs_bus_serve(life->house.bus, common_doors, HS_COUNT(common_doors), life);
+	if (life->daemon->doors_count)
+		hs_bus_serve(life->house.bus, life->daemon->doors, life->daemon->doors_count, life->house.daemon);
+	if (life->house.journal &&
+	    hs_bus_tell(life->house.bus, HS_DRIVER_STARTED,
+			&(struct hs_driver_started){life->incarnation, !life->house.predecessor_died}) < 0)
+		hs_log(ERROR, "daemon.untold", LOG_WHY("the journal is full: the restart is not in the event log"));
+	return announce(life);
+}
+
+/* ---- ending ---- */
+
+static void close_left(uv_handle_t *handle, void *context)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void on_guard(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/* Lets closing handles close. What is still there after it would wait for ever: the process ends anyway. */
+static void close_loop(struct life *life)
+{
+	uv_timer_t *own[] = {&life->drain};
+	uv_signal_t *signals[] = {&life->terminate, &life->interrupt};
+
+	for (size_t i = 0; i < HS_COUNT(signals); i++)
+		uv_close((uv_handle_t *)signals[i], NULL);
+	uv_timer_start(own[0], on_guard, CLOSE_MS, 0);
+	uv_run(&life->loop, UV_RUN_DEFAULT);
+	uv_walk(&life->loop, close_left, NULL);
+	uv_run(&life->loop, UV_RUN_NOWAIT);
+	if (uv_loop_close(&life->loop) < 0)
+		hs_log(DEBUG, "daemon.loop_busy");
+}
+
+static _Bool free_why(void *context, const char *key, void *object)
+{
+	free(object);
+	return true;
+}
+
+static void end(struct life *life)
+{
+	hs_trace_setup(life->daemon->name, NULL);
+	hs_bus_destroy(life->house.bus);
+	close_loop(life);
+	hs_journal_close(life->house.journal);
+	hs_table_each(life->degraded, free_why, NULL);
+	hs_table_destroy(life->degraded);
+	free(life->folder);
+	free(life->ready);
+	free(life);
+}
+
+int daemon_live(struct hs_keep *keep, void *argument)
+{
+	const struct daemon_plan *plan = argument;
+	struct life *life;
+	int result = hs_privs_drop(plan->daemon->role);
+
+	if (result < 0) {
+		hs_log(ERROR, "daemon.not_dropped", LOG_TEXT("error", strerror(-result)),
+		       LOG_WHY("privileges could not be given up; it does not run with them"));
+		return HS_KEEPER_GIVE_UP;
+	}
+	life = hs_zalloc(sizeof(*life));
+	result = build(life, plan, keep);
+	if (result == 0)
+		result = begin(life);
+	if (result == 0)
+		uv_run(&life->loop, UV_RUN_DEFAULT);
+	else
+		hs_log(ERROR, "daemon.not_started", LOG_TEXT("error", strerror(-result)));
+	if (life->daemon->finish && life->house.daemon)
+		life->daemon->finish(&life->house);
+	end(life);
+	if (result == 0)
+		hs_log(INFO, "daemon.stopped");
+	return result == 0 ? 0 : hs_keep_deaths(keep) ? 1 : HS_KEEPER_GIVE_UP;
+}
