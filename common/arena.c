@@ -65,7 +65,7 @@ char *hs_arena_copy(struct hs_arena *arena, const char *text, size_t length)
 	return copy;
 }
 
-void arena_hold(struct hs_arena *arena, struct json_object *json)
+void hs_arena_hold(struct hs_arena *arena, struct json_object *json)
 {
 	struct held_json *held = hs_arena_alloc(arena, sizeof(*held));
 

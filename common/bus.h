@@ -120,6 +120,9 @@ void hs_bus_heard(struct hs_bus *bus, enum hs_role from, uint64_t epoch, uint64_
 /* Publishes on an edge we bind; seq is counted per edge and a heartbeat names the last one. Never blocks. */
 void hs_bus_publish(struct hs_bus *bus, enum hs_edge edge, const char *topic, const char *body, size_t bytes);
 
+/* Whether somebody subscribes now: if not, a body that is costly to make need not be made. */
+bool hs_bus_is_heard(struct hs_bus *bus, enum hs_edge edge);
+
 struct hs_published {
 	enum hs_role from;
 	enum hs_edge edge;
@@ -129,8 +132,8 @@ struct hs_published {
 	size_t bytes;
 };
 
-/* Subscribes to a whole edge. missed (may be NULL) is called when seq shows a gap or the publisher restarted: fetch
- * what is missing by cursor. */
+/* Subscribes to a whole edge. missed (may be NULL) is called when seq shows a gap or the publisher restarted, and once
+ * when the subscription has come into force: fetch what is missing by cursor. */
 void hs_bus_subscribe(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge,
 		      void (*published)(void *context, const struct hs_published *event), void (*missed)(void *context),
 		      void *context);
@@ -154,7 +157,8 @@ struct hs_audio *hs_audio_connect(struct hs_bus *bus,
 /* 0, -EAGAIN: queue full, drop it; -EHOSTUNREACH: the peer is gone. */
 int hs_audio_send(struct hs_audio *audio, uint64_t peer, const uint8_t *data, size_t bytes);
 
-/* Lets queued messages go out (at most 1 s), closes everything. NULL is fine. */
+/* Lets queued messages go out (at most 1 s), closes everything. NULL is fine. The loop must turn once more
+ * (uv_run until nothing is left) before uv_loop_close, which frees the rest. */
 void hs_bus_destroy(struct hs_bus *bus);
 
 #endif

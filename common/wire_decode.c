@@ -19,7 +19,7 @@ static int decode_struct(const struct decode *decode, const struct hs_shape *sha
 
 static int wrong(const struct decode *decode, const char *must)
 {
-	return wire_fault(decode->fault, NULL, "must be %s", must);
+	return hs_wire_refuse(decode->fault, NULL, "must be %s", must);
 }
 
 /* Puts a step before the fault's path: "id" below "lines[2]" becomes "lines[2].id". */
@@ -58,8 +58,8 @@ static int check_characters(const struct decode *decode, const struct hs_field *
 		return length ? 0 : wrong(decode, "a URL");
 	default:
 		for (size_t i = 0, bytes; i < length; i += bytes) {
-			bytes = wire_utf8(at + i, length - i);
-			if (!bytes || wire_is_control(at + i, bytes))
+			bytes = hs_wire_utf8(at + i, length - i);
+			if (!bytes || hs_wire_is_control(at + i, bytes))
 				return wrong(decode, "UTF-8 text without control characters");
 		}
 		return 0;
@@ -76,7 +76,7 @@ static int read_text(const struct decode *decode, const struct hs_field *field, 
 	text = json_object_get_string(json);
 	length = (size_t)json_object_get_string_len(json);
 	if (length > field->max_bytes)
-		return wire_fault(decode->fault, NULL, "must have at most %" PRIu32 " bytes", field->max_bytes);
+		return hs_wire_refuse(decode->fault, NULL, "must have at most %" PRIu32 " bytes", field->max_bytes);
 	if (memchr(text, '\0', length))
 		return wrong(decode, "text without NUL");
 	if (check_characters(decode, field, text, length) < 0)
@@ -93,7 +93,7 @@ static int read_int(const struct decode *decode, const struct hs_field *field, s
 		return wrong(decode, "a whole number");
 	value = json_object_get_int64(json);
 	if (value < field->min || value > field->max)
-		return wire_fault(decode->fault, NULL, "must be from %" PRId64 " to %" PRId64 "%s%s", field->min,
+		return hs_wire_refuse(decode->fault, NULL, "must be from %" PRId64 " to %" PRId64 "%s%s", field->min,
 				  field->max, field->unit ? " " : "", field->unit ? field->unit : "");
 	*(int64_t *)slot = value;
 	return 0;
@@ -132,7 +132,7 @@ static int read_enum(const struct decode *decode, const struct hs_field *field, 
 	for (int i = 1; i < field->values->count && used < sizeof(words); i++)
 		used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s", i > 1 ? ", " : "",
 					 field->values->names[i]);
-	return wire_fault(decode->fault, NULL, "must be one of %s", words);
+	return hs_wire_refuse(decode->fault, NULL, "must be one of %s", words);
 }
 
 static int read_struct(const struct decode *decode, const struct hs_field *field, struct json_object *json, void *slot)
@@ -177,7 +177,7 @@ static int read_list(const struct decode *decode, const struct hs_field *field, 
 		return wrong(decode, "a list");
 	count = json_object_array_length(json);
 	if (count > field->max_items)
-		return wire_fault(decode->fault, NULL, "must have at most %" PRIu32 " items", field->max_items);
+		return hs_wire_refuse(decode->fault, NULL, "must have at most %" PRIu32 " items", field->max_items);
 	items = count ? hs_arena_alloc(decode->arena, count * size) : NULL;
 	*(void **)(base + field->offset) = items;
 	*(size_t *)(base + field->mark_offset) = count;
@@ -215,7 +215,7 @@ static int read_fallback(const struct decode *decode, const struct hs_field *fie
 	int result = read_present(decode, field, json, base);
 
 	if (result == 0)
-		arena_hold(decode->arena, json);
+		hs_arena_hold(decode->arena, json);
 	json_object_put(json);
 	return result;
 }
@@ -235,7 +235,7 @@ static int read_field(const struct decode *decode, const struct hs_field *field,
 	else if (field->optional)
 		return 0;
 	else
-		result = wire_fault(decode->fault, NULL, "is missing");
+		result = hs_wire_refuse(decode->fault, NULL, "is missing");
 	if (result < 0)
 		prepend(decode->fault, field->name, -1);
 	return result;
@@ -252,7 +252,7 @@ static int refuse_unknown(const struct decode *decode, const struct hs_shape *sh
 		for (size_t i = 0; i < shape->fields_count && !known; i++)
 			known = strcmp(shape->fields[i].name, name) == 0;
 		if (!known)
-			return wire_fault(decode->fault, name, "is not a member here");
+			return hs_wire_refuse(decode->fault, name, "is not a member here");
 	}
 	return 0;
 }
@@ -282,6 +282,6 @@ int hs_wire_decode(const struct hs_shape *shape, struct json_object *json, bool 
 	struct decode decode = {arena, strict, ret_fault};
 
 	memset(ret_struct, 0, shape->size);
-	arena_hold(arena, json);
+	hs_arena_hold(arena, json);
 	return decode_struct(&decode, shape, json, ret_struct);
 }

@@ -25,8 +25,8 @@ static size_t fitting(const struct hs_field *field, const char *text, size_t len
 static bool is_clean(const unsigned char *text, size_t length)
 {
 	for (size_t i = 0, bytes; i < length; i += bytes) {
-		bytes = wire_utf8(text + i, length - i);
-		if (!bytes || wire_is_control(text + i, bytes))
+		bytes = hs_wire_utf8(text + i, length - i);
+		if (!bytes || hs_wire_is_control(text + i, bytes))
 			return false;
 	}
 	return true;
@@ -38,8 +38,8 @@ static struct json_object *cleaned(const unsigned char *text, size_t length)
 	size_t used = 0;
 
 	for (size_t i = 0, bytes; i < length; i += bytes) {
-		bytes = wire_utf8(text + i, length - i);
-		if (!bytes || wire_is_control(text + i, bytes)) {
+		bytes = hs_wire_utf8(text + i, length - i);
+		if (!bytes || hs_wire_is_control(text + i, bytes)) {
 			copy[used++] = '?';
 			bytes = bytes ? bytes : 1;
 			continue;

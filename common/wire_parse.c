@@ -9,18 +9,18 @@ int hs_wire_parse(const char *text, size_t length, struct json_object **ret_json
 	struct json_object *json;
 
 	if (length > HS_WIRE_MAX_BYTES) {
-		wire_fault(ret_fault, NULL, "has %zu bytes, at most %d are taken", length, HS_WIRE_MAX_BYTES);
+		hs_wire_refuse(ret_fault, NULL, "has %zu bytes, at most %d are taken", length, HS_WIRE_MAX_BYTES);
 		return -EMSGSIZE;
 	}
-	if (wire_scan(text, length, ret_fault) < 0)
+	if (hs_wire_scan(text, length, ret_fault) < 0)
 		return -EINVAL;
 	tokener = json_tokener_new_ex(HS_WIRE_MAX_DEPTH + 2);
 	if (!tokener)
-		return wire_fault(ret_fault, NULL, "cannot be read: no memory");
+		return hs_wire_refuse(ret_fault, NULL, "cannot be read: no memory");
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	json = json_tokener_parse_ex(tokener, text, (int)length);
 	if (!json)
-		wire_fault(ret_fault, NULL, "is not JSON: %s",
+		hs_wire_refuse(ret_fault, NULL, "is not JSON: %s",
 			   json_tokener_error_desc(json_tokener_get_error(tokener)));
 	json_tokener_free(tokener);
 	if (!json)

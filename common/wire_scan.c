@@ -27,7 +27,7 @@ struct members {
 
 static int scan_value(struct scan *scan);
 
-int wire_fault(struct hs_wire_fault *fault, const char *field, const char *format, ...)
+int hs_wire_refuse(struct hs_wire_fault *fault, const char *field, const char *format, ...)
 {
 	va_list arguments;
 
@@ -40,11 +40,11 @@ int wire_fault(struct hs_wire_fault *fault, const char *field, const char *forma
 
 static int refuse(struct scan *scan, const char *why)
 {
-	return wire_fault(scan->fault, NULL, "is not JSON we take: %s at byte %zu", why,
+	return hs_wire_refuse(scan->fault, NULL, "is not JSON we take: %s at byte %zu", why,
 			  (size_t)(scan->at - scan->text));
 }
 
-size_t wire_utf8(const unsigned char *text, size_t length)
+size_t hs_wire_utf8(const unsigned char *text, size_t length)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t bytes = text[0] < 0x80   ? 1
@@ -70,7 +70,7 @@ size_t wire_utf8(const unsigned char *text, size_t length)
 	return bytes;
 }
 
-bool wire_is_control(const unsigned char *text, size_t bytes)
+bool hs_wire_is_control(const unsigned char *text, size_t bytes)
 {
 	if (bytes == 1)
 		return (text[0] < 0x20 && text[0] != '\t' && text[0] != '\r' && text[0] != '\n') || text[0] == 0x7f;
@@ -154,7 +154,7 @@ static int scan_text(struct scan *scan)
 		}
 		if (c < 0x20)
 			return refuse(scan, "a control character in a text");
-		bytes = wire_utf8((const unsigned char *)scan->at, (size_t)(scan->end - scan->at));
+		bytes = hs_wire_utf8((const unsigned char *)scan->at, (size_t)(scan->end - scan->at));
 		if (!bytes)
 			return refuse(scan, "bytes that are not UTF-8");
 		scan->at += bytes;
@@ -224,7 +224,7 @@ static int note_member(struct scan *scan, struct members *members, const char *n
 		for (int i = 0; i < members->count; i++)
 			if (members->hash[i] == hash && members->length[i] == length &&
 			    memcmp(scan->text + members->start[i], name, length) == 0)
-				return wire_fault(scan->fault, NULL, "has the member \"%.*s\" twice",
+				return hs_wire_refuse(scan->fault, NULL, "has the member \"%.*s\" twice",
 						  length > 64 ? 64 : (int)length, name);
 	if (members->count == MEMBERS_MAX)
 		return refuse(scan, "more than 256 members in one object");
@@ -317,13 +317,13 @@ static int scan_value(struct scan *scan)
 	}
 }
 
-int wire_scan(const char *text, size_t length, struct hs_wire_fault *ret_fault)
+int hs_wire_scan(const char *text, size_t length, struct hs_wire_fault *ret_fault)
 {
 	struct scan scan = {text, text, text + length, 0, ret_fault};
 
 	skip_blank(&scan);
 	if (scan.at == scan.end || *scan.at != '{')
-		return wire_fault(ret_fault, NULL, "must be a JSON object");
+		return hs_wire_refuse(ret_fault, NULL, "must be a JSON object");
 	if (scan_value(&scan) < 0)
 		return -EINVAL;
 	skip_blank(&scan);

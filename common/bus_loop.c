@@ -1,0 +1,336 @@
+/* ZeroMQ's descriptor is edge-triggered: it speaks once when commands wait, and any call on the socket may take them.
+ * So a socket that was sent on or read ("touched") is read until it is empty before the loop sleeps; only then does its
+ * descriptor tell of what comes next. Looked at twice a turn: in prepare for what timers and closing callbacks did, in
+ * check for what poll brought. At most BUDGET messages a socket and look; what is left keeps the loop awake by uv_idle.
+ */
+#include "bus_inner.h"
+#include "cleanup.h"
+#include "log.h"
+#include "privs.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BUDGET 64
+#define DRAIN_MS 1000
+
+static void settle(struct hs_bus *bus)
+{
+	bool is_pending = false;
+
+	bus->is_settling = true;
+	bus->is_awake = false;
+	bus_ask_flush(bus);
+	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next) {
+		int left = BUDGET;
+
+		if (!socket->touched)
+			continue;
+		while (left > 0 && socket->take(socket))
+			left--;
+		socket->touched = left == 0;
+	}
+	bus_tell_flush(bus);
+	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next)
+		is_pending |= socket->touched;
+	bus->is_settling = false;
+	if (is_pending || bus->is_awake)
+		bus_wake(bus);
+	else
+		uv_idle_stop(&bus->idle);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	settle(prepare->data);
+}
+
+static void on_check(uv_check_t *check)
+{
+	settle(check->data);
+}
+
+/* Its being active is all: the loop does not sleep. */
+static void on_idle(uv_idle_t *idle)
+{
+}
+
+void bus_wake(struct hs_bus *bus)
+{
+	bus->is_awake = true;
+	uv_idle_start(&bus->idle, on_idle);
+}
+
+static void touch(struct bus_socket *socket)
+{
+	if (socket->touched)
+		return;
+	socket->touched = true;
+	if (!socket->bus->is_settling)
+		bus_wake(socket->bus);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct bus_socket *socket = poll->data;
+
+	socket->touched = true; /* the check phase follows */
+}
+
+void bus_handle_opened(struct hs_bus *bus, uv_handle_t *handle)
+{
+	handle->data = bus;
+	bus->handles++;
+}
+
+void *bus_alloc(struct hs_bus *bus, size_t bytes)
+{
+	struct bus_memory *memory = hs_zalloc(sizeof(*memory) + bytes);
+
+	memory->next = bus->memory;
+	bus->memory = memory;
+	return memory->bytes;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct hs_bus *bus = handle->data;
+
+	if (--bus->handles > 0)
+		return;
+	while (bus->memory) {
+		struct bus_memory *next = bus->memory->next;
+
+		free(bus->memory);
+		bus->memory = next;
+	}
+	free(bus);
+}
+
+void bus_handle_close(struct hs_bus *bus, uv_handle_t *handle)
+{
+	handle->data = bus;
+	uv_close(handle, on_closed);
+}
+
+void bus_loop_start(struct hs_bus *bus)
+{
+	uv_prepare_init(bus->loop, &bus->prepare);
+	bus_handle_opened(bus, (uv_handle_t *)&bus->prepare);
+	uv_check_init(bus->loop, &bus->check);
+	bus_handle_opened(bus, (uv_handle_t *)&bus->check);
+	uv_idle_init(bus->loop, &bus->idle);
+	bus_handle_opened(bus, (uv_handle_t *)&bus->idle);
+	uv_timer_init(bus->loop, &bus->redial);
+	bus_handle_opened(bus, (uv_handle_t *)&bus->redial);
+	uv_prepare_start(&bus->prepare, on_prepare);
+	uv_check_start(&bus->check, on_check);
+}
+
+void bus_loop_stop(struct hs_bus *bus)
+{
+	bus_handle_close(bus, (uv_handle_t *)&bus->prepare);
+	bus_handle_close(bus, (uv_handle_t *)&bus->check);
+	bus_handle_close(bus, (uv_handle_t *)&bus->idle);
+	bus_handle_close(bus, (uv_handle_t *)&bus->redial);
+}
+
+void bus_socket_set(struct bus_socket *socket, int option, int value)
+{
+	if (zmq_setsockopt(socket->zmq, option, &value, sizeof(value)) < 0)
+		hs_log(ERROR, "bus.option_refused", LOG_INT("option", option), LOG_WHY(zmq_strerror(zmq_errno())));
+}
+
+static void limit(struct bus_socket *socket)
+{
+	int64_t most = HS_WIRE_MAX_BYTES;
+
+	zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &most, sizeof(most));
+	bus_socket_set(socket, ZMQ_LINGER, DRAIN_MS);
+	bus_socket_set(socket, ZMQ_SNDHWM, 10000);
+	bus_socket_set(socket, ZMQ_RCVHWM, 10000);
+	bus_socket_set(socket, ZMQ_HANDSHAKE_IVL, 5000);
+}
+
+int bus_socket_open(struct hs_bus *bus, struct bus_socket *socket, int type, bool (*take)(struct bus_socket *socket))
+{
+	int fd;
+	size_t size = sizeof(fd);
+
+	socket->bus = bus;
+	socket->take = take;
+	socket->zmq = zmq_socket(bus->zmq, type);
+	if (!socket->zmq)
+		return -zmq_errno();
+	limit(socket);
+	if (zmq_getsockopt(socket->zmq, ZMQ_FD, &fd, &size) < 0 || uv_poll_init(bus->loop, &socket->poll, fd) < 0) {
+		zmq_close(socket->zmq);
+		socket->zmq = NULL;
+		return -EMFILE;
+	}
+	bus_handle_opened(bus, (uv_handle_t *)&socket->poll);
+	socket->poll.data = socket;
+	uv_poll_start(&socket->poll, UV_READABLE, on_readable);
+	socket->next = bus->sockets;
+	bus->sockets = socket;
+	touch(socket);
+	return 0;
+}
+
+void bus_socket_close(struct bus_socket *socket)
+{
+	if (!socket->zmq)
+		return;
+	for (struct bus_socket **at = &socket->bus->sockets; *at; at = &(*at)->next)
+		if (*at == socket) {
+			*at = socket->next;
+			break;
+		}
+	uv_poll_stop(&socket->poll);
+	bus_handle_close(socket->bus, (uv_handle_t *)&socket->poll);
+	zmq_close(socket->zmq);
+	socket->zmq = NULL;
+}
+
+char *bus_endpoint(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge)
+{
+	char *endpoint = hs_printf("ipc://%s/run/%s/%s/socket", bus->home, hs_role_names[binder], hs_edges[edge].name);
+
+	if (strlen(endpoint) - strlen("ipc://") < sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return endpoint;
+	hs_log(ERROR, "bus.path_too_long", LOG_TEXT("path", endpoint),
+	       LOG_WHY("a Unix socket's path has at most 107 bytes: choose a shorter HOOKSWITCH_HOME"));
+	free(endpoint);
+	return NULL;
+}
+
+/* Who may connect is written on the socket's file; ZAP is the second lock, not the only one. */
+static int check_file(struct bus_socket *socket, enum hs_edge edge, const char *path)
+{
+	gid_t group = hs_privs_edge_gid(socket->bus->role, edge);
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return -errno;
+	if (hs_privs_separate() && status.st_gid != group &&
+	    (chown(path, (uid_t)-1, group) < 0 || stat(path, &status) < 0))
+		return -errno;
+	if (!S_ISSOCK(status.st_mode) || (status.st_mode & 0777) != 0660 || status.st_uid != geteuid() ||
+	    (hs_privs_separate() && status.st_gid != group))
+		return -EPERM;
+	return 0;
+}
+
+int bus_socket_bind(struct bus_socket *socket, enum hs_edge edge)
+{
+	AUTO(free) char *endpoint = bus_endpoint(socket->bus, socket->bus->role, edge);
+	mode_t mask;
+	int result;
+
+	if (!endpoint)
+		return -ENAMETOOLONG;
+	bus_zap_guard(socket, true, socket->bus->role, edge);
+	mask = umask(0117);
+	result = zmq_bind(socket->zmq, endpoint) < 0 ? -zmq_errno() : 0;
+	umask(mask);
+	if (result == 0)
+		result = check_file(socket, edge, endpoint + strlen("ipc://"));
+	if (result < 0)
+		hs_log(ERROR, "bus.cannot_bind", LOG_TEXT("path", endpoint), LOG_WHY(zmq_strerror(-result)));
+	return result;
+}
+
+/* The route is ROUTER's own: 0 and a number. A peer that names itself is not ours. */
+static bool take_route(struct bus_socket *socket, struct bus_message *message)
+{
+	zmq_msg_t frame;
+	int result;
+
+	zmq_msg_init(&frame);
+	do
+		result = zmq_msg_recv(&frame, socket->zmq, ZMQ_DONTWAIT);
+	while (result < 0 && zmq_errno() == EINTR);
+	if (result == BUS_ROUTE_BYTES && *(uint8_t *)zmq_msg_data(&frame) == 0)
+		memcpy(message->route.bytes, zmq_msg_data(&frame), BUS_ROUTE_BYTES);
+	else
+		message->is_odd = true;
+	zmq_msg_close(&frame);
+	return result >= 0;
+}
+
+bool bus_message_take(struct bus_socket *socket, bool routed, struct bus_message *ret_message)
+{
+	zmq_msg_t *frame;
+	bool more = true;
+	int result;
+
+	ret_message->count = 0;
+	ret_message->is_odd = false;
+	if (routed && !take_route(socket, ret_message))
+		return false;
+	while (more) {
+		zmq_msg_t extra;
+
+		ret_message->is_odd |= ret_message->count == BUS_FRAMES_MAX;
+		frame = ret_message->count == BUS_FRAMES_MAX ? &extra : &ret_message->frames[ret_message->count];
+		zmq_msg_init(frame);
+		do
+			result = zmq_msg_recv(frame, socket->zmq, ZMQ_DONTWAIT);
+		while (result < 0 && zmq_errno() == EINTR);
+		if (result < 0) {
+			zmq_msg_close(frame);
+			return false; /* only before the first frame: a message comes whole */
+		}
+		more = zmq_msg_more(frame);
+		if (frame == &extra)
+			zmq_msg_close(frame);
+		else
+			ret_message->count++;
+	}
+	return true;
+}
+
+void bus_message_close(struct bus_message *message)
+{
+	for (int i = 0; i < message->count; i++)
+		zmq_msg_close(&message->frames[i]);
+}
+
+static int send_part(struct bus_socket *socket, const struct bus_part *part, bool more)
+{
+	int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+
+	while (zmq_send(socket->zmq, part->data, part->bytes, flags) < 0)
+		if (zmq_errno() != EINTR)
+			return -zmq_errno();
+	return 0;
+}
+
+int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count)
+{
+	int result = send_part(socket, &parts[0], count > 1);
+
+	touch(socket);
+	if (result == -EAGAIN) {
+		int events;
+		size_t size = sizeof(events);
+
+		/* A connection that has just come may not be known to the socket yet: asking for its events tells it.
+		 */
+		zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size);
+		result = send_part(socket, &parts[0], count > 1);
+	}
+	for (int i = 1; result == 0 && i < count; i++)
+		result = send_part(socket, &parts[i], i + 1 < count);
+	return result;
+}
+
+int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes)
+{
+	const struct bus_part parts[] = {{route->bytes, BUS_ROUTE_BYTES}, {data, bytes}};
+
+	return bus_send(socket, parts, 2);
+}

@@ -1,0 +1,340 @@
+/* Requests we answer. A question is known by its sender's role and its id: while it is in progress a repetition only
+ * renews the way back; when it is done the first answer is sent again. Done answers are kept for a minute, within
+ * bounds; a large one is not kept, because only reading gives large answers and reading twice is harmless.
+ */
+#include "bus_inner.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include "table.h"
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_MS 60000
+#define KEEP_COUNT 8192
+#define KEEP_BYTES (4 * 1024 * 1024)
+#define KEEP_ANSWER 16384
+#define IN_PROGRESS_MAX 16384
+
+struct served {
+	struct hs_request request; /* first: the daemon's pointer is ours */
+	struct hs_bus *bus;
+	struct hs_arena *arena; /* NULL: done */
+	char *key;
+	struct bus_route route;
+	char *answer; /* when done */
+	size_t answer_bytes;
+	int64_t done_at, arrived_us;
+	struct served *newer;
+};
+
+struct door {
+	const struct hs_door *door;
+	void *context;
+};
+
+struct bus_serve_room {
+	struct bus_socket socket;
+	struct door doors[HS_MESSAGES];
+	struct hs_table *known; /* struct served by role/id */
+	struct served *oldest, *newest;
+	size_t done_count, done_bytes, in_progress;
+	struct hs_metric *answered, *failed, *repeated, *took;
+};
+
+static void served_destroy(struct served *served)
+{
+	hs_arena_destroy(served->arena);
+	free(served->key);
+	free(served->answer);
+	free(served);
+}
+
+int bus_serve_send(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes)
+{
+	int result = bus_send_routed(&bus->serve->socket, route, data, bytes);
+
+	if (result < 0)
+		bus_refused(bus, BUS_WHY_UNREACHED, NULL, strerror(-result));
+	return result;
+}
+
+static void forget_oldest(struct bus_serve_room *room)
+{
+	struct served *served = room->oldest;
+
+	room->oldest = served->newer;
+	if (!room->oldest)
+		room->newest = NULL;
+	room->done_count--;
+	room->done_bytes -= served->answer_bytes;
+	hs_table_remove(room->known, served->key);
+	served_destroy(served);
+}
+
+static void keep(struct bus_serve_room *room, struct served *served)
+{
+	served->done_at = hs_clock_ms();
+	if (room->newest)
+		room->newest->newer = served;
+	else
+		room->oldest = served;
+	room->newest = served;
+	room->done_count++;
+	room->done_bytes += served->answer_bytes;
+	while (room->oldest && (room->done_count > KEEP_COUNT || room->done_bytes > KEEP_BYTES ||
+				room->oldest->done_at + KEEP_MS < served->done_at))
+		forget_oldest(room);
+}
+
+/* Sends text and keeps it. The request is gone for the daemon, its key stays. */
+static void finish(struct served *served, char *text, size_t bytes)
+{
+	struct bus_serve_room *room = served->bus->serve;
+
+	bus_serve_send(served->bus, &served->route, text, bytes);
+	hs_metric_observe_us(room->took, hs_clock_us() - served->arrived_us);
+	room->in_progress--;
+	served->answer = text;
+	served->answer_bytes = bytes;
+	if (bytes > KEEP_ANSWER) {
+		hs_table_remove(room->known, served->key);
+		served_destroy(served);
+		return;
+	}
+	hs_arena_destroy(served->arena);
+	served->arena = NULL;
+	keep(room, served);
+}
+
+void hs_bus_answer(struct hs_request *request, const void *answer)
+{
+	struct served *served = (struct served *)request;
+	const struct hs_shape *shape = hs_messages[request->message].answer;
+	AUTO(json_put) struct json_object *body = answer ? hs_wire_encode(shape, answer) : json_object_new_object();
+	const char *id = strchr(served->key, '/') + 1;
+	struct hs_envelope_answer head = {.v = HS_PROTO_VERSION, .kind = "answer", .re = id};
+	size_t bytes;
+	char *text = bus_envelope_text(&hs_shape_envelope_answer, &head, body, &bytes);
+
+	if (bytes > HS_WIRE_MAX_BYTES) {
+		free(text);
+		hs_log(ERROR, "bus.answer_too_large", LOG_TEXT("type", hs_messages[request->message].name),
+		       LOG_INT("bytes", (int64_t)bytes));
+		hs_bus_refuse(request, HS_ERROR_INTERNAL, NULL, NULL, "the answer is larger than the bus takes");
+		return;
+	}
+	hs_metric_add(served->bus->serve->answered, 1);
+	finish(served, text, bytes);
+}
+
+static char *refusal(const char *id, enum hs_error error, const char *field, const char *state, const char *detail,
+		     size_t *ret_bytes)
+{
+	struct hs_envelope_answer head = {
+		.v = HS_PROTO_VERSION,
+		.kind = "answer",
+		.re = id,
+		.error = hs_errors[error].name,
+		.detail = detail && *detail ? detail : NULL,
+		.field = field && *field ? field : NULL,
+		.state = state,
+	};
+
+	return bus_envelope_text(&hs_shape_envelope_answer, &head, NULL, ret_bytes);
+}
+
+void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *field, const char *state,
+		   const char *format, ...)
+{
+	struct served *served = (struct served *)request;
+	char detail[501] = "";
+	va_list arguments;
+	size_t bytes;
+	char *text;
+
+	if (format) {
+		va_start(arguments, format);
+		vsnprintf(detail, sizeof(detail), format, arguments);
+		va_end(arguments);
+	}
+	hs_metric_add(served->bus->serve->failed, 1);
+	text = refusal(strchr(served->key, '/') + 1, error, field, state, detail, &bytes);
+	finish(served, text, bytes);
+}
+
+/* An answer to what never reached a door: not kept. */
+static void refuse_at_once(struct hs_bus *bus, const struct bus_route *route, const struct bus_incoming *incoming)
+{
+	AUTO(free) char *text = NULL;
+	size_t bytes;
+
+	hs_metric_add(bus->serve->failed, 1);
+	bus_refused(bus, incoming->why, hs_role_names[incoming->from], incoming->head.type);
+	text = refusal(incoming->head.id, incoming->error, incoming->fault.field, NULL, incoming->fault.why, &bytes);
+	bus_serve_send(bus, route, text, bytes);
+}
+
+static void repeat(struct bus_serve_room *room, struct served *served, const struct bus_route *route)
+{
+	hs_metric_add(room->repeated, 1);
+	served->route = *route;
+	if (served->answer)
+		bus_serve_send(served->bus, route, served->answer, served->answer_bytes);
+}
+
+static bool is_expired(const struct hs_envelope_request *head)
+{
+	return head->at && hs_clock_wall_ms() - head->at > head->deadline_ms;
+}
+
+static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_arena *arena, char *key,
+		  const struct bus_route *route)
+{
+	struct bus_serve_room *room = bus->serve;
+	struct served *served = hs_zalloc(sizeof(*served));
+	const struct door *door = &room->doors[incoming->message];
+
+	served->request = (struct hs_request){
+		.message = (enum hs_message_id)incoming->message,
+		.from = incoming->from,
+		.body = incoming->body,
+		.request_id = incoming->head.request_id ? incoming->head.request_id : incoming->head.id,
+		.token = incoming->head.token,
+		.idempotency_key = incoming->head.idempotency_key,
+		.client = incoming->head.client,
+	};
+	served->bus = bus;
+	served->arena = arena;
+	served->key = key;
+	served->route = *route;
+	served->arrived_us = hs_clock_us();
+	hs_table_put(room->known, key, served);
+	room->in_progress++;
+	bus_trace(bus, incoming->message, incoming->body, hs_role_names[incoming->from], hs_role_names[bus->role]);
+	door->door->serve(door->context, &served->request);
+}
+
+/* Returns true when the arena went into a request. */
+static bool handle_request(struct hs_bus *bus, struct json_object *json, enum hs_role stamped, struct hs_arena *arena,
+			   const struct bus_route *route)
+{
+	struct bus_serve_room *room = bus->serve;
+	AUTO(free) char *key = NULL;
+	struct bus_incoming incoming;
+	struct served *known;
+	int result = bus_envelope_request(bus->role, stamped, json, arena, &incoming);
+
+	if (result == -EBADMSG) {
+		bus_refused(bus, incoming.why, incoming.head.source, incoming.fault.why);
+		return false;
+	}
+	if (result == 0 && !room->doors[incoming.message].door) {
+		incoming.why = BUS_WHY_UNKNOWN;
+		incoming.error = HS_ERROR_UNKNOWN_MESSAGE;
+		result = -EPERM;
+	}
+	if (result < 0) {
+		refuse_at_once(bus, route, &incoming);
+		return false;
+	}
+	key = hs_printf("%d/%s", (int)incoming.from, incoming.head.id);
+	known = hs_table_get(room->known, key);
+	if (known) {
+		repeat(room, known, route);
+		return false;
+	}
+	if (is_expired(&incoming.head)) {
+		bus_refused(bus, BUS_WHY_EXPIRED, hs_role_names[incoming.from], incoming.head.type);
+		return false;
+	}
+	if (room->in_progress >= IN_PROGRESS_MAX) {
+		incoming.why = BUS_WHY_OVERLOAD;
+		incoming.error = HS_ERROR_OVERLOADED;
+		refuse_at_once(bus, route, &incoming);
+		return false;
+	}
+	serve(bus, &incoming, arena, TAKE(key), route);
+	return true;
+}
+
+static void handle(struct hs_bus *bus, struct bus_message *message)
+{
+	struct hs_arena *arena = hs_arena_create();
+	struct hs_wire_fault fault = {"", "is not a message of ours"};
+	struct json_object *json = NULL;
+	enum hs_role stamped;
+
+	if (!message->is_odd && message->count > 0)
+		json = bus_envelope_parse(zmq_msg_data(&message->frames[0]), zmq_msg_size(&message->frames[0]), arena,
+					  &fault);
+	stamped = message->count > 0 ? bus_zap_stamped(&message->frames[0]) : HS_ROLE_NONE;
+	if (!json || stamped == HS_ROLE_NONE)
+		bus_refused(bus, BUS_WHY_ENVELOPE, stamped < HS_ROLES ? hs_role_names[stamped] : NULL, fault.why);
+	else if (strcmp(bus_envelope_kind(json), "request") == 0 && message->count == 1)
+		arena = handle_request(bus, json, stamped, arena, &message->route) ? NULL : arena;
+	else if (strcmp(bus_envelope_kind(json), "facts") == 0)
+		bus_hear_batch(bus, message, stamped, json, arena);
+	else
+		bus_refused(bus, BUS_WHY_ENVELOPE, NULL, "neither a request nor facts");
+	hs_arena_destroy(arena);
+}
+
+static bool take(struct bus_socket *socket)
+{
+	struct bus_message message;
+
+	if (!bus_message_take(socket, true, &message))
+		return false;
+	handle(socket->bus, &message);
+	bus_message_close(&message);
+	return true;
+}
+
+void hs_bus_serve(struct hs_bus *bus, const struct hs_door *doors, size_t count, void *context)
+{
+	for (size_t i = 0; i < count; i++)
+		bus->serve->doors[doors[i].message] = (struct door){&doors[i], context};
+}
+
+void bus_serve_create(struct hs_bus *bus)
+{
+	struct bus_serve_room *room = bus_alloc(bus, sizeof(*room));
+
+	room->known = hs_table_create();
+	room->answered = hs_metric_counter("hookswitch_bus_requests_total", "result=\"ok\"", "Requests answered.");
+	room->failed = hs_metric_counter("hookswitch_bus_requests_total", "result=\"refused\"", "Requests answered.");
+	room->repeated = hs_metric_counter("hookswitch_bus_repeated_total", "", "Requests that came again.");
+	room->took = hs_metric_histogram("hookswitch_bus_request_seconds", "", "From arrival to answer.");
+	bus->serve = room;
+}
+
+int bus_serve_bind(struct hs_bus *bus)
+{
+	int result = bus_socket_open(bus, &bus->serve->socket, ZMQ_ROUTER, take);
+
+	if (result < 0)
+		return result;
+	/* Without it an answer to somebody who is gone, or slow, would vanish unseen. */
+	bus_socket_set(&bus->serve->socket, ZMQ_ROUTER_MANDATORY, 1);
+	return bus_socket_bind(&bus->serve->socket, HS_EDGE_REQUESTS);
+}
+
+static bool destroy_one(void *context, const char *key, void *object)
+{
+	served_destroy(object);
+	return true;
+}
+
+void bus_serve_destroy(struct hs_bus *bus)
+{
+	if (!bus->serve)
+		return;
+	bus_socket_close(&bus->serve->socket);
+	hs_table_each(bus->serve->known, destroy_one, NULL);
+	hs_table_destroy(bus->serve->known);
+}

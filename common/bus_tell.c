@@ -1,0 +1,246 @@
+/* Facts we tell: the journal holds them, this file pushes them to apid in order and trims what it acknowledged. At most
+ * WINDOW are on the way. After a loss of the connection, or half a second without progress, everything begins again at
+ * the oldest; apid drops what it knows.
+ */
+#include "bus_inner.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW 1024
+#define EPOCH_MASK ((UINT64_C(1) << 53) - 1) /* a JSON number that every language reads */
+#define NUMBER_BYTES 32                      /* {"seq":18446744073709551615, */
+
+struct bus_tell_room {
+	uv_timer_t timer;
+	uint64_t epoch;
+	uint64_t acknowledged, sent, highest; /* highest: ever sent; sent goes back when we begin again */
+	bool must_push, made_progress;
+	struct hs_metric *told, *waiting, *again, *lost;
+};
+
+/* One message on its way out. */
+struct batch {
+	struct bus_part parts[1 + BUS_FACTS_BATCH];
+	int count;
+	size_t bytes;
+	uint64_t last;
+};
+
+static void batch_clear(struct batch *batch)
+{
+	for (int i = 1; i < batch->count; i++)
+		free((void *)batch->parts[i].data);
+	batch->count = 1;
+	batch->bytes = 0;
+}
+
+/* The journal numbers a fact after it was written, so that the number goes in front of it here. */
+static void batch_add(struct batch *batch, uint64_t seq, const void *data, size_t bytes)
+{
+	char *text = hs_zalloc(bytes + NUMBER_BYTES);
+	int head = snprintf(text, NUMBER_BYTES, "{\"seq\":%" PRIu64 ",", seq);
+
+	memcpy(text + head, (const char *)data + 1, bytes - 1);
+	batch->parts[batch->count++] = (struct bus_part){text, (size_t)head + bytes - 1};
+	batch->bytes += bytes;
+	batch->last = seq;
+}
+
+static void fill(struct hs_bus *bus, struct batch *batch)
+{
+	struct bus_tell_room *room = bus->tell;
+	uint64_t seq, after = room->sent;
+	const void *data;
+	size_t bytes;
+
+	while (batch->count <= BUS_FACTS_BATCH && hs_journal_next(bus->journal, after, &seq, &data, &bytes)) {
+		if ((batch->count > 1 && batch->bytes + bytes > BUS_FACTS_BYTES) || seq > room->acknowledged + WINDOW)
+			break;
+		batch_add(batch, seq, data, bytes);
+		after = seq;
+	}
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct hs_bus *bus = timer->data;
+	struct bus_tell_room *room = bus->tell;
+
+	if (room->acknowledged >= room->sent) {
+		uv_timer_stop(timer);
+		return;
+	}
+	if (!room->made_progress) {
+		hs_metric_add(room->again, 1);
+		room->sent = room->acknowledged;
+		room->must_push = true;
+	}
+	room->made_progress = false;
+}
+
+static void start_timer(struct hs_bus *bus)
+{
+	if (uv_is_active((uv_handle_t *)&bus->tell->timer))
+		return;
+	uv_update_time(bus->loop);
+	uv_timer_start(&bus->tell->timer, on_timer, BUS_RESEND_MS, BUS_RESEND_MS);
+}
+
+static char *make_head(struct hs_bus *bus, size_t *ret_bytes)
+{
+	struct hs_envelope_facts head = {
+		.v = HS_PROTO_VERSION,
+		.kind = "facts",
+		.source = hs_role_names[bus->role],
+		.epoch = (int64_t)bus->tell->epoch,
+	};
+
+	return bus_envelope_text(&hs_shape_envelope_facts, &head, NULL, ret_bytes);
+}
+
+static void push(struct hs_bus *bus, struct bus_link *link)
+{
+	struct bus_tell_room *room = bus->tell;
+	size_t head_bytes;
+	AUTO(free) char *head = make_head(bus, &head_bytes);
+	struct batch batch = {.parts = {{head, head_bytes}}, .count = 1};
+
+	for (;;) {
+		int result;
+
+		fill(bus, &batch);
+		if (batch.count == 1)
+			return;
+		result = bus_link_send(link, batch.parts, batch.count);
+		batch_clear(&batch);
+		if (result == 0) {
+			room->sent = batch.last;
+			room->highest = room->sent > room->highest ? room->sent : room->highest;
+		}
+		start_timer(bus);
+		if (result < 0)
+			return; /* the queue is full: the timer begins again */
+	}
+}
+
+void bus_tell_flush(struct hs_bus *bus)
+{
+	struct bus_tell_room *room = bus->tell;
+	struct bus_link *link = bus->links[HS_ROLE_APID];
+
+	if (!room || !room->must_push || !link || !bus_link_is_up(link))
+		return;
+	room->must_push = false;
+	push(bus, link);
+}
+
+void bus_tell_link_up(struct hs_bus *bus, bool is_up)
+{
+	struct bus_tell_room *room = bus->tell;
+
+	if (!room)
+		return;
+	uv_timer_stop(&room->timer);
+	room->sent = room->acknowledged;
+	room->must_push = is_up;
+}
+
+void bus_tell_acknowledged(struct hs_bus *bus, struct json_object *json, struct hs_arena *arena)
+{
+	struct bus_tell_room *room = bus->tell;
+	struct hs_envelope_ack ack;
+	struct hs_wire_fault fault;
+	uint64_t seq;
+
+	if (hs_wire_decode(&hs_shape_envelope_ack, json, false, arena, &ack, &fault) < 0) {
+		bus_refused(bus, BUS_WHY_ENVELOPE, hs_role_names[HS_ROLE_APID], fault.why);
+		return;
+	}
+	seq = (uint64_t)ack.seq;
+	if (!room || (uint64_t)ack.epoch != room->epoch || seq > room->highest) {
+		bus_refused(bus, BUS_WHY_INVALID, hs_role_names[HS_ROLE_APID], "acknowledges what was never told");
+		return;
+	}
+	if (seq <= room->acknowledged)
+		return;
+	hs_journal_trim(bus->journal, seq);
+	room->acknowledged = seq;
+	room->sent = room->sent > seq ? room->sent : seq;
+	room->made_progress = true;
+	room->must_push = true;
+	hs_metric_set(room->waiting, (int64_t)hs_journal_waiting(bus->journal));
+}
+
+static char *make_fact(enum hs_message_id fact, const void *body, size_t *ret_bytes)
+{
+	AUTO(json_put) struct json_object *json = json_object_new_object();
+	char at[HS_CLOCK_TEXT];
+
+	hs_clock_format(hs_clock_wall_ms(), at);
+	json_object_object_add(json, "type", json_object_new_string(hs_messages[fact].name));
+	json_object_object_add(json, "at", json_object_new_string(at));
+	json_object_object_add(json, "body", hs_wire_encode(hs_messages[fact].body, body));
+	return hs_strdup(json_object_to_json_string_length(
+		json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_bytes));
+}
+
+int hs_bus_tell(struct hs_bus *bus, enum hs_message_id fact, const void *body)
+{
+	struct bus_tell_room *room = bus->tell;
+	AUTO(free) char *text = NULL;
+	size_t bytes;
+	uint64_t seq;
+	int result;
+
+	if (!room)
+		return -ENOSPC;
+	text = make_fact(fact, body, &bytes);
+	result = hs_journal_append(bus->journal, text, bytes, &seq);
+	if (result < 0) {
+		hs_metric_add(room->lost, 1);
+		hs_log(ERROR, "bus.fact_not_kept", LOG_TEXT("type", hs_messages[fact].name),
+		       LOG_WHY(strerror(-result)));
+		return -ENOSPC;
+	}
+	hs_metric_add(room->told, 1);
+	hs_metric_set(room->waiting, (int64_t)hs_journal_waiting(bus->journal));
+	room->must_push = true;
+	bus_wake(bus);
+	return 0;
+}
+
+void bus_tell_create(struct hs_bus *bus)
+{
+	struct bus_tell_room *room;
+	const void *data;
+	size_t bytes;
+	uint64_t seq;
+
+	if (!bus->journal)
+		return;
+	room = bus_alloc(bus, sizeof(*room));
+	uv_timer_init(bus->loop, &room->timer);
+	bus_handle_opened(bus, (uv_handle_t *)&room->timer);
+	room->epoch = hs_journal_epoch(bus->journal) & EPOCH_MASK;
+	if (hs_journal_next(bus->journal, 0, &seq, &data, &bytes))
+		room->acknowledged = room->sent = seq - 1;
+	room->told = hs_metric_counter("hookswitch_bus_facts_told_total", "", "Facts written to the journal.");
+	room->lost = hs_metric_counter("hookswitch_bus_facts_refused_total", "", "Facts the journal had no room for.");
+	room->again = hs_metric_counter("hookswitch_bus_facts_again_total", "", "Times facts were pushed again.");
+	room->waiting = hs_metric_gauge("hookswitch_bus_facts_waiting", "", "Facts apid has not acknowledged.");
+	bus->tell = room;
+	bus_link_get(bus, HS_ROLE_APID);
+}
+
+void bus_tell_destroy(struct hs_bus *bus)
+{
+	if (bus->tell)
+		bus_handle_close(bus, (uv_handle_t *)&bus->tell->timer);
+}
