@@ -17,15 +17,15 @@ MODULES = glob.glob("/usr/lib/*/baresip/modules") + ["/usr/lib/baresip/modules"]
 
 
 class Baresip:
-    """One instance with a configuration folder of its own. in_namespace: words put before the command (ip netns exec X)."""
+    """One instance with a configuration folder of its own. prefix: words put before the command (ip netns exec X)."""
 
-    def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), interface="127.0.0.1", dtmf=""):
+    def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), control_host=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="baresip-"))
-        self.line, self.codec, self.host = line, codec, host
+        self.line, self.codec, self.host, self.control_host = line, codec, host, control_host or host
         audio.write_wav(self.folder / "says.wav", says)
         self.control_port = free_port(host, 40000, 48000) if not prefix else 44444
         self.sip_port = free_port(host, 48000, 52000) if not prefix else 5060
-        self._configure(sip, domain, interface, dtmf)
+        self._configure(sip, domain)
         self.output = open(self.folder / "output", "wb")
         self.prefix = list(prefix)
         self.process = subprocess.Popen([*prefix, "/usr/bin/baresip", "-f", str(self.folder), "-v"],
@@ -33,13 +33,13 @@ class Baresip:
                                         cwd=self.folder)
         self.control = None
 
-    def _configure(self, sip, domain, interface, dtmf):
-        rows = ["poll_method epoll", f"sip_listen {self.host}:{self.sip_port}", f"net_interface {interface}",
+    def _configure(self, sip, domain):
+        rows = ["poll_method epoll", f"sip_listen {self.host}:{self.sip_port}", f"net_interface {self.host}",
                 "call_local_timeout 120", "statmode_default off", "call_max_calls 4",
                 f"audio_source aufile,{self.folder}/says.wav", "audio_player aubridge,nothing",
                 "audio_alert aubridge,nothing", "ausrc_srate 8000", "auplay_srate 8000", "ausrc_channels 1",
                 "auplay_channels 1", "audio_level no", "rtp_stats no", "jitter_buffer_delay 0-0", "rtcp_mux no",
-                f"snd_path {self.folder}", f"ctrl_tcp_listen {self.host}:{self.control_port}",
+                f"snd_path {self.folder}", f"ctrl_tcp_listen {self.control_host}:{self.control_port}",
                 f"module_path {next(m for m in MODULES if os.path.isdir(m))}"]
         rows += [f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile", "ctrl_tcp")]
         rows += [f"module_app {name}.so" for name in ("account", "menu", "debug_cmd")]
@@ -47,7 +47,7 @@ class Baresip:
         user = self.line["user"]
         address = f'<sip:{user}@{domain};transport=udp>;auth_user={user};auth_pass={self.line["password"]}'
         address += f';outbound="sip:{sip[0]}:{sip[1]};transport=udp";regint=120;audio_codecs={self.codec}/8000/1'
-        address += f";answermode=manual;ptime=20{dtmf}"
+        address += f";answermode=manual;ptime=20"
         (self.folder / "accounts").write_text(address + "\n")
         (self.folder / "contacts").write_text("")
 
@@ -64,7 +64,7 @@ class Baresip:
 
         def attempt():
             try:
-                self.control = socket.create_connection((self.host, self.control_port), 1)
+                self.control = socket.create_connection((self.control_host, self.control_port), 1)
                 return True
             except OSError:
                 return False

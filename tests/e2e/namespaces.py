@@ -1,0 +1,78 @@
+"""A phone behind a NAT, made of network namespaces: suite (here) -- NAT router -- phone.
+
+The router masquerades UDP and moves every port, so nothing that the phone says about its own address is true. A second
+wire, which only the test uses, reaches the phone's control socket; no route leads over it to the phone's address.
+"""
+import os
+import random
+import shutil
+import subprocess
+
+
+def why_not():
+    """A reason why this machine cannot do it, or None."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    for tool in ("ip", "nft"):
+        if not shutil.which(tool):
+            return f"{tool} is not installed"
+    probe = f"hsprobe{random.randrange(10**6)}"
+    if subprocess.run(["ip", "netns", "add", probe], capture_output=True).returncode:
+        return "this kernel or container allows no network namespaces"
+    allowed = subprocess.run(["ip", "netns", "exec", probe, "nft", "add table ip probe; add chain ip probe post "
+                              "{ type nat hook postrouting priority 100; }"], capture_output=True).returncode == 0
+    subprocess.run(["ip", "netns", "del", probe], capture_output=True)
+    return None if allowed else "this kernel has no NAT"
+
+
+class Nat:
+    def __init__(self):
+        mark = random.randrange(1, 250)
+        self.router, self.phone = f"hsr{os.getpid()}-{mark}", f"hsp{os.getpid()}-{mark}"
+        self.suite_host, self.router_host = f"10.77.{mark}.1", f"10.77.{mark}.2"
+        self.phone_host, self.inside = "192.168.177.2", "192.168.177.1"
+        self.control_host, self.control_here = f"10.78.{mark}.2", f"10.78.{mark}.1"
+        self.outer, self.control = f"hso{mark}", f"hsc{mark}"
+
+    def run(self, *words, namespace=None):
+        prefix = ["ip", "netns", "exec", namespace] if namespace else []
+        done = subprocess.run([*prefix, *words], capture_output=True, text=True)
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+
+    def __enter__(self):
+        try:
+            self._build()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _build(self):
+        ip = ("ip",)
+        for name in (self.router, self.phone):
+            self.run(*ip, "netns", "add", name)
+            self.run(*ip, "link", "set", "lo", "up", namespace=name)
+        self.run(*ip, "link", "add", self.outer, "type", "veth", "peer", "name", "wan", "netns", self.router)
+        self.run(*ip, "link", "add", self.control, "type", "veth", "peer", "name", "control", "netns", self.phone)
+        self.run(*ip, "link", "add", "name", "lan", "netns", self.router, "type", "veth", "peer", "name", "eth0", "netns", self.phone)
+        self._address(None, self.outer, self.suite_host + "/30")
+        self._address(None, self.control, self.control_here + "/30")
+        self._address(self.router, "wan", self.router_host + "/30")
+        self._address(self.router, "lan", self.inside + "/24")
+        self._address(self.phone, "eth0", self.phone_host + "/24")
+        self._address(self.phone, "control", self.control_host + "/30")
+        self.run(*ip, "route", "add", "default", "via", self.inside, namespace=self.phone)
+        self.run("sysctl", "-qw", "net.ipv4.ip_forward=1", namespace=self.router)
+        self.run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; "
+                 "add rule ip nat post oifname wan meta l4proto udp masquerade to :30000-39999 random",
+                 namespace=self.router)
+
+    def _address(self, namespace, device, address):
+        self.run("ip", "address", "add", address, "dev", device, namespace=namespace)
+        self.run("ip", "link", "set", "dev", device, "up", namespace=namespace)
+
+    def __exit__(self, *_):
+        for name in (self.router, self.phone):
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+        for device in (self.outer, self.control):
+            subprocess.run(["ip", "link", "del", device], capture_output=True)

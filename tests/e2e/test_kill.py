@@ -1,0 +1,325 @@
+"""kill -9 at random points of a call, hundreds of times, with ledgers on both sides.
+
+Two phones talk through the whole test, each digit pressed and each frame sent is on a ledger, and somebody kills apid,
+api-front, hookd and hook-stream again and again. At the end the ledgers are laid beside what came: audio, event log,
+subscription, webhooks, the operator's stream.
+"""
+import asyncio
+import collections
+import json
+import os
+import random
+import threading
+import time
+
+import pytest
+import websockets
+
+import audio
+from suite import BUILD, wait_for
+from test_main_job import start_with_webhooks
+
+KILLS = int(os.environ.get("HOOKSWITCH_KILLS", "240"))
+VICTIMS = ("apid", "api-front", "hookd", "hook-stream")
+SANITIZED = "san" in BUILD.name
+AT_ONCE = 2.5 if SANITIZED else 1.0  # seconds; sanitizers make every start three times as long
+
+
+class Operator:
+    """The application that hook-stream dials: a WebSocket server that counts connections and frames."""
+
+    def __init__(self, host):
+        self.connections, self.frames, self.tokens = [], 0, []
+        self.loop, self.ready, self.stop = asyncio.new_event_loop(), threading.Event(), None
+        self.host = host
+        self.thread = threading.Thread(target=lambda: self.loop.run_until_complete(self._serve()), daemon=True)
+        self.thread.start()
+        assert self.ready.wait(5)
+
+    async def _serve(self):
+        self.stop = asyncio.Event()
+        async with websockets.serve(self._talk, self.host, 0, ping_interval=None, compression=None) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            self.ready.set()
+            await self.stop.wait()
+
+    async def _talk(self, socket, path=None):
+        self.tokens.append(socket.request_headers.get("Authorization"))
+        self.connections.append((time.time(), socket.path))
+        try:
+            async for message in socket:
+                self.frames += isinstance(message, bytes)
+        except websockets.ConnectionClosed:
+            pass
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(5)
+
+
+class Subscriber:
+    """Reads the event feed for ever: reconnects with the cursor of the last event it has."""
+
+    def __init__(self, suite, since):
+        self.suite, self.cursor, self.events, self.connections = suite, since, [], 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopping.is_set():
+            try:
+                feed = self.suite.events(since=self.cursor, timeout=3)
+            except Exception:  # refused, cut, timed out: that is what the test does to it
+                time.sleep(0.05)
+                continue
+            self.connections += 1
+            taken = 0
+            while feed.is_open or taken < len(feed.events):
+                fresh = feed.events[taken:]
+                taken += len(fresh)
+                self.events += fresh
+                if fresh:
+                    self.cursor = fresh[-1]["cursor"]
+                if self.stopping.is_set():
+                    break
+                time.sleep(0.01)
+            feed.close()
+
+    def close(self):
+        self.stopping.set()
+        self.thread.join(5)
+
+
+class Presser:
+    """Presses a digit every so often and writes it down."""
+
+    def __init__(self, rtp):
+        self.rtp, self.pressed, self.stopping = rtp, [], threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopping.wait(0.3):
+            digit = random.choice("0123456789*#")
+            self.pressed.append(digit)
+            self.rtp.press(digit, 80)
+
+    def close(self):
+        self.stopping.set()
+        self.thread.join(2)
+        time.sleep(0.5)
+
+
+def kill_again_and_again(suite, kills):
+    """Random victims at random moments, also while their predecessors' successors still start."""
+    counts, recent = collections.Counter(), collections.defaultdict(collections.deque)
+    while sum(counts.values()) < kills:
+        time.sleep(random.uniform(0.01, 0.55))
+        victim = random.choice(VICTIMS)
+        times = recent[victim]
+        while times and times[0] < time.monotonic() - 10:
+            times.popleft()
+        if len(times) >= 5:  # more than that and its keeper backs off, as it should
+            continue
+        if suite.kill(victim):
+            times.append(time.monotonic())
+            counts[victim] += 1
+    return counts
+
+
+def longest_silence(received):
+    """Longest time between two packets, in ms."""
+    times = [t for t, *_ in received]
+    return max((b - a) * 1000 for a, b in zip(times, times[1:]))
+
+
+def assert_audio_went_on(name, sent, received, codec=0):
+    """Every frame that was sent arrived once and in order, but for those at the two ends."""
+    wanted = [payload for _, _, _, payload in sent]
+    got = [packet[6] for packet in received if packet[3] == codec]
+    numbers = collections.defaultdict(list)
+    for i, payload in enumerate(wanted):
+        numbers[payload].append(i)
+    silence = {bytes([audio.SILENCE["PCMU"]]) * audio.FRAME}
+    order = [numbers[p][0] for p in got if p not in silence and p in numbers]
+    assert len(order) > 200, f"{name}: {len(order)} known frames of {len(got)}"
+    jumps = [(a, b) for a, b in zip(order, order[1:]) if b != a + 1]
+    assert not jumps, f"{name}: frames lost, repeated or out of order: {jumps[:10]} of {len(order)}"
+    foreign = [p for p in got if p not in silence and p not in numbers]
+    assert not foreign, f"{name}: {len(foreign)} frames that nobody sent"
+
+
+def all_events(suite, since):
+    out = []
+    while True:
+        page = suite.get(f"/api/v1/events?since={since}&limit=1000")
+        out += page["events"]
+        since = page["cursor"]
+        if not page["more"]:
+            return out
+
+
+def start_call(suite):
+    first, second = suite.phone(0), suite.phone(1)
+    call = first.call("102", codec="PCMU")
+    other = second.wait_call()
+    other.codecs = ["PCMU"]
+    other.answer()
+    call.wait("up")
+    call_id = wait_for(lambda: suite.get("/api/v1/calls?active=true")["calls"])[0]["id"]
+    return call, other, call_id
+
+
+def judge_events(suite, listed, subscriber, presser, call_id):
+    seqs = [e["seq"] for e in listed]
+    assert seqs == sorted(set(seqs))
+    digits = [e for e in listed if e["type"] == "dtmf" and e["call_id"] == call_id]
+    assert "".join(e["digit"] for e in digits) == "".join(presser.pressed), "the log has other digits than were pressed"
+    assert [e["sequence"] for e in digits] == list(range(1, len(digits) + 1))
+    wait_for(lambda: subscriber.events and subscriber.events[-1]["seq"] >= seqs[-1], 10,
+             lambda: f"the subscription is at {subscriber.events[-1]['seq'] if subscriber.events else 0} of {seqs[-1]}")
+    seen = [e["seq"] for e in subscriber.events if e["seq"] <= seqs[-1]]
+    assert seen == seqs, f"subscription: missing {sorted(set(seqs) - set(seen))[:5]}, twice " \
+                         f"{[s for s, n in collections.Counter(seen).items() if n > 1][:5]}"
+    assert all(b["prev"] == a["cursor"] for a, b in zip(subscriber.events, subscriber.events[1:]))
+
+
+def judge_webhooks(suite, presser, call_id):
+    receiver, count = suite.hook_receiver, len(presser.pressed)
+
+    def missing():
+        return set(range(1, count + 1)) - {e["body"]["sequence"] for e in receiver.taken("/dtmf", call_id=call_id)}
+
+    wait_for(lambda: not missing(), 30, lambda: f"webhooks never came: {sorted(missing())[:10]} of {count}")
+    taken = receiver.taken("/dtmf", call_id=call_id)
+    assert all(e["signature_fits"] for e in receiver.ledger)
+    assert {e["body"]["sequence"]: e["body"]["digit"] for e in taken} == dict(enumerate(presser.pressed, 1))
+    same = collections.defaultdict(set)
+    for entry in receiver.ledger:
+        same[entry["id"]].add(entry["raw"])
+    assert all(len(bodies) == 1 for bodies in same.values()), "one id, several bodies"
+
+
+def test_hundreds_of_kills_in_a_call(make_suite):
+    operator = Operator("127.0.0.1")
+    suite = start_with_webhooks(make_suite, configuration={"operator": {
+        "websocket_url": f"ws://127.0.0.1:{operator.port}/{{line}}", "auth_token": "let-me-in", "lines": ["phone1"]}})
+    start = suite.get("/api/v1/events?limit=1")["cursor"]
+    call, other, call_id = start_call(suite)
+    subscriber = Subscriber(suite, start)
+    begun = len(call.rtp.received)
+    other.rtp.play(audio.marked_frames(60 * 50 * 12, seed=5)[:60 * 50 * 10])
+    presser = Presser(call.rtp)
+    time.sleep(1)
+    began = time.time()
+    counts = kill_again_and_again(suite, KILLS)
+    print(f"{dict(counts)} in {time.time() - began:.0f} s, {subscriber.connections} subscriptions, "
+          f"{len(operator.connections)} operator connections, {len(presser.pressed)} digits")
+    assert call.state == "up" and other.state == "up", (call.history, other.history)
+    presser.close()
+    received = list(call.rtp.received)[begun:]
+    wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
+    record = suite.get(f"/api/v1/calls/{call_id}")["call"]
+    assert record["state"] == "up"
+    assert_audio_went_on("phone2 -> phone1", other.rtp.sent, received)
+    assert longest_silence(received) < 150, longest_silence(received)
+    wait_for(lambda: operator.connections and operator.frames, 10)
+    before = operator.frames
+    wait_for(lambda: operator.frames > before + 25, 10, lambda: "the dialled operator hears nothing any more")
+    assert set(operator.tokens) == {"Bearer let-me-in"}
+    suite.post(f"/api/v1/calls/{call_id}/hangup", status=200)
+    call.wait("ended")
+    other.wait("ended")
+    wait_for(lambda: suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "ended", 5)
+    time.sleep(0.5)
+    listed = all_events(suite, start)
+    judge_events(suite, listed, subscriber, presser, call_id)
+    judge_webhooks(suite, presser, call_id)
+    kinds = collections.Counter(e["type"] for e in listed)
+    assert kinds["call.created"] == kinds["call.answered"] == kinds["call.ended"] == 1, kinds
+    assert suite.metrics()
+    subscriber.close()
+    operator.close()
+    suite.hook_receiver.close()
+
+
+def test_commands_survive_the_death_of_the_core(make_suite):
+    """A ring that was acknowledged is done, and a repeated one is not done twice."""
+    suite = make_suite()
+    phone = suite.phone()
+    for round_number in range(12):
+        key = {"Idempotency-Key": f"ring-{round_number}"}
+        timer = threading.Timer(random.uniform(0, 0.02), lambda: suite.kill("apid"))
+        timer.start()
+        until = time.monotonic() + 15
+        while True:
+            try:
+                reply = suite.post("/api/v1/phone/ring", headers=dict(key))
+                if reply.status_code == 202:
+                    break
+                assert reply.status_code in (503, 504), reply.text
+            except OSError:
+                pass
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        timer.join()
+        call = phone.wait_call(8)
+        call_id = reply.json()["call_id"]
+        call.answer()
+        wait_for(lambda: suite.request("GET", f"/api/v1/calls/{call_id}").ok and
+                 suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "up", 8)
+        call.hangup()
+        wait_for(lambda: suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "ended", 8)
+        suite.wait_state("phone1", "on_hook")
+        assert phone.incoming.empty(), "it was rung twice"
+        time.sleep(1.2)  # its keeper would back off
+
+
+@pytest.mark.parametrize("daemon,cause", [("sipd", "driver_restarted"), ("mediad", "media_failed")])
+def test_no_phone_is_left_in_a_call(make_suite, daemon, cause):
+    suite = make_suite()
+    for state in ("up", "ringing", "hotline"):
+        first, second = suite.phone(0), suite.phone(1)
+        with suite.events() as events:
+            call = first.call("hotline" if state == "hotline" else "102")
+            if state == "hotline":
+                call.wait("up")
+                others = []
+            else:
+                other = second.wait_call()
+                others = [other]
+                if state == "up":
+                    other.answer()
+                    call.wait("up")
+            time.sleep(0.3)
+            killed = time.time()
+            suite.kill(daemon)
+            for side in [call, *others]:
+                side.wait("ended", 5)
+                assert side.history[-1][0] - killed < AT_ONCE, (state, side.phone.user, side.history[-1][0] - killed)
+            ended = events.wait("call.ended", 5)
+            assert ended["cause"] == cause
+            started = events.wait("daemon.started", 5, daemon=daemon)
+            assert started["clean"] is False
+            arrived = [t for t, m in events.received if json.loads(m).get("type") == "call.ended"][0]
+            assert arrived - killed < AT_ONCE, arrived - killed
+        for phone in (first, second):
+            suite.wait_state(phone.user, "on_hook", 10)
+            phone.close()
+        suite.phones.clear()
+        time.sleep(2)
+
+
+def test_registrations_survive_sipd_and_the_whole_suite(make_suite):
+    suite = make_suite()
+    phone = suite.phone()
+    suite.kill("sipd")
+    wait_for(lambda: suite.request("POST", "/api/v1/phone/ring", json={}).status_code == 202, 5, step=0.2)
+    phone.wait_call(5).reject()
+    suite.wait_idle()
+    suite.stop()
+    suite.start()
+    suite.wait_state("phone1", "on_hook", 10)
+    suite.post("/api/v1/phone/ring", status=202)
+    phone.wait_call(5).reject()

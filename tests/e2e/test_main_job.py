@@ -1,0 +1,218 @@
+"""The main job: a phone registers, and an operator drives it over REST, WebSocket and webhooks."""
+import json
+import time
+
+import pytest
+
+import audio
+import namespaces
+from baresip import Baresip
+from suite import wait_for
+
+SECONDS = 10
+
+
+def start_with_webhooks(make, **more):
+    """A suite whose webhooks.outgoing go to a receiver, with their signing secrets known to it."""
+    suite = make(start=False, **more)
+    receiver = suite.receiver()
+    suite.receivers.clear()  # it lives as long as the suite, not as long as a test
+    suite.configuration.setdefault("webhooks", {})["outgoing"] = {
+        "state": {"url": receiver.url("/state"), "events": ["off_hook", "on_hook", "ringing"]},
+        "dtmf": {"url": receiver.url("/dtmf")}}
+    suite.start()
+    for name in ("state", "dtmf"):
+        receiver.secrets[f"/{name}"] = suite.hookctl("webhook-secret", name).stdout.split()[-1]
+    suite.hook_receiver = receiver
+    return suite
+
+
+@pytest.fixture(scope="module")
+def shared(make_shared):
+    suite = start_with_webhooks(make_shared)
+    yield suite
+    suite.hook_receiver.close()
+
+
+def assert_alike(comparison, who):
+    assert comparison.seconds > SECONDS - 0.5, f"{who}: {comparison}"
+    assert comparison.correlation > 0.98, f"{who}: {comparison}"
+    assert comparison.gap_ms <= 20, f"{who}: {comparison}"
+    assert abs(comparison.level_db) < 1, f"{who}: {comparison}"
+
+
+def ring_and_answer(suite, events, baresip):
+    """Rings the default line and lifts the handset; the call's id."""
+    wait_for(lambda: suite.get("/api/v1/phone/status")["state"] == "on_hook", 10,
+             lambda: f"never registered: {suite.get('/api/v1/phone/status')}\n{baresip.text()[-1500:]}")
+    reply = suite.post("/api/v1/phone/ring", {"caller_number": "4711", "caller_name": "Operator"}, status=202).json()
+    call = reply["call_id"]
+    events.wait("state_change", new_state="ringing", call_id=call)
+    wait_for(lambda: "4711" in baresip.text(), 5, lambda: "the caller's number is not on the ringing phone")
+    baresip.answer()
+    events.wait("state_change", new_state="off_hook", call_id=call)
+    events.wait("call.answered", call_id=call)
+    assert suite.get("/api/v1/phone/status")["call_state"] == "up"
+    return call
+
+
+def talk(operator, baresip, codec, said, other):
+    """Ten seconds both ways, judged on both sides."""
+    operator.play(audio.frames(audio.encode(other, codec)))
+    wait_for(lambda: len(operator.frames) > (SECONDS + 2) * 50, SECONDS + 6,
+             lambda: f"only {len(operator.frames)} frames came")
+    assert_alike(audio.Comparison(said, operator.samples(codec), SECONDS), "operator")
+    assert_alike(audio.Comparison(other, baresip.heard(), SECONDS), "phone")
+
+
+def press_digits(suite, events, baresip, call):
+    """Each digit once and in order, as event and as signed webhook."""
+    pressed = "5291#*0"
+    baresip.press(pressed)
+    events.wait("dtmf", count=len(pressed), timeout=8, call_id=call)
+    found = events.of("dtmf", call_id=call)
+    assert [e["digit"] for e in found] == list(pressed)
+    assert [e["sequence"] for e in found] == list(range(1, len(pressed) + 1))
+    assert all(40 <= e["duration_ms"] <= 1000 for e in found), [e["duration_ms"] for e in found]
+    hooks = suite.hook_receiver.wait(len(pressed), "/dtmf", 8, call_id=call)
+    assert [h["body"]["digit"] for h in sorted(hooks, key=lambda h: h["body"]["sequence"])] == list(pressed)
+    for hook in hooks:
+        assert hook["signature_fits"], hook
+        assert set(hook["body"]) == {"type", "digit", "timestamp", "call_id", "sequence", "duration_ms"}
+
+
+def play_file(suite, events, baresip, call):
+    """POST /audio is heard."""
+    before = len(baresip.heard())
+    sound = audio.speech_like(2, seed=77)
+    reply = suite.request("POST", "/api/v1/phone/audio", data=audio.wav_bytes(sound), headers={"Content-Type": "audio/wav"})
+    assert reply.status_code == 202, reply.text
+    assert abs(reply.json()["duration_ms"] - 2000) <= 20
+    done = events.wait("audio.played", 6, play_id=reply.json()["play_id"])
+    assert done["completed"] and abs(done["played_ms"] - 2000) <= 40
+    time.sleep(0.3)
+    at, fit = audio.find(sound[800:12000], baresip.heard()[before:])
+    assert fit > 0.97, f"what was played is not heard: {fit} at {at}"
+
+
+def assert_records_agree(suite, events, call, codec):
+    """Status, call record, metrics and hookctl follow say the same."""
+    ended = events.wait("call.ended", call_id=call)
+    assert ended["cause"] == "normal" and ended["ended_by"] == "api"
+    assert suite.get("/api/v1/phone/status")["state"] == "on_hook"
+    record = suite.get(f"/api/v1/calls/{call}")["call"]
+    assert record["state"] == "ended" and record["cause"] == "normal" and record["digits"] == 7
+    assert abs(record["duration_ms"] - ended["duration_ms"]) < 5
+    leg = wait_for(lambda: next((l for l in suite.get(f"/api/v1/calls/{call}")["call"]["legs"] if "media" in l), None))
+    assert leg["media"]["codec"] == codec.lower()
+    assert leg["media"]["packets_received"] > SECONDS * 50 and leg["media"]["packets_lost"] == 0
+    ladder = suite.hookctl("follow", call).stdout
+    for word in ("INVITE", "180", "200", "BYE", "leg.originate", "leg.answered", "media.open", "media.join", "lines"):
+        assert word in ladder or (word == "lines" and "phone.ring" in ladder), f"{word} is not in\n{ladder}"
+    assert max(len(row) for row in ladder.splitlines()) <= 100, ladder
+    followed = json.loads(suite.hookctl("follow", call, "--json").stdout)
+    assert followed["call"]["cause"] == "normal"
+    assert {r["daemon"] for r in followed["records"]} >= {"sipd", "apid", "mediad", "hookd"}, ladder
+    assert any(r["kind"] == "http" and r["daemon"] == "hookd" for r in followed["records"]), ladder
+
+
+def main_job(suite, baresip, codec, said):
+    other = audio.speech_like(SECONDS + 4, seed=22)
+    before = suite.metrics()
+    with suite.events() as events, suite.audio() as operator:
+        call = ring_and_answer(suite, events, baresip)
+        operator.wait_frames(5)
+        talk(operator, baresip, codec, said, other)
+        press_digits(suite, events, baresip, call)
+        play_file(suite, events, baresip, call)
+        assert suite.post("/api/v1/phone/hangup", status=200).json()["call_id"] == call
+        events.wait("state_change", new_state="on_hook", call_id=call)
+        wait_for(lambda: "terminated" in baresip.text() or "closed" in baresip.text())
+        assert_records_agree(suite, events, call, codec)
+    states = [h["body"] for h in suite.hook_receiver.wait(3, "/state", 5, call_id=call)]
+    assert [(b["old_state"], b["new_state"]) for b in states] == [
+        ("on_hook", "ringing"), ("ringing", "off_hook"), ("off_hook", "on_hook")]
+    assert all(set(b) == {"type", "old_state", "new_state", "timestamp", "call_id"} for b in states)
+    after = suite.metrics()
+    grown = {k: v - before.get(k, 0) for k, v in after.items() if k.startswith("hookswitch_calls_total")}
+    assert sum(grown.values()) == 1, grown
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+def test_main_job(suite, codec):
+    said = audio.speech_like(60, seed=11)
+    with Baresip(suite.line(), suite.sip, suite.facts["domain"], said, codec=codec) as baresip:
+        main_job(suite, baresip, codec, said)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+def test_main_job_behind_nat(make_suite, codec):
+    reason = namespaces.why_not()
+    if reason:
+        pytest.skip(reason)
+    said = audio.speech_like(60, seed=11)
+    with namespaces.Nat() as nat:
+        suite = start_with_webhooks(make_suite, host=nat.suite_host)
+        with Baresip(suite.line(), suite.sip, suite.facts["domain"], said, host=nat.phone_host, codec=codec,
+                     control_host=nat.control_host, prefix=("ip", "netns", "exec", nat.phone)) as baresip:
+            main_job(suite, baresip, codec, said)
+            call = suite.get("/api/v1/calls?limit=1")["calls"][0]
+            media = next(leg["media"] for leg in call["legs"] if "media" in leg)
+            assert media["latched"] and media["remote"].startswith(nat.router_host + ":")
+        suite.hook_receiver.close()
+        suite.stop()
+
+
+def test_phone_dials_the_operator(suite):
+    said = audio.speech_like(30, seed=3)
+    with Baresip(suite.line(), suite.sip, suite.facts["domain"], said) as baresip, suite.events() as events, \
+            suite.audio() as operator:
+        suite.wait_state("phone1", "on_hook", 10)
+        baresip.dial("0")
+        call = events.wait("call.answered", 5)["call_id"]
+        operator.wait_frames(100)
+        _, fit = audio.find(said[8000:12000], operator.samples())
+        assert fit > 0.98
+        record = suite.get(f"/api/v1/calls/{call}")["call"]
+        assert record["direction"] == "incoming" and record["dialled"] == "0"
+        baresip.hangup()
+        ended = events.wait("call.ended", call_id=call)
+        assert ended["cause"] == "normal" and ended["ended_by"] == "line"
+
+
+def test_phone_dials_another_line(suite):
+    said, other = audio.speech_like(30, seed=3), audio.speech_like(30, seed=4)
+    with Baresip(suite.line(0), suite.sip, suite.facts["domain"], said) as first, \
+            Baresip(suite.line(1), suite.sip, suite.facts["domain"], other) as second, suite.events() as events:
+        suite.wait_state("phone1", "on_hook", 10)
+        suite.wait_state("phone2", "on_hook", 10)
+        first.dial("102")
+        events.wait("state_change", new_state="ringing", line="phone2")
+        wait_for(lambda: "101" in second.text(), 5, lambda: "phone2 does not show who calls")
+        second.answer()
+        call = events.wait("call.answered", 5)["call_id"]
+        time.sleep(4)
+        for heard, spoken in ((first.heard(), other), (second.heard(), said)):
+            _, fit = audio.find(spoken[8000:16000], heard)
+            assert fit > 0.98
+        second.hangup()
+        events.wait("call.ended", call_id=call)
+        suite.wait_state("phone1", "on_hook")
+        suite.wait_state("phone2", "on_hook")
+
+
+@pytest.mark.parametrize("number", ["999", "nobody", "+4930123456", "102x"])
+def test_phone_dials_a_number_that_does_not_exist(suite, number):
+    phone = suite.phone()
+    with suite.events() as events:
+        call = phone.call(number)
+        call.wait("ended", 5)
+        assert call.status == 404
+        assert events.wait("call.ended", 5)["cause"] in ("unreachable", "rejected")
+
+
+def test_baresip_dials_a_number_that_does_not_exist(suite):
+    with Baresip(suite.line(), suite.sip, suite.facts["domain"], audio.speech_like(5)) as baresip:
+        suite.wait_state("phone1", "on_hook", 10)
+        baresip.dial("999")
+        wait_for(lambda: "404" in baresip.text(), 5, lambda: baresip.text()[-800:])

@@ -1,0 +1,177 @@
+"""deploy/quickstart does what it says."""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+import pytest
+import requests
+
+from suite import BUILD, DAEMONS, REPO, Suite, wait_for
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_life_of_a_suite(make_suite):
+    suite = make_suite(start=False)
+    assert suite.quickstart("--status", check=False).returncode == 3
+    began = time.monotonic()
+    text = suite.quickstart("--background", "--no-build").stdout
+    assert time.monotonic() - began < 30
+    suite.read_facts()
+    facts = suite.facts
+    assert set(facts) == {"api", "ws", "sip", "domain", "token", "lines"}
+    assert facts["api"] == f"http://{suite.host}:{suite.environment['HOOKSWITCH_SERVER_REST_PORT']}"
+    assert facts["ws"] == f"ws://{suite.host}:{suite.environment['HOOKSWITCH_SERVER_WS_PORT']}"
+    assert facts["sip"] == f"{suite.host}:{suite.environment['HOOKSWITCH_SERVER_SIP_PORT']}"
+    assert len(facts["lines"]) >= 2
+    for line in facts["lines"]:
+        assert set(line) == {"id", "driver", "user", "password"} and len(line["password"]) >= 20
+        assert line["password"] in text
+    assert mode(suite.home / "quickstart.json") == 0o600 and mode(suite.home / "hookswitch.yaml") == 0o640
+    for word in (facts["api"], facts["ws"], facts["token"], "curl"):
+        assert word in text
+    assert len(text.splitlines()) <= 14
+    second = suite.quickstart("--background", "--no-build", check=False)
+    assert second.returncode != 0 and "already running" in second.stderr
+    status = suite.quickstart("--status")
+    assert all(name in status.stdout for name in DAEMONS)
+    assert requests.get(facts["api"] + "/api/v1/health", timeout=3).status_code == 200
+    keepers = [suite.keeper(name) for name in DAEMONS]
+    assert "stopped" in suite.quickstart("--stop").stdout
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in keepers)
+    assert suite.quickstart("--status", check=False).returncode == 3
+    again = suite.start()
+    assert again.facts == facts
+    for path in suite.home.rglob("*.log"):
+        text = path.read_text()
+        assert facts["token"] not in text and facts["lines"][0]["password"] not in text, path
+
+
+def test_the_curl_line_works(make_suite):
+    suite = make_suite()
+    suite.phone()
+    text = suite.quickstart("--status").stdout
+    line = next(row.split("try", 1)[1].strip() for row in text.splitlines() if " try " in row)
+    done = subprocess.run(["bash", "-c", line + " -s"], capture_output=True, text=True)
+    assert json.loads(done.stdout)["state"] == "ringing" or json.loads(done.stdout)["call_id"], done
+    suite.phones[0].wait_call().reject()
+
+
+def test_foreground_and_ctrl_c(make_suite):
+    suite = make_suite(start=False)
+    process = subprocess.Popen([REPO / "deploy/quickstart", "--no-build"], env={**os.environ, **suite.environment},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               start_new_session=True)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    suite.read_facts()
+    assert requests.get(suite.facts["api"] + "/api/v1/health", timeout=3).status_code == 200, lines
+    keepers = [suite.keeper(name) for name in DAEMONS]
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == 0
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in keepers)
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("key,kind", [("rest_port", socket.SOCK_STREAM), ("ws_port", socket.SOCK_STREAM),
+                                      ("sip_port", socket.SOCK_DGRAM), ("sip_port", socket.SOCK_STREAM)])
+def test_port_in_use(make_suite, key, kind):
+    suite = make_suite(start=False)
+    port = int(suite.environment[f"HOOKSWITCH_SERVER_{key.upper()}"])
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind((suite.host, port))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        done = suite.quickstart("--background", "--no-build", check=False)
+    assert done.returncode != 0
+    assert str(port) in done.stderr and f"server.{key}" in done.stderr and f"HOOKSWITCH_SERVER_{key.upper()}" in done.stderr
+    assert suite.quickstart("--status", check=False).returncode == 3
+
+
+def test_several_side_by_side(make_suite):
+    suites = [make_suite() for _ in range(2)]
+    assert len({s.facts["api"] for s in suites}) == 2
+    for suite in suites:
+        assert suite.get("/api/v1/phone/status")["state"] == "offline"
+
+
+def test_a_daemon_that_is_killed_with_its_keeper_comes_back(make_suite):
+    suite = make_suite()
+    keeper = suite.keeper("hookd")
+    os.kill(keeper, signal.SIGKILL)
+    wait_for(lambda: suite.keeper("hookd") != keeper, 10, lambda: "hookd was not started again")
+    wait_for(lambda: suite.get("/api/v1/health")["state"] in ("ok", "degraded"), 10)
+
+
+def test_the_supervisor_is_killed(make_suite):
+    suite = make_suite()
+    supervisor = int((suite.home / "supervisor").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    time.sleep(0.2)
+    suite.start()
+    assert suite.get("/api/v1/phone/status")["state"] == "offline"
+
+
+def test_bad_configuration_is_named(make_suite):
+    suite = make_suite(start=False)
+    suite.prepare()
+    path = suite.home / "hookswitch.yaml"
+    path.write_text(path.read_text() + "\nnonsense: 1\n")
+    done = suite.quickstart("--background", "--no-build", check=False)
+    assert done.returncode != 0 and "nonsense" in done.stderr and "hookswitch.yaml" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_users_of_the_daemons(make_suite):
+    suite = make_suite()
+    uids = set()
+    for name in DAEMONS:
+        status = pathlib.Path(f"/proc/{suite.child(name)}/status").read_text()
+        row = next(r for r in status.splitlines() if r.startswith("Uid:")).split()
+        assert len(set(row[1:])) == 1
+        uids.add(int(row[1]))
+        assert "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
+    assert len(uids) == len(DAEMONS) and 0 not in uids
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_an_ordinary_user_is_told_that_it_is_degraded():
+    user = pwd.getpwnam("nobody")
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hookswitch-e2e-"))
+    shutil.chown(home, user.pw_uid, user.pw_gid)
+    suite = Suite(home=home)
+    words = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", REPO / "deploy/quickstart"]
+    environment = {**os.environ, **suite.environment}
+    try:
+        done = subprocess.run([*words, "--background", "--no-build"], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "degraded" in done.stdout
+        suite.read_facts()
+        assert suite.get("/api/v1/health")["state"] == "degraded"
+        phone = suite.phone()
+        suite.post("/api/v1/phone/ring", status=202)
+        phone.wait_call().reject()
+        phone.close()
+    finally:
+        subprocess.run([*words, "--stop"], env=environment, capture_output=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_help_and_unknown_options():
+    done = subprocess.run([REPO / "deploy/quickstart", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "--background" in done.stdout and "HOOKSWITCH_HOME" in done.stdout
+    done = subprocess.run([REPO / "deploy/quickstart", "--nonsense"], capture_output=True, text=True)
+    assert done.returncode == 2 and "--nonsense" in done.stderr

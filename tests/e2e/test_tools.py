@@ -1,0 +1,152 @@
+"""hookctl and the example that taps the bus."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from suite import BUILD, REPO, wait_for
+
+
+@pytest.fixture(scope="module")
+def shared(make_shared):
+    return make_shared()
+
+
+class Program:
+    """A program that prints lines until it is ended."""
+
+    def __init__(self, suite, words):
+        self.process = subprocess.Popen(words, env={**os.environ, **suite.environment}, text=True, cwd=suite.home,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.text = ""
+
+    def read(self):
+        try:
+            self.text += self.process.stdout.read() or ""
+        except TypeError:
+            pass
+        return self.text
+
+    def wait(self, *words, timeout=5):
+        wait_for(lambda: all(w in self.read() for w in words), timeout, lambda: f"{words} not in\n{self.text}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(5)
+        self.read()
+        self.process.stdout.close()
+
+
+def one_call(suite, phone):
+    call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
+    call = phone.wait_call().answer()
+    suite.wait_state("phone1", "off_hook")
+    call.rtp.press("7")
+    time.sleep(0.4)
+    call.hangup()
+    suite.wait_state("phone1", "on_hook")
+    return call_id
+
+
+def test_example_taps_the_bus(suite):
+    example = REPO / "proto/hookctl/tap.py"
+    code = [r for r in example.read_text().splitlines() if r and not r.startswith(("#", '"""'))]
+    assert len(code) <= 12
+    phone = suite.phone()
+    with Program(suite, ["/usr/bin/python3", str(example)]) as tap:
+        wait_for(lambda: "heartbeat" in tap.read(), 8)
+        call = one_call(suite, phone)
+        tap.wait("state_change", "call.answered", "dtmf", call)
+    rows = [row.split(" ", 1) for row in tap.text.splitlines() if row.startswith("state_change ")]
+    head, _, body = rows[0][1].partition("} {")
+    assert json.loads(head + "}")["source"] == "apid" and json.loads("{" + body)["type"] == "state_change"
+
+
+def test_tap(suite):
+    phone = suite.phone()
+    with Program(suite, [BUILD / "proto/hookctl/hookctl", "tap", "line=phone1", "--calls", "--digits"]) as tap:
+        time.sleep(1)
+        call = one_call(suite, phone)
+        tap.wait("state_change", "new_state=off_hook", "dtmf", call)
+    assert "INVITE" not in tap.text
+    with Program(suite, [BUILD / "proto/hookctl/hookctl", "tap", "--operations", "--json", "daemon=sipd"]) as tap:
+        time.sleep(1)
+        one_call(suite, phone)
+        tap.wait("INVITE", "BYE")
+    for row in tap.text.splitlines():
+        assert json.loads(row)["body"]["daemon"] == "sipd"
+
+
+def test_follow_live(suite):
+    phone = suite.phone()
+    call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
+    call = phone.wait_call()
+    with Program(suite, [BUILD / "proto/hookctl/hookctl", "follow", call_id, "--live"]) as follow:
+        follow.wait("INVITE", "180")
+        call.answer()
+        follow.wait("ACK")
+        call.hangup()
+        follow.wait("BYE", "leg.ended")
+    rows = [r for r in follow.text.splitlines() if "INVITE" in r]
+    assert len(rows) == 1, follow.text
+
+
+def test_call_and_status(suite):
+    suite.phone()
+    line = json.loads(suite.hookctl("call", "lines.get", '{"line":"phone1"}').stdout)
+    assert line["line"]["state"] == "on_hook"
+    status = suite.hookctl("status").stdout
+    for word in ("apid", "sipd", "mediad", "hookd", "api-front", "hook-stream", "phone1", "on_hook"):
+        assert word in status
+    tree = json.loads(suite.hookctl("status", "--json").stdout)
+    assert {d["daemon"] for d in tree["daemons"]} >= {"apid", "sipd", "mediad", "hookd", "api-front", "hook-stream"}
+    assert all(d["state"] in ("ok", "degraded") for d in tree["daemons"]), tree["daemons"]
+    text = suite.hookctl("call", "suite.metrics").stdout
+    assert "hookswitch_" in text
+    figures = json.loads(suite.hookctl("call", "daemon.metrics", "--to", "sipd").stdout)
+    assert "hookswitch_" in figures["text"]
+
+
+@pytest.mark.parametrize("words,code,why", [
+    ([], 2, "usage"), (["nonsense"], 2, "no command"), (["call"], 2, "name of a request"),
+    (["call", "lines.nothing"], 2, "no request"), (["call", "leg.hangup", "{}"], 1, "not for this tool"),
+    (["call", "lines.get", "{"], 1, "JSON"), (["call", "lines.get", "{}"], 1, "line"),
+    (["call", "lines.get", '{"line":"phone1","more":1}'], 1, "more"),
+    (["call", "lines.get", '{"line":"nobody"}'], 1, "not_found"), (["call", "daemon.status"], 2, "--to"),
+    (["follow"], 2, "id of a call"), (["follow", "c1-nothing"], 1, "no daemon remembers"),
+    (["tap", "rubbish"], 2, "no filter"), (["log", "loud"], 2, "no level"), (["token", "x"], 2, "scope"),
+    (["token", "x", "everything"], 2, "no scope"), (["seal", "sip"], 2, "sealed"),
+    (["seal", "webhook", "ftp://x"], 2, "URL"), (["call", "lines.list", "--token", "hs_wrong"], 1, "unauthorized")])
+def test_what_cannot_be_understood(suite, words, code, why):
+    done = suite.hookctl(*words, check=False)
+    assert done.returncode == code, done
+    assert why in done.stdout + done.stderr
+
+
+def test_log_level_at_run_time(suite):
+    done = suite.hookctl("log", "debug", "sipd").stdout
+    assert "sipd" in done and "debug" in done
+    suite.hookctl("log", "info")
+
+
+def test_away_is_exit_code_3(make_suite):
+    suite = make_suite(start=False)
+    suite.prepare()
+    assert suite.hookctl("status", check=False, timeout=30).returncode == 3
+
+
+def test_seal_and_token(suite):
+    made = json.loads(suite.hookctl("seal", "sip", "door", "--json").stdout)
+    assert len(made["password"]) >= 20 and made["secret"].startswith("sealed:")
+    assert made["password"] not in made["secret"]
+    hook = json.loads(suite.hookctl("seal", "webhook", "https://example.com/x", "--json").stdout)
+    assert hook["signing"].startswith("whsec_") and hook["secret"].startswith("sealed:")
+    text = suite.hookctl("token", "robot", "calls:read", "audio").stdout
+    assert "token hs_" in text and 'scopes: ["calls:read", "audio"]' in text
