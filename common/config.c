@@ -290,6 +290,17 @@ static bool names_section(const char *variable)
 	return false;
 }
 
+/* Where the suite lives and is started from; the whole suite's, not the file's. */
+static bool is_no_setting(const char *variable)
+{
+	static const char *const names[] = {PREFIX "HOME", PREFIX "CONFIG"};
+
+	for (size_t i = 0; i < HS_COUNT(names); i++)
+		if (strcmp(variable, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static void warn_of_misspelt(void)
 {
 	for (char **at = environ; at && *at; at++) {
@@ -300,6 +311,8 @@ static void warn_of_misspelt(void)
 			continue;
 		hs_copy(variable, sizeof(variable), *at);
 		variable[strcspn(variable, "=")] = 0;
+		if (is_no_setting(variable))
+			continue;
 		guess.variable = variable;
 		guess_shape(&hs_shape_config, "", &guess);
 		if (!guess.known && (guess.name[0] || names_section(variable)))
