@@ -27,7 +27,8 @@ static enum hs_role receiver(const struct hs_message *row, const char *to)
 static char *read_input(void)
 {
 	char *text = hs_zalloc(HS_WIRE_MAX_BYTES + 1);
-	fread(text, 1, HS_WIRE_MAX_BYTES, stdin);
+	size_t bytes = fread(text, 1, HS_WIRE_MAX_BYTES, stdin);
+	text[bytes] = '\0';
 	return text;
 }
 
@@ -59,9 +60,9 @@ static int print_answer(const struct hookctl *ctl, const struct hs_message *row,
 	if (!ctl->json && row->raw && json_object_object_get_ex(body, "text", &text))
 		fputs(json_object_get_string(text), stdout);
 	else
-		puts(json_object_to_json_string_ext(body, JSON_C_TO_STRING_NOSLASHESCAPE |
-								  (ctl->json ? 0 : JSON_C_TO_STRING_PRETTY |
-											   JSON_C_TO_STRING_SPACED)));
+		puts(json_object_to_json_string_ext(
+			body, JSON_C_TO_STRING_NOSLASHESCAPE |
+				      (ctl->json ? 0 : JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED)));
 	return HOOKCTL_OK;
 }
 
@@ -91,7 +92,8 @@ int call_run(struct hookctl *ctl, int count, char **words)
 		return hookctl_fail(ctl, "%s is not for this tool: only a part of the suite may ask it", words[0]);
 	enum hs_role role = receiver(row, to);
 	if (role == HS_ROLE_NONE)
-		return hookctl_usage(ctl, to ? "%s is not answered by %s" : "%s is answered by several; say --to DAEMON%s",
+		return hookctl_usage(ctl,
+				     to ? "%s is not answered by %s" : "%s is answered by several; say --to DAEMON%s",
 				     words[0], to ? to : "");
 	AUTO(json_put) struct json_object *body = checked_body(ctl, row, count > 1 ? words[1] : NULL);
 	return body ? ask_and_print(ctl, role, message, body) : HOOKCTL_FAILED;

@@ -73,9 +73,8 @@ static void print_member(struct json_object *object, const char *name)
 
 static void print_media(struct json_object *leg)
 {
-	static const char *const figures[] = {"codec",		 "remote",	    "packets_received",
-					      "packets_sent",	 "packets_lost",    "packets_refused",
-					      "jitter_us",	 "dropped_frames"};
+	static const char *const figures[] = {"codec",        "remote",          "packets_received", "packets_sent",
+					      "packets_lost", "packets_refused", "jitter_us",        "dropped_frames"};
 	struct json_object *media;
 	printf("  leg %s", json_object_get_string(json_object_object_get(leg, "id")));
 	print_member(leg, "line");
@@ -95,7 +94,8 @@ static void print_media(struct json_object *leg)
 
 static void print_record(struct json_object *call)
 {
-	static const char *const members[] = {"state", "direction", "line", "cause", "ended_by", "duration_ms", "digits"};
+	static const char *const members[] = {"state",    "direction",   "line",  "cause",
+					      "ended_by", "duration_ms", "digits"};
 	printf("call %s\n", json_object_get_string(json_object_object_get(call, "id")));
 	for (size_t i = 0; i < HS_COUNT(members); i++)
 		print_member(call, members[i]);

@@ -18,12 +18,12 @@ enum hookctl_exit {
 };
 
 struct hookctl {
-	const char *home;          /* HOOKSWITCH_HOME */
-	struct hs_config *config;  /* from home/hookswitch.yaml or --config; defaults when there is none */
-	const char *token;         /* --token, or NULL */
-	const char *command;       /* word that was given */
-	bool json;                 /* --json: machine-readable output */
-	struct link *link;         /* made by link_open */
+	const char *home;         /* HOOKSWITCH_HOME */
+	struct hs_config *config; /* from home/hookswitch.yaml or --config; defaults when there is none */
+	const char *token;        /* --token, or NULL */
+	const char *command;      /* word that was given */
+	bool json;                /* --json: machine-readable output */
+	struct link *link;        /* made by link_open */
 };
 
 /* One command: run gets the words after its name and returns an exit code. */

@@ -45,7 +45,7 @@ struct ladder {
 static const struct {
 	const char *name, *title;
 } daemons[] = {
-	{"sipd", "sipd"},	{"dahdid", "dahdid"},	   {"mediad", "mediad"},      {"apid", "apid"},
+	{"sipd", "sipd"},       {"dahdid", "dahdid"},      {"mediad", "mediad"}, {"apid", "apid"},
 	{"api-front", "front"}, {"hook-stream", "stream"}, {"hookd", "hookd"},
 };
 
@@ -113,7 +113,8 @@ static void mark_twins(struct ladder *ladder)
 static void sort_new(struct ladder *ladder)
 {
 	if (ladder->count > ladder->drawn)
-		qsort(ladder->records + ladder->drawn, ladder->count - ladder->drawn, sizeof(*ladder->records), by_time);
+		qsort(ladder->records + ladder->drawn, ladder->count - ladder->drawn, sizeof(*ladder->records),
+		      by_time);
 	mark_twins(ladder);
 }
 
@@ -157,8 +158,9 @@ static int find_column(const struct ladder *ladder, enum hs_trace_kind kind, con
 static void insert_column(struct ladder *ladder, const struct column *column)
 {
 	int at = ladder->columns_count;
-	while (at > 0 && (ladder->columns[at - 1].side > column->side ||
-			  (ladder->columns[at - 1].side == column->side && ladder->columns[at - 1].rank > column->rank)))
+	while (at > 0 &&
+	       (ladder->columns[at - 1].side > column->side ||
+		(ladder->columns[at - 1].side == column->side && ladder->columns[at - 1].rank > column->rank)))
 		at--;
 	memmove(&ladder->columns[at + 1], &ladder->columns[at],
 		(size_t)(ladder->columns_count - at) * sizeof(ladder->columns[0]));

@@ -30,7 +30,8 @@ static const struct command commands[] = {
 	 call_run},
 	{"seal", "sip USER [--realm R] [--password P] | webhook URL [--secret S]", "a secret for hookswitch.yaml",
 	 "Prints the secret, this once, and its sealed form for \"secret:\". Only the daemon it is sealed to can open\n"
-	 "it, and only for this user and realm, or this URL. Without --password or --secret a good one is made.",
+	 "it, and only for this user and realm, or this URL. Without --password or --secret a good one is made;\n"
+	 "--password - reads it from standard input.",
 	 seal_run},
 	{"token", "NAME SCOPE...", "an API token",
 	 "Prints the token, this once, and its row for api.tokens.\n"
@@ -106,7 +107,8 @@ const char *hookctl_option(int *count, char **words, const char *name)
 	const char *value = NULL;
 	for (int i = 0; i < *count;) {
 		size_t length = strlen(name);
-		if (!strncmp(words[i], "--", 2) && !strncmp(words[i] + 2, name, length) && words[i][2 + length] == '=') {
+		if (!strncmp(words[i], "--", 2) && !strncmp(words[i] + 2, name, length) &&
+		    words[i][2 + length] == '=') {
 			value = words[i] + 3 + length;
 			take_out(count, words, i, 1);
 		} else if (!strncmp(words[i], "--", 2) && !strcmp(words[i] + 2, name) && i + 1 < *count) {

@@ -4,12 +4,14 @@
 #include "id.h"
 #include "secret.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <sodium.h>
 #include <sofia-sip/su_md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PASSWORD_LETTERS 24
 #define WEBHOOK_KEY_BYTES 32
@@ -46,15 +48,19 @@ static char *digest_value(const char *user, const char *realm, const char *passw
 	return value;
 }
 
+/* sealed NULL: there is none. */
 static void print_pair(const struct hookctl *ctl, const char *shown, const char *plain, const char *sealed)
 {
 	if (!ctl->json) {
-		printf("%-9s %s\nsecret    %s\n", shown, plain, sealed);
+		printf("%-9s %s\n", shown, plain);
+		if (sealed)
+			printf("%-9s %s\n", "secret", sealed);
 		return;
 	}
 	AUTO(json_put) struct json_object *out = json_object_new_object();
 	json_object_object_add(out, shown, json_object_new_string(plain));
-	json_object_object_add(out, "secret", json_object_new_string(sealed));
+	if (sealed)
+		json_object_object_add(out, "secret", json_object_new_string(sealed));
 	puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
@@ -125,13 +131,25 @@ static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret
 	return code;
 }
 
+/* A password should not stand in the list of processes: "-" reads it from standard input. */
+static const char *read_line(char *ret_line, int size)
+{
+	if (!fgets(ret_line, size, stdin))
+		return "";
+	ret_line[strcspn(ret_line, "\r\n")] = '\0';
+	return ret_line;
+}
+
 int seal_run(struct hookctl *ctl, int count, char **words)
 {
 	const char *realm = hookctl_option(&count, words, "realm");
 	const char *password = hookctl_option(&count, words, "password");
 	const char *secret = hookctl_option(&count, words, "secret");
+	char typed[160] = "";
 	if (count != 2)
 		return hookctl_usage(ctl, "what is to be sealed?");
+	if (password && !strcmp(password, "-"))
+		password = read_line(typed, sizeof(typed));
 	if (!strcmp(words[0], "sip"))
 		return seal_sip(ctl, words[1], realm ? realm : ctl->config->server->domain, password);
 	if (!strcmp(words[0], "webhook"))
@@ -212,5 +230,26 @@ int keys_run(struct hookctl *ctl, int count, char **words)
 		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_NOSLASHESCAPE));
 	for (size_t i = 0; !ctl->json && i < json_object_array_length(out); i++)
 		puts(json_object_get_string(json_object_array_get_idx(out, i)));
+	return HOOKCTL_OK;
+}
+
+/* hookd keeps what it made in a file of its own folder, which only root and hookd read. */
+int webhook_secret_run(struct hookctl *ctl, int count, char **words)
+{
+	char text[128] = "";
+	if (count != 1 || (strcmp(words[0], "state") != 0 && strcmp(words[0], "dtmf") != 0))
+		return hookctl_usage(ctl, "state or dtmf?");
+	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", ctl->home, words[0]);
+	AUTO(close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return hookctl_fail(ctl,
+				    "none was made: the configuration has no webhooks.outgoing.%s, gives its secret, "
+				    "or hookd never started",
+				    words[0]);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return hookctl_fail(ctl, "cannot read %s: %s", path, strerror(errno));
+	text[strcspn(text, "\r\n")] = '\0';
+	print_pair(ctl, "signing", text, NULL);
+	sodium_memzero(text, sizeof(text));
 	return HOOKCTL_OK;
 }

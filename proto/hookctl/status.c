@@ -54,6 +54,16 @@ static struct json_object *ask_list(struct hookctl *ctl, enum hs_message_id mess
 	return list;
 }
 
+static bool is_here(struct json_object *parts, const char *daemon)
+{
+	for (size_t i = 0; i < json_object_array_length(parts); i++) {
+		struct json_object *part = json_object_array_get_idx(parts, i);
+		if (!strcmp(text_of(part, "daemon"), daemon))
+			return strcmp(text_of(part, "state"), "away") != 0;
+	}
+	return false;
+}
+
 static void print_parts(struct json_object *parts)
 {
 	printf("%-12s %-9s %8s %9s %10s  %s\n", "DAEMON", "STATE", "PID", "RESTARTS", "UP", "");
@@ -69,7 +79,8 @@ static void print_parts(struct json_object *parts)
 
 static void print_lines(struct json_object *lines)
 {
-	printf("\n%-16s %-6s %-8s %-9s %8s  %-22s %s\n", "LINE", "DRIVER", "NUMBER", "STATE", "CONTACTS", "ADDRESS", "DEVICE");
+	printf("\n%-16s %-6s %-8s %-9s %8s  %-22s %s\n", "LINE", "DRIVER", "NUMBER", "STATE", "CONTACTS", "ADDRESS",
+	       "DEVICE");
 	for (size_t i = 0; i < json_object_array_length(lines); i++) {
 		struct json_object *line = json_object_array_get_idx(lines, i);
 		printf("%-16s %-6s %-8s %-9s %8s  %-22s %s\n", text_of(line, "id"), text_of(line, "driver"),
@@ -109,7 +120,8 @@ int status_run(struct hookctl *ctl, int count, char **words)
 	AUTO(json_put) struct json_object *active = json_object_new_object();
 	json_object_object_add(active, "active", json_object_new_boolean(true));
 	AUTO(json_put) struct json_object *parts = ask_parts(ctl);
-	AUTO(json_put) struct json_object *lines = ask_list(ctl, HS_LINES_LIST, "lines", NULL);
+	bool core = is_here(parts, "apid");
+	AUTO(json_put) struct json_object *lines = core ? ask_list(ctl, HS_LINES_LIST, "lines", NULL) : NULL;
 	AUTO(json_put) struct json_object *calls = lines ? ask_list(ctl, HS_CALLS_LIST, "calls", active) : NULL;
 	if (!ctl->json)
 		return print_tables(parts, lines, calls);
