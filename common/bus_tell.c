@@ -22,6 +22,7 @@ struct bus_tell_room {
 	uint64_t epoch;
 	uint64_t acknowledged, sent, highest; /* highest: ever sent; sent goes back when we begin again */
 	bool must_push, made_progress;
+	int64_t complained_at;
 	struct hs_metric *told, *waiting, *again, *lost;
 };
 
@@ -189,6 +190,18 @@ static char *make_fact(enum hs_message_id fact, const void *body, size_t *ret_by
 	json_object_object_add(json, "body", hs_wire_encode(hs_messages[fact].body, body));
 	return hs_strdup(json_object_to_json_string_length(
 		json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_bytes));
+}
+
+/* Once a second at most: a full journal refuses every call. */
+static void complain(struct bus_tell_room *room, enum hs_message_id fact, int error)
+{
+	int64_t now = hs_clock_ms();
+
+	hs_metric_add(room->lost, 1);
+	if (room->complained_at && now - room->complained_at < 1000)
+		return;
+	room->complained_at = now;
+	hs_log(ERROR, "bus.fact_not_kept", LOG_TEXT("type", hs_messages[fact].name), LOG_WHY(strerror(-error)));
 }
 
 int hs_bus_tell(struct hs_bus *bus, enum hs_message_id fact, const void *body)

@@ -117,7 +117,8 @@ int64_t world_refused(const char *why)
 {
 	AUTO(free) char *labels = hs_printf("why=\"%s\"", why);
 
-	return hs_metric_value(hs_metric_counter("hookswitch_bus_refused_total", labels, "Messages refused, by reason."));
+	return hs_metric_value(
+		hs_metric_counter("hookswitch_bus_refused_total", labels, "Messages refused, by reason."));
 }
 
 pid_t world_fork(struct world *world, int (*run)(const char *home))
@@ -134,8 +135,9 @@ pid_t world_fork(struct world *world, int (*run)(const char *home))
 
 void *world_raw(struct world *world, void **ret_context, int type, enum hs_role binder, enum hs_edge edge, bool binds)
 {
-	AUTO(free) char *endpoint = hs_printf("ipc://%s/run/%s/%s/socket", world->home, hs_role_names[binder],
-					      hs_edges[edge].name);
+	AUTO(free)
+	char *endpoint =
+		hs_printf("ipc://%s/run/%s/%s/socket", world->home, hs_role_names[binder], hs_edges[edge].name);
 	int linger = 0;
 	void *socket;
 

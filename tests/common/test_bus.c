@@ -126,7 +126,8 @@ static void test_refused_before_the_door(void **state)
 {
 	struct world *world = *state;
 	struct hs_bus *apid = world_open(world, HS_ROLE_APID), *sipd = world_open(world, HS_ROLE_SIPD);
-	AUTO(json_put) struct json_object *bad = json_tokener_parse("{\"leg\":\"l1\",\"call\":\"c1\",\"line\":\"p 1\"}");
+	AUTO(json_put)
+	struct json_object *bad = json_tokener_parse("{\"leg\":\"l1\",\"call\":\"c1\",\"line\":\"p 1\"}");
 	struct hs_leg_hangup hangup = {.leg = "l1", .cause = HS_CAUSE_NORMAL};
 	struct server server = {0};
 	struct asker asker = {0};
@@ -387,9 +388,10 @@ static int knock(const char *home, uid_t uid, const char *source)
 {
 	AUTO(free) char *endpoint = hs_printf("ipc://%s/run/sipd/requests/socket", home);
 	AUTO(free)
-	char *text = hs_printf("{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"k1\",\"source\":\"%s\","
-			       "\"deadline_ms\":1000,\"body\":{}}",
-			       source);
+	char *text =
+		hs_printf("{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"k1\",\"source\":\"%s\","
+			  "\"deadline_ms\":1000,\"body\":{}}",
+			  source);
 	void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_DEALER);
 	int wait_ms = 700;
 	char answer[512];
@@ -514,25 +516,31 @@ static const struct {
 	{"hello", "envelope"},
 	{"{}", "envelope"},
 	{"{\"kind\":\"request\"}", "envelope"},
-	{"{\"v\":2,\"kind\":\"request\",\"type\":\"leg.answer\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,\"body\":{}}",
+	{"{\"v\":2,\"kind\":\"request\",\"type\":\"leg.answer\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,"
+	 "\"body\":{}}",
 	 "envelope"},
 	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.answer\",\"id\":\"a b\",\"source\":\"apid\",\"deadline_ms\":9,"
 	 "\"body\":{}}",
 	 "envelope"},
-	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.answer\",\"id\":\"a\",\"source\":\"king\",\"deadline_ms\":9,\"body\":{}}",
+	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.answer\",\"id\":\"a\",\"source\":\"king\",\"deadline_ms\":9,"
+	 "\"body\":{}}",
 	 "source"},
-	{"{\"v\":1,\"kind\":\"request\",\"type\":\"no.such\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,\"body\":{}}",
+	{"{\"v\":1,\"kind\":\"request\",\"type\":\"no.such\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,"
+	 "\"body\":{}}",
 	 "unknown"},
-	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.ended\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,\"body\":{}}",
+	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.ended\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,"
+	 "\"body\":{}}",
 	 "unknown"},
-	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"a\",\"source\":\"mediad\",\"deadline_ms\":9,"
+	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"a\",\"source\":\"mediad\",\"deadline_ms\":"
+	 "9,"
 	 "\"body\":{}}",
 	 "not_permitted"},
 	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,"
 	 "\"body\":{}}",
 	 "invalid"},
 	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,"
-	 "\"at\":\"2001-01-01T00:00:00Z\",\"body\":{\"leg\":\"l\",\"call\":\"c\",\"line\":\"p\",\"ring_timeout_ms\":1000}}",
+	 "\"at\":\"2001-01-01T00:00:00Z\",\"body\":{\"leg\":\"l\",\"call\":\"c\",\"line\":\"p\",\"ring_timeout_ms\":"
+	 "1000}}",
 	 "expired"},
 	{"{\"v\":1,\"kind\":\"facts\",\"source\":\"apid\",\"epoch\":1}", "not_permitted"},
 	{"{\"v\":1,\"kind\":\"answer\",\"re\":\"a\",\"body\":{}}", "envelope"},
