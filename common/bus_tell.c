@@ -217,9 +217,7 @@ int hs_bus_tell(struct hs_bus *bus, enum hs_message_id fact, const void *body)
 	text = make_fact(fact, body, &bytes);
 	result = hs_journal_append(bus->journal, text, bytes, &seq);
 	if (result < 0) {
-		hs_metric_add(room->lost, 1);
-		hs_log(ERROR, "bus.fact_not_kept", LOG_TEXT("type", hs_messages[fact].name),
-		       LOG_WHY(strerror(-result)));
+		complain(room, fact, result);
 		return -ENOSPC;
 	}
 	hs_metric_add(room->told, 1);
