@@ -1,0 +1,100 @@
+#include "cleanup.h"
+#include "hookd.h"
+#include "log.h"
+#include <string.h>
+
+static char *join_states(const struct hs_config_endpoint *declared)
+{
+	char *words = hs_strdup("");
+
+	for (size_t i = 0; i < declared->events_count; i++) {
+		AUTO(free) char *before = words;
+
+		words = hs_printf("%s%s%s", before, i ? " " : "", hs_enum_line_state.names[declared->events[i]]);
+	}
+	return words;
+}
+
+/* Without a sealed secret one is made, once, in a file that root reads with hookctl webhook-secret. */
+static const char *secret_of(struct hookd *hookd, const char *id, const struct hs_config_endpoint *declared)
+{
+	int error;
+
+	if (declared->secret)
+		return declared->secret;
+	error = endpoint_make_secret(hookd->house->folder, id);
+	if (error < 0)
+		hs_log(ERROR, "webhook.secret_not_made", LOG_TEXT("webhook", id), LOG_WHY(strerror(-error)));
+	return "";
+}
+
+static void warn_blocked(struct hookd *hookd, const struct endpoint *endpoint)
+{
+	char why[EGRESS_WHY];
+
+	if (endpoint->url.numeric && egress_check(&hookd->rules, &endpoint->url, &endpoint->url.address, 1, why) < 0)
+		hs_log(ERROR, "webhook.blocked", LOG_TEXT("webhook", endpoint->id), LOG_WHY(why));
+}
+
+static void add(struct hookd *hookd, const char *id, const struct hs_config_endpoint *declared, const char *words)
+{
+	struct outbox_endpoint row = {
+		.id = id,
+		.url = declared->url,
+		.words = words,
+		.sealed = secret_of(hookd, id, declared),
+		.declared = true,
+		.enabled = true,
+		.last_error = "",
+	};
+	struct endpoint *endpoint = endpoint_create(&row);
+
+	if (!endpoint) {
+		hs_daemon_degraded(hookd->house, "webhook-url",
+				   "the URL of a webhook in the configuration cannot be used");
+		return;
+	}
+	warn_blocked(hookd, endpoint);
+	if (dispatch_add(hookd->dispatch, endpoint) < 0)
+		endpoint_destroy(endpoint);
+}
+
+static void change(struct hookd *hookd, struct endpoint *endpoint, const struct hs_config_endpoint *declared,
+		   const char *words)
+{
+	const char *sealed = secret_of(hookd, endpoint->id, declared);
+
+	endpoint_set_words(endpoint, words);
+	if (strcmp(endpoint->given_url, declared->url) != 0 || strcmp(endpoint->sealed, sealed) != 0) {
+		hs_log(INFO, "webhook.moved", LOG_TEXT("webhook", endpoint->id), LOG_INT("waiting", endpoint->waiting));
+		if (endpoint_move(endpoint, declared->url, sealed) < 0)
+			hs_daemon_degraded(hookd->house, "webhook-url",
+					   "the URL of a webhook in the configuration cannot be used");
+	}
+	warn_blocked(hookd, endpoint);
+	dispatch_changed(hookd->dispatch, endpoint);
+}
+
+static void declare(struct hookd *hookd, const char *id, const struct hs_config_endpoint *declared)
+{
+	struct endpoint *endpoint = dispatch_find(hookd->dispatch, id);
+	AUTO(free) char *words = declared ? join_states(declared) : NULL;
+
+	if (!declared && endpoint) {
+		hs_log(WARN, "webhook.removed", LOG_TEXT("webhook", id), LOG_INT("dropped", endpoint->waiting),
+		       LOG_WHY("it is no longer in the configuration"));
+		dispatch_remove(hookd->dispatch, endpoint);
+	} else if (declared && endpoint) {
+		change(hookd, endpoint, declared, words);
+	} else if (declared) {
+		add(hookd, id, declared, words);
+	}
+}
+
+void declare_endpoints(struct hookd *hookd)
+{
+	const struct hs_config_outgoing *outgoing = hookd->house->config->webhooks->outgoing;
+
+	declare(hookd, "state", outgoing->state);
+	declare(hookd, "dtmf", outgoing->dtmf);
+}

@@ -1,0 +1,519 @@
+#include "deliver.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_MS 5000
+#define ANSWER_BYTES 65536  /* of the body; the rest is not wanted */
+#define HEAD_BYTES 32768    /* of all header lines */
+#define CONNECTIONS_MAX 512 /* kept alive */
+#define CONNECTION_AGE_S 60 /* then a name may have moved */
+#define POOL_MAX 128        /* idle request objects */
+#define HEADERS 5
+
+struct attempt {
+	struct deliver *deliver;
+	CURL *easy;
+	struct deliver_request request;
+	struct resolve_question *question;
+	struct curl_slist headers[HEADERS]; /* chained by hand: no allocation an attempt */
+	char id_line[96], time_line[48], signature_line[160];
+	struct curl_slist pin;
+	char pin_line[EGRESS_HOST_BYTES + 16 + EGRESS_MAX_ADDRESSES * (EGRESS_ADDRESS_TEXT + 3)];
+	struct deliver_result result;
+	int64_t started_us;
+	size_t head_bytes, body_bytes;
+	char why[EGRESS_WHY]; /* of egress and of the socket check */
+	bool blocked;
+	uint16_t family;
+	char error[CURL_ERROR_SIZE];
+	struct attempt *next, *previous; /* among those under way, or the pool (next) */
+};
+
+struct deliver {
+	struct deliver_setup setup;
+	char *ca_file;
+	CURLM *multi;
+	uv_timer_t timer;
+	struct attempt *flying; /* ring without head */
+	size_t count;
+	struct attempt *pool;
+	size_t pool_count;
+	bool ending;
+};
+
+struct watch {
+	uv_poll_t poll;
+	curl_socket_t socket;
+	struct deliver *deliver;
+};
+
+/* ---- What an attempt tells ---- */
+
+const char *const deliver_class_names[DELIVER_CLASSES] = {
+	[DELIVER_ANSWERED] = "delivered",
+	[DELIVER_BLOCKED] = "blocked",
+	[DELIVER_UNRESOLVED] = "unresolved",
+	[DELIVER_UNREACHABLE] = "unreachable",
+	[DELIVER_TLS] = "tls",
+	[DELIVER_TIMEOUT] = "timeout",
+	[DELIVER_BROKEN] = "broken",
+	[DELIVER_OUTCOMES] = "3xx",
+	[DELIVER_OUTCOMES + 1] = "4xx",
+	[DELIVER_OUTCOMES + 2] = "5xx",
+	[DELIVER_OUTCOMES + 3] = "other",
+};
+
+int deliver_class(const struct deliver_result *result)
+{
+	int hundreds = result->status / 100;
+
+	if (result->outcome != DELIVER_ANSWERED || hundreds == 2)
+		return (int)result->outcome;
+	return hundreds >= 3 && hundreds <= 5 ? (int)DELIVER_OUTCOMES + hundreds - 3 : DELIVER_CLASSES - 1;
+}
+
+static void unlink_attempt(struct attempt *attempt)
+{
+	struct deliver *deliver = attempt->deliver;
+
+	if (attempt->previous)
+		attempt->previous->next = attempt->next;
+	else
+		deliver->flying = attempt->next;
+	if (attempt->next)
+		attempt->next->previous = attempt->previous;
+	deliver->count--;
+}
+
+static void free_attempt(struct attempt *attempt)
+{
+	curl_easy_cleanup(attempt->easy);
+	free(attempt);
+}
+
+/* Hands the result over. The object goes back to the pool first, so that done may start the next request with it. */
+static void finish(struct attempt *attempt)
+{
+	struct deliver *deliver = attempt->deliver;
+	struct deliver_request request = attempt->request;
+	struct deliver_result result = attempt->result;
+	char why[EGRESS_WHY];
+
+	hs_copy(why, sizeof(why), result.why ? result.why : "");
+	result.why = why;
+	result.took_us = hs_clock_us() - attempt->started_us;
+	unlink_attempt(attempt);
+	if (deliver->pool_count < POOL_MAX) {
+		attempt->next = deliver->pool;
+		deliver->pool = attempt;
+		deliver->pool_count++;
+	} else {
+		free_attempt(attempt);
+	}
+	request.done(request.context, &result);
+}
+
+static void fail(struct attempt *attempt, enum deliver_outcome outcome, const char *why)
+{
+	attempt->result.outcome = outcome;
+	attempt->result.why = why;
+	finish(attempt);
+}
+
+/* ---- curl's callbacks ---- */
+
+/* The answer's body is read only so that the connection can be used again; past the limit it is cut. */
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+	struct attempt *attempt = context;
+
+	attempt->body_bytes += size * count;
+	return attempt->body_bytes > ANSWER_BYTES ? 0 : size * count;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+	static const char name[] = "retry-after:";
+	struct attempt *attempt = context;
+	size_t bytes = size * count, length = sizeof(name) - 1;
+
+	attempt->head_bytes += bytes;
+	if (attempt->head_bytes > HEAD_BYTES)
+		return 0;
+	if (bytes > 5 && !memcmp(data, "HTTP/", 5))
+		attempt->result.retry_after[0] = '\0'; /* a final answer after a 1xx */
+	if (bytes > length && bytes - length < DELIVER_RETRY_AFTER && !strncasecmp(data, name, length)) {
+		char *value = attempt->result.retry_after;
+
+		memcpy(value, data + length, bytes - length);
+		value[bytes - length] = '\0';
+		value[strcspn(value, "\r\n")] = '\0';
+	}
+	return bytes;
+}
+
+/* The last wall: whatever was resolved, pinned or redirected before, no socket is opened to a forbidden address. */
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *where)
+{
+	struct attempt *attempt = context;
+	struct egress_address address;
+	int fd, on = 1;
+
+	if (egress_from_sockaddr(&where->addr, &address) < 0 ||
+	    egress_check_address(attempt->deliver->setup.rules, attempt->request.url, &address, attempt->why) < 0) {
+		attempt->blocked = true;
+		return CURL_SOCKET_BAD;
+	}
+	fd = socket(where->family, where->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, where->protocol);
+	if (fd >= 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static enum deliver_outcome judge(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return DELIVER_UNRESOLVED;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SEND_ERROR:
+		return DELIVER_UNREACHABLE;
+	case CURLE_OPERATION_TIMEDOUT:
+		return DELIVER_TIMEOUT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return DELIVER_TLS;
+	default:
+		return DELIVER_BROKEN;
+	}
+}
+
+/* A status that was read counts even when the body was cut off: the receiver has said what it thinks of the message. */
+static void on_done(struct attempt *attempt, CURLcode code)
+{
+	long status = 0;
+
+	curl_easy_getinfo(attempt->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_OK || status >= 200) {
+		attempt->result.outcome = DELIVER_ANSWERED;
+		attempt->result.status = (int)status;
+		finish(attempt);
+	} else if (attempt->blocked) {
+		fail(attempt, DELIVER_BLOCKED, attempt->why);
+	} else {
+		fail(attempt, judge(code), *attempt->error ? attempt->error : curl_easy_strerror(code));
+	}
+}
+
+static void collect(struct deliver *deliver)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(deliver->multi, &left))) {
+		struct attempt *attempt = NULL;
+		CURLcode code = message->data.result;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &attempt);
+		curl_multi_remove_handle(deliver->multi, attempt->easy);
+		on_done(attempt, code);
+	}
+}
+
+/* ---- curl on the loop ---- */
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = poll->data;
+	struct deliver *deliver = watch->deliver;
+	int running, flags = 0;
+
+	if (status < 0)
+		flags = CURL_CSELECT_ERR;
+	if (events & UV_READABLE)
+		flags |= CURL_CSELECT_IN;
+	if (events & UV_WRITABLE)
+		flags |= CURL_CSELECT_OUT;
+	curl_multi_socket_action(deliver->multi, watch->socket, flags, &running);
+	collect(deliver);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct deliver *deliver = timer->data;
+	int running;
+
+	curl_multi_socket_action(deliver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect(deliver);
+}
+
+static int on_timeout(CURLM *multi, long timeout_ms, void *context)
+{
+	struct deliver *deliver = context;
+
+	if (deliver->ending)
+		return 0;
+	if (timeout_ms < 0) {
+		uv_timer_stop(&deliver->timer);
+		return 0;
+	}
+	uv_update_time(deliver->setup.loop);
+	uv_timer_start(&deliver->timer, on_timer, (uint64_t)timeout_ms, 0);
+	return 0;
+}
+
+static void free_watch(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *socket_context)
+{
+	struct deliver *deliver = context;
+	struct watch *watch = socket_context;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (watch) {
+			curl_multi_assign(deliver->multi, socket, NULL);
+			uv_close((uv_handle_t *)&watch->poll, free_watch);
+		}
+		return 0;
+	}
+	if (!watch) {
+		watch = hs_zalloc(sizeof(*watch));
+		watch->deliver = deliver;
+		watch->socket = socket;
+		uv_poll_init(deliver->setup.loop, &watch->poll, socket);
+		watch->poll.data = watch;
+		curl_multi_assign(deliver->multi, socket, watch);
+	}
+	uv_poll_start(&watch->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+		      on_ready);
+	return 0;
+}
+
+/* ---- An attempt ---- */
+
+static void set_up_easy(struct deliver *deliver, struct attempt *attempt)
+{
+	CURL *easy = attempt->easy;
+
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, attempt);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookswitch");
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)deliver->setup.timeout_ms);
+	curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_AGE_S);
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, attempt->error);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, attempt);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, attempt);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, attempt);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (deliver->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, deliver->ca_file);
+}
+
+static struct attempt *make_attempt(struct deliver *deliver)
+{
+	static const char *const fixed[] = {"Content-Type: application/json", "Expect:"};
+	struct attempt *attempt = deliver->pool;
+
+	if (attempt) {
+		deliver->pool = attempt->next;
+		deliver->pool_count--;
+	} else {
+		attempt = hs_zalloc(sizeof(*attempt));
+		attempt->deliver = deliver;
+		attempt->easy = curl_easy_init();
+		if (!attempt->easy)
+			abort(); /* out of memory */
+		set_up_easy(deliver, attempt);
+		attempt->headers[0].data = attempt->id_line;
+		attempt->headers[1].data = attempt->time_line;
+		attempt->headers[2].data = attempt->signature_line;
+		attempt->headers[3].data = (char *)(uintptr_t)fixed[0];
+		attempt->headers[4].data = (char *)(uintptr_t)fixed[1];
+		for (int i = 0; i < HEADERS - 1; i++)
+			attempt->headers[i].next = &attempt->headers[i + 1];
+		attempt->pin.data = attempt->pin_line;
+	}
+	memset(&attempt->result, 0, sizeof(attempt->result));
+	attempt->head_bytes = attempt->body_bytes = 0;
+	attempt->blocked = false;
+	attempt->error[0] = attempt->why[0] = '\0';
+	attempt->question = NULL;
+	return attempt;
+}
+
+static void write_headers(struct attempt *attempt)
+{
+	const struct deliver_request *request = &attempt->request;
+
+	snprintf(attempt->id_line, sizeof(attempt->id_line), "webhook-id: %s", request->id);
+	snprintf(attempt->time_line, sizeof(attempt->time_line), "webhook-timestamp: %" PRId64, request->timestamp_s);
+	snprintf(attempt->signature_line, sizeof(attempt->signature_line), "webhook-signature: %s", request->signature);
+}
+
+/* "host:port:a,b,c": curl asks nobody and tries these, one after the other. */
+static void write_pin(struct attempt *attempt, const struct egress_address *addresses, size_t count)
+{
+	const struct egress_url *url = attempt->request.url;
+	char *at = attempt->pin_line, *end = at + sizeof(attempt->pin_line);
+
+	at += snprintf(at, (size_t)(end - at), "%s:%u:", url->host, url->port);
+	for (size_t i = 0; i < count; i++) {
+		char text[EGRESS_ADDRESS_TEXT];
+
+		egress_format_address(&addresses[i], text);
+		at += snprintf(at, (size_t)(end - at), addresses[i].is_v6 ? "%s[%s]" : "%s%s", i ? "," : "", text);
+	}
+}
+
+static void send_request(struct attempt *attempt, const struct egress_address *addresses, size_t count)
+{
+	struct deliver *deliver = attempt->deliver;
+	CURL *easy = attempt->easy;
+
+	if (egress_check(deliver->setup.rules, attempt->request.url, addresses, count, attempt->why) < 0) {
+		fail(attempt, DELIVER_BLOCKED, attempt->why);
+		return;
+	}
+	write_headers(attempt);
+	if (!attempt->request.url->numeric)
+		write_pin(attempt, addresses, count);
+	curl_easy_setopt(easy, CURLOPT_RESOLVE, attempt->request.url->numeric ? NULL : &attempt->pin);
+	curl_easy_setopt(easy, CURLOPT_URL, attempt->request.url->text);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, attempt->headers);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)attempt->request.bytes);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, attempt->request.body);
+	curl_multi_add_handle(deliver->multi, easy);
+}
+
+static void on_resolved(void *context, const struct egress_address *addresses, size_t count, const char *why)
+{
+	struct attempt *attempt = context;
+
+	attempt->question = NULL;
+	if (!count)
+		fail(attempt, DELIVER_UNRESOLVED, why);
+	else
+		send_request(attempt, addresses, count);
+}
+
+/* A numeric host that is forbidden must still fail later, not before deliver_start has returned. */
+static void ask_or_send(struct deliver *deliver, struct attempt *attempt)
+{
+	const struct egress_url *url = attempt->request.url;
+	struct egress_address addresses[EGRESS_MAX_ADDRESSES];
+	size_t count = 1;
+
+	if (url->numeric)
+		addresses[0] = url->address;
+	else
+		count = resolve_known(deliver->setup.resolve, url->host, addresses);
+	if (count && !egress_check(deliver->setup.rules, url, addresses, count, attempt->why))
+		send_request(attempt, addresses, count);
+	else
+		attempt->question = resolve_ask(deliver->setup.resolve, url->host, on_resolved, attempt);
+}
+
+void deliver_start(struct deliver *deliver, const struct deliver_request *request)
+{
+	struct attempt *attempt = make_attempt(deliver);
+
+	attempt->request = *request;
+	attempt->started_us = hs_clock_us();
+	attempt->previous = NULL;
+	attempt->next = deliver->flying;
+	if (attempt->next)
+		attempt->next->previous = attempt;
+	deliver->flying = attempt;
+	deliver->count++;
+	ask_or_send(deliver, attempt);
+}
+
+size_t deliver_count(const struct deliver *deliver)
+{
+	return deliver->count;
+}
+
+/* ---- Life ---- */
+
+struct deliver *deliver_create(const struct deliver_setup *setup)
+{
+	struct deliver *deliver = hs_zalloc(sizeof(*deliver));
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	deliver->setup = *setup;
+	deliver->ca_file = hs_strdup(setup->ca_file);
+	deliver->multi = curl_multi_init();
+	if (!deliver->multi) {
+		hs_log(ERROR, "deliver.cannot_start", LOG_WHY("curl does not start"));
+		free(deliver);
+		return NULL;
+	}
+	curl_multi_setopt(deliver->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(deliver->multi, CURLMOPT_SOCKETDATA, deliver);
+	curl_multi_setopt(deliver->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+	curl_multi_setopt(deliver->multi, CURLMOPT_TIMERDATA, deliver);
+	curl_multi_setopt(deliver->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
+	curl_multi_setopt(deliver->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	uv_timer_init(setup->loop, &deliver->timer);
+	deliver->timer.data = deliver;
+	return deliver;
+}
+
+static void free_deliver(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void deliver_destroy(struct deliver *deliver)
+{
+	if (!deliver)
+		return;
+	deliver->ending = true;
+	while (deliver->flying) {
+		struct attempt *attempt = deliver->flying;
+
+		resolve_forget(attempt->question);
+		curl_multi_remove_handle(deliver->multi, attempt->easy);
+		unlink_attempt(attempt);
+		free_attempt(attempt);
+	}
+	while (deliver->pool) {
+		struct attempt *attempt = deliver->pool;
+
+		deliver->pool = attempt->next;
+		free_attempt(attempt);
+	}
+	curl_multi_cleanup(deliver->multi);
+	curl_global_cleanup();
+	free(deliver->ca_file);
+	uv_close((uv_handle_t *)&deliver->timer, free_deliver);
+}

@@ -1,0 +1,71 @@
+/* Deliver: one HTTP request, made safely: name resolved and checked here, connection pinned to the checked addresses,
+ * no redirects, no proxy, certificate verified, everything bounded. Called by dispatch; the only code that knows curl.
+ * Calls resolve and egress. Owns connections and requests under way.
+ */
+#ifndef HOOKD_DELIVER_H
+#define HOOKD_DELIVER_H
+
+#include "egress.h"
+#include "resolve.h"
+#include <uv.h>
+
+#define DELIVER_RETRY_AFTER 64 /* longest Retry-After that is looked at, with NUL */
+
+struct deliver;
+
+struct deliver_setup {
+	uv_loop_t *loop;
+	struct resolve *resolve;
+	const struct egress_rules *rules;
+	int timeout_ms;      /* for one request in all */
+	const char *ca_file; /* PEM file of authorities trusted beside the system's; NULL: none */
+};
+
+/* How an attempt ended, for figures and words. */
+enum deliver_outcome {
+	DELIVER_ANSWERED, /* status says what */
+	DELIVER_BLOCKED,  /* egress forbids it */
+	DELIVER_UNRESOLVED,
+	DELIVER_UNREACHABLE,
+	DELIVER_TLS,
+	DELIVER_TIMEOUT,
+	DELIVER_BROKEN, /* what came is not an HTTP answer, or was cut off before one */
+	DELIVER_OUTCOMES,
+};
+
+struct deliver_result {
+	enum deliver_outcome outcome;
+	int status;                            /* 0: no answer */
+	const char *why;                       /* a sentence; "" when answered */
+	char retry_after[DELIVER_RETRY_AFTER]; /* "" when absent */
+	int64_t took_us;
+};
+
+/* A request. Everything is borrowed until done was called or deliver_forget. */
+struct deliver_request {
+	const struct egress_url *url;
+	const char *id, *signature; /* webhook-id, webhook-signature */
+	int64_t timestamp_s;        /* webhook-timestamp */
+	const char *body;
+	size_t bytes;
+	void (*done)(void *context, const struct deliver_result *result); /* once, later */
+	void *context;
+};
+
+struct deliver *deliver_create(const struct deliver_setup *setup);
+
+/* Makes the request. */
+void deliver_start(struct deliver *deliver, const struct deliver_request *request);
+
+/* Requests under way. */
+size_t deliver_count(const struct deliver *deliver);
+
+/* Classes of results, for figures: the outcomes, and the answers by their first digit. */
+#define DELIVER_CLASSES (DELIVER_OUTCOMES + 4)
+extern const char *const deliver_class_names[DELIVER_CLASSES];
+int deliver_class(const struct deliver_result *result);
+
+/* Cuts off what is under way without calling done. Handles close on the loop's next turns. NULL is fine. */
+void deliver_destroy(struct deliver *deliver);
+
+#endif

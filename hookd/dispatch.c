@@ -1,0 +1,789 @@
+#include "dispatch.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "lane.h"
+#include "log.h"
+#include "metrics.h"
+#include "outbox.h"
+#include "table.h"
+#include "trace.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define RESULTS_MS 5      /* results are written together after this long */
+#define STUCK_MS 1000     /* the disk is asked again */
+#define PRUNE_MS 60000    /* dead letters are looked through */
+#define WAKE_MAX_MS 60000 /* the wall clock may step: due times are looked at again */
+#define DAY_MS (24 * 3600 * 1000ll)
+
+struct dispatch {
+	struct dispatch_setup setup;
+	struct outbox *outbox;
+	struct hs_table *lanes; /* by endpoint id */
+	struct lane **order;    /* same, in order of id */
+	struct lane **to_pump;  /* lanes with something new */
+	size_t to_pump_count;
+	uint64_t generation;
+	struct lane *leaving; /* removed, with requests under way */
+	uv_idle_t commit;     /* runs once at the beginning of the next turn */
+	uv_timer_t results, prune;
+	bool running, stuck;
+	struct hs_metric *attempts[3][DELIVER_CLASSES];
+	struct hs_metric *latency, *depth, *flying, *dead;
+};
+
+static const struct hs_config_webhooks *config(const struct dispatch *dispatch)
+{
+	return dispatch->setup.house->config->webhooks;
+}
+
+/* ---- Transactions ---- */
+
+static void pump(struct lane *lane);
+static void reload(struct dispatch *dispatch);
+
+static void save_dirty(struct dispatch *dispatch)
+{
+	for (size_t i = 0; i < hs_table_count(dispatch->lanes); i++) {
+		struct lane *lane = dispatch->order[i];
+
+		if (lane->dirty)
+			endpoint_save(lane->endpoint, dispatch->outbox);
+		lane->dirty = false;
+	}
+}
+
+static void on_stuck(uv_timer_t *timer)
+{
+	struct dispatch *dispatch = timer->data;
+	char cursor[65];
+	int64_t seq;
+
+	if (outbox_cursor(dispatch->outbox, cursor, &seq) == 0)
+		outbox_set_cursor(dispatch->outbox, cursor, seq);
+	if (outbox_commit(dispatch->outbox, false) < 0)
+		return;
+	hs_log(WARN, "outbox.works_again");
+	hs_daemon_degraded(dispatch->setup.house, "outbox", NULL);
+	dispatch->stuck = false;
+	uv_timer_stop(timer);
+	reload(dispatch);
+	dispatch->setup.undone(dispatch->setup.context);
+}
+
+static void get_stuck(struct dispatch *dispatch, int error)
+{
+	dispatch->stuck = true;
+	hs_daemon_degraded(dispatch->setup.house, "outbox",
+			   error == -ENOSPC ? "the disk is full: no webhook leaves until there is room"
+					    : "the outbox cannot be written: see the log, check disk and permissions");
+	uv_timer_start(&dispatch->results, on_stuck, STUCK_MS, STUCK_MS);
+}
+
+static int commit(struct dispatch *dispatch, bool durable)
+{
+	int error;
+
+	if (dispatch->stuck)
+		return -EIO;
+	save_dirty(dispatch);
+	error = outbox_commit(dispatch->outbox, durable);
+	if (error < 0) {
+		get_stuck(dispatch, error);
+		return error;
+	}
+	dispatch->generation++;
+	uv_timer_stop(&dispatch->results);
+	hs_metric_set(dispatch->depth, outbox_depth(dispatch->outbox));
+	return 0;
+}
+
+bool dispatch_is_stuck(const struct dispatch *dispatch)
+{
+	return dispatch->stuck;
+}
+
+int dispatch_commit(struct dispatch *dispatch)
+{
+	return commit(dispatch, true);
+}
+
+static void on_commit(uv_idle_t *idle)
+{
+	struct dispatch *dispatch = idle->data;
+
+	uv_idle_stop(idle);
+	if (commit(dispatch, false) < 0)
+		return;
+	while (dispatch->to_pump_count) {
+		struct lane *lane = dispatch->to_pump[--dispatch->to_pump_count];
+
+		lane->listed = false;
+		pump(lane);
+	}
+}
+
+static void on_results(uv_timer_t *timer)
+{
+	commit(timer->data, false);
+}
+
+/* Something must be committed soon: with the next turn, or with other results. */
+static void commit_soon(struct dispatch *dispatch)
+{
+	uv_idle_start(&dispatch->commit, on_commit);
+}
+
+static void commit_later(struct dispatch *dispatch)
+{
+	if (!dispatch->stuck && !uv_is_active((uv_handle_t *)&dispatch->results))
+		uv_timer_start(&dispatch->results, on_results, RESULTS_MS, 0);
+}
+
+/* ---- Loading ---- */
+
+struct loading {
+	struct lane *lane;
+	bool first;
+};
+
+static void take_loaded(void *context, struct outbox_delivery *delivery)
+{
+	struct loading *loading = context;
+	struct lane *lane = loading->lane;
+
+	if (loading->first)
+		lane->loaded = delivery->number;
+	if (lane_is_flying(lane, delivery->number))
+		free(delivery);
+	else
+		lane_push(lane, delivery, loading->first, lane->dispatch->generation - 1);
+}
+
+static void load_fresh(struct lane *lane)
+{
+	struct loading loading = {lane, true};
+	int room = LANE_WINDOW - lane->waiting;
+
+	if (!lane->backlog || room < LANE_WINDOW / 2 || commit(lane->dispatch, false) < 0)
+		return;
+	lane->backlog = outbox_load_fresh(lane->dispatch->outbox, lane->endpoint->number, lane->loaded, room,
+					  take_loaded, &loading) == room;
+}
+
+static void load_due(struct lane *lane, int64_t now_ms)
+{
+	struct loading loading = {lane, false};
+	struct outbox *outbox = lane->dispatch->outbox;
+	int64_t number = lane->endpoint->number;
+
+	if (lane->retries || lane->next_due_ms > now_ms || commit(lane->dispatch, false) < 0)
+		return;
+	if (outbox_load_due(outbox, number, now_ms, LANE_RETRIES, take_loaded, &loading) < LANE_RETRIES)
+		lane->next_due_ms = outbox_next_due(outbox, number, now_ms);
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+	pump(timer->data);
+}
+
+/* Wakes for the next retry, or when the breaker lets the next request through. */
+static void arm(struct lane *lane)
+{
+	int64_t now_ms = hs_clock_ms(), wait = INT64_MAX;
+
+	if (!lane->retries && lane->next_due_ms < INT64_MAX)
+		wait = lane->next_due_ms - hs_clock_wall_ms();
+	if (lane->waiting && lane->breaker.not_before_ms > now_ms)
+		wait = 0;
+	if (wait == INT64_MAX) {
+		uv_timer_stop(&lane->timer);
+		return;
+	}
+	if (wait < lane->breaker.not_before_ms - now_ms)
+		wait = lane->breaker.not_before_ms - now_ms;
+	if (wait > WAKE_MAX_MS)
+		wait = WAKE_MAX_MS;
+	uv_update_time(lane->dispatch->setup.house->loop);
+	uv_timer_start(&lane->timer, on_wake, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+/* ---- Attempts ---- */
+
+static void done(void *context, const struct deliver_result *result);
+
+/* Whether some lane cannot sign, as health tells it. */
+static void tell_locked(struct dispatch *dispatch)
+{
+	bool locked = false;
+
+	for (size_t i = 0; i < hs_table_count(dispatch->lanes); i++)
+		locked |= dispatch->order[i]->locked;
+	hs_daemon_degraded(dispatch->setup.house, "webhook-secret",
+			   locked ? "a webhook secret cannot be opened: nothing is sent unsigned; the log says which"
+				  : NULL);
+}
+
+static bool can_sign(struct lane *lane)
+{
+	struct hs_house *house = lane->dispatch->setup.house;
+	int error = endpoint_open_secrets(lane->endpoint, house->home, house->folder);
+
+	if (!error)
+		return true;
+	hs_log(ERROR, "webhook.secret_unusable", LOG_TEXT("webhook", lane->endpoint->id),
+	       LOG_TEXT("error", strerror(-error)),
+	       LOG_WHY(error == -EXDEV ? "it was sealed for another URL: seal it for this one"
+				       : "it is not a whsec_ secret sealed to hookd: give it anew"));
+	lane->locked = true;
+	tell_locked(lane->dispatch);
+	return false;
+}
+
+static void send_job(struct lane *lane, struct job *job)
+{
+	const struct outbox_delivery *delivery = job->delivery;
+	struct deliver_request request = {
+		.url = &lane->endpoint->url,
+		.id = delivery->id,
+		.signature = job->signature,
+		.timestamp_s = hs_clock_wall_ms() / 1000,
+		.body = delivery->body,
+		.bytes = delivery->bytes,
+		.done = done,
+		.context = job,
+	};
+
+	sign_message(&lane->endpoint->secrets, delivery->id, request.timestamp_s, delivery->body, delivery->bytes,
+		     job->signature);
+	deliver_start(lane->dispatch->setup.deliver, &request);
+}
+
+static void pump(struct lane *lane)
+{
+	struct dispatch *dispatch = lane->dispatch;
+	int64_t now_ms = hs_clock_wall_ms();
+
+	if (!dispatch->running || dispatch->stuck || lane->removed || lane->locked)
+		return;
+	load_fresh(lane);
+	load_due(lane, now_ms);
+	if (lane->waiting && !can_sign(lane))
+		return;
+	while (lane->flying_count < breaker_allows(&lane->breaker, (int)config(dispatch)->concurrency, hs_clock_ms())) {
+		struct job *job = lane_pick(lane, dispatch->generation);
+
+		if (!job)
+			break;
+		send_job(lane, job);
+	}
+	hs_metric_set(dispatch->flying, (int64_t)deliver_count(dispatch->setup.deliver));
+	arm(lane);
+}
+
+static void mark_dirty(struct lane *lane)
+{
+	lane->dirty = true;
+	commit_later(lane->dispatch);
+}
+
+static void tell_failed(struct lane *lane, const struct outbox_delivery *delivery, const char *why, bool disabled)
+{
+	struct dispatch *dispatch = lane->dispatch;
+	struct hs_hook_failed failure = {
+		.webhook = lane->endpoint->id,
+		.delivery = delivery->id,
+		.attempts = delivery->attempts,
+		.why = why,
+		.disabled = disabled,
+	};
+
+	hs_log(ERROR, "webhook.failed", LOG_TEXT("webhook", lane->endpoint->id), LOG_TEXT("delivery", delivery->id),
+	       LOG_CALL(*delivery->call ? delivery->call : NULL), LOG_INT("attempts", delivery->attempts), LOG_WHY(why),
+	       LOG_TEXT("disabled", disabled ? "true" : "false"));
+	dispatch->setup.failed(dispatch->setup.context, &failure);
+}
+
+static void recount(struct lane *lane)
+{
+	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number);
+	lane->endpoint->dead = outbox_dead_letters(lane->dispatch->outbox, lane->endpoint->number);
+	hs_metric_set(lane->dispatch->dead, outbox_dead_letters(lane->dispatch->outbox, 0));
+	mark_dirty(lane);
+}
+
+static void bury(struct lane *lane, struct outbox_delivery *delivery, const char *why)
+{
+	outbox_bury(lane->dispatch->outbox, delivery, hs_clock_wall_ms());
+	tell_failed(lane, delivery, why, false);
+	lane->endpoint->waiting--;
+	lane->endpoint->dead++;
+	hs_metric_add(lane->dispatch->dead, 1);
+	mark_dirty(lane);
+}
+
+/* The endpoint gets nothing more; what waited is kept as dead letters. */
+static void disable(struct lane *lane, struct outbox_delivery *delivery, const char *why)
+{
+	int64_t now_ms = hs_clock_wall_ms();
+
+	outbox_bury(lane->dispatch->outbox, delivery, now_ms);
+	outbox_bury_all(lane->dispatch->outbox, lane->endpoint->number, "the endpoint was disabled", now_ms);
+	lane_clear(lane);
+	lane->backlog = false;
+	lane->next_due_ms = INT64_MAX;
+	lane->endpoint->enabled = false;
+	tell_failed(lane, delivery, why, true);
+	recount(lane);
+}
+
+static void succeeded(struct lane *lane, const struct outbox_delivery *delivery)
+{
+	struct dispatch *dispatch = lane->dispatch;
+	struct endpoint *endpoint = lane->endpoint;
+
+	outbox_done(dispatch->outbox, delivery);
+	hs_metric_observe_us(dispatch->latency, hs_clock_wall_us() - delivery->created_at_ms * 1000);
+	endpoint->delivered++;
+	endpoint->waiting--;
+	endpoint->failing_since_ms = 0;
+	endpoint->last_error[0] = '\0';
+	if (!endpoint->enabled)
+		hs_log(INFO, "webhook.enabled", LOG_TEXT("webhook", endpoint->id),
+		       LOG_WHY("a replayed dead letter was accepted"));
+	endpoint->enabled = true;
+	if (breaker_succeeded(&lane->breaker)) {
+		hs_log(INFO, "webhook.recovered", LOG_TEXT("webhook", endpoint->id));
+		outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_wall_ms());
+		if (lane->next_due_ms < INT64_MAX)
+			lane->next_due_ms = 0;
+	}
+	mark_dirty(lane);
+}
+
+static void try_again(struct lane *lane, struct outbox_delivery *delivery, const struct deliver_result *result)
+{
+	const struct hs_config_retry *retry = config(lane->dispatch)->retry;
+	struct retry_rules rules = {(int)retry->count, retry->delay_ms, retry->max_delay_ms};
+	int64_t now_ms = hs_clock_wall_ms();
+	int64_t after_ms = *result->retry_after ? retry_read_after(result->retry_after, now_ms) : -1;
+	uint32_t random = 0;
+	int64_t delay_ms;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		random = (uint32_t)delivery->number * 2654435761u;
+	delay_ms = retry_delay_ms(&rules, ++delivery->tries, random, after_ms);
+	if (result->status == 429 && after_ms > 0)
+		breaker_pause(&lane->breaker, hs_clock_ms() + (after_ms < WAKE_MAX_MS ? after_ms : WAKE_MAX_MS));
+	if (delay_ms == RETRY_NEVER) {
+		bury(lane, delivery, delivery->last_error);
+		return;
+	}
+	delivery->due_at_ms = now_ms + delay_ms;
+	outbox_again(lane->dispatch->outbox, delivery);
+	if (delivery->due_at_ms < lane->next_due_ms)
+		lane->next_due_ms = delivery->due_at_ms;
+	hs_log(WARN, "webhook.attempt_failed", LOG_TEXT("webhook", lane->endpoint->id),
+	       LOG_TEXT("delivery", delivery->id), LOG_CALL(*delivery->call ? delivery->call : NULL),
+	       LOG_INT("attempt", delivery->attempts), LOG_INT("status", result->status),
+	       LOG_INT("retry_in_ms", delay_ms), LOG_WHY(delivery->last_error));
+	mark_dirty(lane);
+}
+
+static void failed(struct lane *lane, struct outbox_delivery *delivery, const struct deliver_result *result)
+{
+	struct endpoint *endpoint = lane->endpoint;
+	int64_t now_ms = hs_clock_wall_ms();
+
+	if (result->status)
+		snprintf(delivery->last_error, sizeof(delivery->last_error), "HTTP status %d", result->status);
+	else
+		hs_copy(delivery->last_error, sizeof(delivery->last_error), result->why);
+	hs_copy(endpoint->last_error, sizeof(endpoint->last_error), delivery->last_error);
+	if (!endpoint->failing_since_ms)
+		endpoint->failing_since_ms = now_ms;
+	breaker_failed(&lane->breaker, hs_clock_ms());
+	if (retry_judge(result->status) == RETRY_GONE)
+		disable(lane, delivery, "the endpoint answered 410 Gone");
+	else if (endpoint->enabled && now_ms - endpoint->failing_since_ms > RETRY_DISABLE_MS)
+		disable(lane, delivery, "nothing was accepted for five days");
+	else
+		try_again(lane, delivery, result);
+}
+
+static void record(struct lane *lane, const struct outbox_delivery *delivery, const struct deliver_result *result)
+{
+	struct dispatch *dispatch = lane->dispatch;
+	const char *call = *delivery->call ? delivery->call : NULL;
+
+	hs_metric_add(dispatch->attempts[lane->endpoint->kind][deliver_class(result)], 1);
+	if (result->status)
+		hs_trace_add(HS_TRACE_KIND_HTTP, call, NULL, "hookd", lane->endpoint->url.host,
+			     "POST %s to %s, attempt %d: %d in %" PRId64 " us", delivery->type, lane->endpoint->id,
+			     delivery->attempts, result->status, result->took_us);
+	else
+		hs_trace_add(HS_TRACE_KIND_HTTP, call, NULL, "hookd", lane->endpoint->url.host,
+			     "POST %s to %s, attempt %d: %s", delivery->type, lane->endpoint->id, delivery->attempts,
+			     result->why);
+}
+
+static void free_lane(uv_handle_t *handle)
+{
+	struct lane *lane = handle->data;
+
+	endpoint_destroy(lane->endpoint);
+	free(lane);
+}
+
+static void close_lane(struct lane *lane)
+{
+	lane_clear(lane);
+	while (lane->flying)
+		lane_land(lane, lane->flying);
+	uv_close((uv_handle_t *)&lane->timer, free_lane);
+}
+
+/* The last request of a removed endpoint is over. */
+static void leave(struct lane *lane)
+{
+	struct lane **at = &lane->dispatch->leaving;
+
+	while (*at != lane)
+		at = &(*at)->next_leaving;
+	*at = lane->next_leaving;
+	close_lane(lane);
+}
+
+static void done(void *context, const struct deliver_result *result)
+{
+	struct job *job = context;
+	struct lane *lane = job->lane;
+	struct outbox_delivery *delivery = job->delivery;
+
+	if (!lane->removed) {
+		delivery->attempts++;
+		delivery->last_status = lane->endpoint->last_status = result->status;
+		record(lane, delivery, result);
+		if (retry_judge(result->status) == RETRY_DELIVERED)
+			succeeded(lane, delivery);
+		else
+			failed(lane, delivery, result);
+	}
+	lane_land(lane, job);
+	if (!lane->removed)
+		pump(lane);
+	else if (!lane->flying_count)
+		leave(lane);
+}
+
+/* ---- Lanes ---- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct lane *const *left = a, *const *right = b;
+
+	return strcmp((*left)->endpoint->id, (*right)->endpoint->id);
+}
+
+static bool list_lane(void *context, const char *key, void *object)
+{
+	struct lane ***at = context;
+
+	*(*at)++ = object;
+	return true;
+}
+
+static void list_again(struct dispatch *dispatch)
+{
+	size_t count = hs_table_count(dispatch->lanes);
+	struct lane **at;
+
+	dispatch->order = hs_resize(dispatch->order, count + 1, sizeof(struct lane *));
+	dispatch->to_pump = hs_resize(dispatch->to_pump, count + 1, sizeof(struct lane *));
+	at = dispatch->order;
+	hs_table_each(dispatch->lanes, list_lane, &at);
+	qsort(dispatch->order, count, sizeof(struct lane *), by_id);
+}
+
+/* All that waits is read from the disk again. */
+static void rewind_lane(struct lane *lane)
+{
+	lane_clear(lane);
+	lane->loaded = 0;
+	lane->backlog = true;
+	lane->next_due_ms = 0;
+	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number);
+}
+
+static void reload(struct dispatch *dispatch)
+{
+	for (size_t i = 0; i < hs_table_count(dispatch->lanes); i++) {
+		rewind_lane(dispatch->order[i]);
+		pump(dispatch->order[i]);
+	}
+}
+
+static void add_lane(struct dispatch *dispatch, struct endpoint *endpoint)
+{
+	struct lane *lane = hs_zalloc(sizeof(*lane));
+
+	lane->dispatch = dispatch;
+	lane->endpoint = endpoint;
+	uv_timer_init(dispatch->setup.house->loop, &lane->timer);
+	lane->timer.data = lane;
+	hs_table_put(dispatch->lanes, endpoint->id, lane);
+	list_again(dispatch);
+	rewind_lane(lane);
+}
+
+static void load_endpoint(void *context, const struct outbox_endpoint *row)
+{
+	struct dispatch *dispatch = context;
+	struct endpoint *endpoint = endpoint_create(row);
+
+	if (endpoint)
+		add_lane(dispatch, endpoint);
+}
+
+static struct lane *lane_of(const struct dispatch *dispatch, const char *id)
+{
+	return hs_table_get(dispatch->lanes, id);
+}
+
+/* Pumped after the next commit. */
+static void pump_soon(struct lane *lane)
+{
+	struct dispatch *dispatch = lane->dispatch;
+
+	if (!lane->listed)
+		dispatch->to_pump[dispatch->to_pump_count++] = lane;
+	lane->listed = true;
+	commit_soon(dispatch);
+}
+
+/* ---- Events ---- */
+
+static void queue(struct lane *lane, const struct follow_event *event)
+{
+	const struct hs_event_head *head = event->head;
+	struct dispatch *dispatch = lane->dispatch;
+	struct endpoint *endpoint = lane->endpoint;
+	AUTO(free) char *body = match_body(endpoint->kind, event->json, event->text, event->bytes);
+	struct outbox_delivery *delivery;
+	char id[SIGN_MESSAGE_ID];
+
+	sign_message_id(head->cursor, endpoint->id, id);
+	delivery = outbox_delivery_make(endpoint->number, id, head->type, head->call_id ? head->call_id : "",
+					head->line ? head->line : "", body, strlen(body));
+	delivery->created_at_ms = head->timestamp;
+	outbox_add(dispatch->outbox, delivery);
+	endpoint->waiting++;
+	if (lane->backlog || lane->waiting >= LANE_WINDOW) {
+		lane->backlog = true;
+		free(delivery);
+	} else {
+		lane->loaded = delivery->number;
+		lane_push(lane, delivery, true, dispatch->generation);
+	}
+	pump_soon(lane);
+}
+
+void dispatch_take(struct dispatch *dispatch, const struct follow_event *event)
+{
+	if (dispatch->stuck)
+		return; /* read again from the cursor when the disk takes writes */
+	for (size_t i = 0; i < hs_table_count(dispatch->lanes); i++) {
+		struct lane *lane = dispatch->order[i];
+		struct match_filter filter = endpoint_filter(lane->endpoint);
+
+		if (lane->endpoint->enabled && match_wants(&filter, event->head->type, event->json))
+			queue(lane, event);
+	}
+	dispatch_place(dispatch, event->head->cursor, event->head->seq);
+}
+
+void dispatch_place(struct dispatch *dispatch, const char *cursor, int64_t seq)
+{
+	outbox_set_cursor(dispatch->outbox, cursor, seq);
+	commit_soon(dispatch);
+}
+
+/* ---- Endpoints ---- */
+
+struct endpoint *dispatch_find(struct dispatch *dispatch, const char *id)
+{
+	struct lane *lane = lane_of(dispatch, id);
+
+	return lane ? lane->endpoint : NULL;
+}
+
+int dispatch_add(struct dispatch *dispatch, struct endpoint *endpoint)
+{
+	if (dispatch_count(dispatch) >= DISPATCH_MAX_ENDPOINTS)
+		return -ENOSPC;
+	endpoint_save(endpoint, dispatch->outbox);
+	add_lane(dispatch, endpoint);
+	commit_soon(dispatch);
+	return 0;
+}
+
+void dispatch_changed(struct dispatch *dispatch, struct endpoint *endpoint)
+{
+	struct lane *lane = lane_of(dispatch, endpoint->id);
+
+	outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_wall_ms());
+	lane->next_due_ms = 0;
+	lane->locked = false;
+	lane->dirty = true;
+	memset(&lane->breaker, 0, sizeof(lane->breaker));
+	pump_soon(lane);
+}
+
+void dispatch_remove(struct dispatch *dispatch, struct endpoint *endpoint)
+{
+	struct lane *lane = hs_table_remove(dispatch->lanes, endpoint->id);
+
+	outbox_drop_endpoint(dispatch->outbox, endpoint->number);
+	for (size_t i = 0; i < dispatch->to_pump_count; i++)
+		if (dispatch->to_pump[i] == lane)
+			dispatch->to_pump[i--] = dispatch->to_pump[--dispatch->to_pump_count];
+	list_again(dispatch);
+	tell_locked(dispatch);
+	lane_clear(lane);
+	lane->removed = true;
+	uv_timer_stop(&lane->timer);
+	lane->next_leaving = dispatch->leaving;
+	dispatch->leaving = lane;
+	if (!lane->flying_count)
+		leave(lane);
+	commit_soon(dispatch);
+}
+
+void dispatch_each(struct dispatch *dispatch, void (*visit)(void *context, struct endpoint *endpoint), void *context)
+{
+	for (size_t i = 0; i < dispatch_count(dispatch); i++)
+		visit(context, dispatch->order[i]->endpoint);
+}
+
+size_t dispatch_count(const struct dispatch *dispatch)
+{
+	return hs_table_count(dispatch->lanes);
+}
+
+const char *dispatch_name(const struct dispatch *dispatch, int64_t number)
+{
+	for (size_t i = 0; i < dispatch_count(dispatch); i++)
+		if (dispatch->order[i]->endpoint->number == number)
+			return dispatch->order[i]->endpoint->id;
+	return "gone";
+}
+
+int dispatch_replay(struct dispatch *dispatch, const char *delivery)
+{
+	int64_t number = outbox_replay(dispatch->outbox, delivery, hs_clock_wall_ms());
+
+	for (size_t i = 0; i < dispatch_count(dispatch) && number >= 0; i++) {
+		struct lane *lane = dispatch->order[i];
+
+		if (lane->endpoint->number != number)
+			continue;
+		lane->next_due_ms = 0;
+		recount(lane);
+		pump_soon(lane);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* ---- Life ---- */
+
+static void on_prune(uv_timer_t *timer)
+{
+	struct dispatch *dispatch = timer->data;
+	int64_t keep_ms = dispatch->setup.house->config->store->retention_days * DAY_MS;
+
+	if (dispatch->stuck || !outbox_prune(dispatch->outbox, hs_clock_wall_ms() - keep_ms))
+		return;
+	for (size_t i = 0; i < dispatch_count(dispatch); i++)
+		recount(dispatch->order[i]);
+}
+
+static void set_up_metrics(struct dispatch *dispatch)
+{
+	static const char *const kinds[] = {[MATCH_STATE] = "state", [MATCH_DTMF] = "dtmf", [MATCH_EVENT] = "api"};
+
+	for (size_t kind = 0; kind < HS_COUNT(kinds); kind++)
+		for (int i = 0; i < DELIVER_CLASSES; i++) {
+			AUTO(free)
+			char *labels = hs_printf("endpoint=\"%s\",result=\"%s\"", kinds[kind], deliver_class_names[i]);
+
+			dispatch->attempts[kind][i] = hs_metric_counter("hookswitch_webhook_attempts_total", labels,
+									"Webhook requests by how they ended.");
+		}
+	dispatch->latency = hs_metric_histogram("hookswitch_webhook_delivery_seconds", "",
+						"From the event's timestamp to its acceptance by the receiver.");
+	dispatch->depth = hs_metric_gauge("hookswitch_webhook_queue_depth", "", "Deliveries that wait.");
+	dispatch->flying = hs_metric_gauge("hookswitch_webhook_requests_active", "", "Requests under way.");
+	dispatch->dead = hs_metric_gauge("hookswitch_webhook_dead_letters", "", "Deliveries given up and kept.");
+}
+
+struct dispatch *dispatch_create(const struct dispatch_setup *setup)
+{
+	struct dispatch *dispatch = hs_zalloc(sizeof(*dispatch));
+	uv_loop_t *loop = setup->house->loop;
+
+	dispatch->setup = *setup;
+	dispatch->outbox = setup->outbox;
+	dispatch->generation = 1;
+	dispatch->lanes = hs_table_create();
+	list_again(dispatch);
+	set_up_metrics(dispatch);
+	uv_idle_init(loop, &dispatch->commit);
+	uv_timer_init(loop, &dispatch->results);
+	uv_timer_init(loop, &dispatch->prune);
+	dispatch->commit.data = dispatch->results.data = dispatch->prune.data = dispatch;
+	outbox_each_endpoint(setup->outbox, load_endpoint, dispatch);
+	return dispatch;
+}
+
+void dispatch_start(struct dispatch *dispatch)
+{
+	dispatch->running = true;
+	uv_timer_start(&dispatch->prune, on_prune, PRUNE_MS, PRUNE_MS);
+	hs_metric_set(dispatch->depth, outbox_depth(dispatch->outbox));
+	hs_metric_set(dispatch->dead, outbox_dead_letters(dispatch->outbox, 0));
+	for (size_t i = 0; i < dispatch_count(dispatch); i++)
+		pump_soon(dispatch->order[i]);
+}
+
+void dispatch_stop(struct dispatch *dispatch)
+{
+	dispatch->running = false;
+}
+
+static void free_dispatch(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void dispatch_destroy(struct dispatch *dispatch)
+{
+	if (!dispatch)
+		return;
+	commit(dispatch, false);
+	for (size_t i = 0; i < dispatch_count(dispatch); i++)
+		close_lane(dispatch->order[i]);
+	while (dispatch->leaving)
+		leave(dispatch->leaving);
+	hs_table_destroy(dispatch->lanes);
+	free(dispatch->order);
+	free(dispatch->to_pump);
+	uv_close((uv_handle_t *)&dispatch->commit, NULL);
+	uv_close((uv_handle_t *)&dispatch->results, NULL);
+	uv_close((uv_handle_t *)&dispatch->prune, free_dispatch);
+}

@@ -1,0 +1,63 @@
+/* An endpoint: where messages go, which, and what they are signed with.
+ * Called by dispatch, declare and serve; calls outbox for its row, secret and sign. Owns its secrets while they are
+ * open. Endpoints of the configuration have their secret sealed there, or in the file secret-<id> (0400) of hookd's
+ * folder, made at first start. Those of the API keep it sealed to this URL in the outbox; it is opened when it is first
+ * used.
+ */
+#ifndef HOOKD_ENDPOINT_H
+#define HOOKD_ENDPOINT_H
+
+#include "egress.h"
+#include "match.h"
+#include "outbox.h"
+#include "sign.h"
+
+struct endpoint {
+	int64_t number; /* in the outbox */
+	char *id, *given_url;
+	struct egress_url url;
+	enum match_kind kind;
+	char *words_text; /* blanks between */
+	char **words;
+	size_t words_count;
+	bool declared, enabled;
+	char *sealed; /* secret; "" when the file has it */
+	struct sign_secrets secrets;
+	int64_t failing_since_ms; /* 0: it works */
+	int64_t waiting, delivered, dead;
+	int last_status;
+	char last_error[OUTBOX_ERROR];
+};
+
+/* From its row; NULL with a log line when the URL cannot be read. */
+struct endpoint *endpoint_create(const struct outbox_endpoint *row);
+
+/* Replaces URL and secret as the configuration has them now, and begins anew: enabled, secrets closed. What waits goes
+ * to the new URL: the receiver has moved. -EINVAL: the URL cannot be read (with a log line); unchanged then. */
+int endpoint_move(struct endpoint *endpoint, const char *url, const char *sealed);
+
+/* Replaces the filter. words: blanks between. */
+void endpoint_set_words(struct endpoint *endpoint, const char *words);
+
+/* The filter, borrowed. */
+struct match_filter endpoint_filter(const struct endpoint *endpoint);
+
+/* Writes its row. */
+void endpoint_save(struct endpoint *endpoint, struct outbox *outbox);
+
+/* The open secrets; opens them at first use. -EACCES, -EXDEV, -EINVAL or a file's error: nothing can be signed. */
+int endpoint_open_secrets(struct endpoint *endpoint, const char *home, const char *folder);
+
+/* Makes the file secret-<id> unless it is there. -errno. */
+int endpoint_make_secret(const char *folder, const char *id);
+
+/* Fills the contract's form; texts are borrowed from the endpoint. */
+void endpoint_describe(const struct endpoint *endpoint, struct hs_webhook *ret_webhook);
+
+/* "state", "dtmf" or "api": label of the figures. */
+const char *endpoint_label(const struct endpoint *endpoint);
+
+/* Wipes and frees. NULL is fine. */
+void endpoint_destroy(struct endpoint *endpoint);
+
+#endif

@@ -1,0 +1,77 @@
+"""hookd and hook-stream against a world of Python. Everything runs under one ordinary uid, so that the envelope's source
+names the role; root changes to nobody for the whole session, so this folder is run by itself: pytest tests/hookd."""
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import world  # noqa: E402
+
+NOBODY = 65534
+
+
+def pytest_configure(config):
+    here = pathlib.Path(__file__).parent
+    if os.geteuid() == 0 and all(here in [p := pathlib.Path(a.split("::")[0]).resolve(), *p.parents]
+                                 for a in config.args):
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        sys.dont_write_bytecode = True
+
+
+@pytest.fixture
+def home():
+    if os.geteuid() == 0:
+        pytest.skip("run this folder by itself: pytest tests/hookd")
+    path = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def apid(home):
+    made = world.Apid(home)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def receivers():
+    made = []
+
+    def make(*arguments, **more):
+        made.append(world.Receiver(*arguments, **more))
+        return made[-1]
+    yield make
+    for receiver in made:
+        receiver.stop()
+
+
+@pytest.fixture
+def start_daemon(home, request):
+    """start_daemon(name, configuration): tests of one daemon each."""
+    started = []
+
+    def start(name, configuration):
+        started.append(world.Daemon(name, home, configuration))
+        return started[-1].start()
+    yield start
+    for daemon in started:
+        failed = getattr(request.node, "failed", False)
+        try:
+            daemon.stop()
+        finally:
+            if failed:
+                print(daemon.log_path.read_text(errors="replace")[-6000:])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.failed = outcome.get_result().failed
