@@ -1,0 +1,125 @@
+/* An end of audio, whatever it is made of: what session, legs and streams know of each other.
+ * Included by session, leg_rtp, leg_stream, leg_player and the doors; calls nobody.
+ * Owns nothing: session owns the ends and is the only one that changes their joins.
+ */
+#ifndef MEDIAD_END_H
+#define MEDIAD_END_H
+
+#include "address.h"
+#include "codec.h"
+#include "digits.h"
+#include "id.h"
+#include "pace.h"
+#include "ports.h"
+#include "table.h"
+#include "tones.h"
+
+struct end;
+struct hs_audio;
+struct hs_metric;
+struct player;
+
+#define END_STREAMS 8 /* streams that one leg may have */
+
+/* What rooms report upwards; filled by tell.c. */
+struct report {
+	void (*started)(void *context, const struct end *end, enum hs_codec codec, const char *remote, bool latched);
+	void (*silent)(void *context, const struct end *end, int64_t silent_ms);
+	void (*digit)(void *context, const struct end *end, enum digits_edge edge, char digit, uint32_t duration_ms);
+	void (*played)(void *context, const struct end *end, const char *play, int64_t played_ms, bool completed);
+	void (*detached)(void *context, const struct end *end);
+	void (*closed)(void *context, const struct end *end, const struct hs_media_figures *figures);
+};
+
+/* Why a packet was refused: the metric's label. The first ones are packet_fault's. */
+enum refusal {
+	REFUSED_TYPE = PACKET_FAULTS,
+	REFUSED_SOURCE,
+	REFUSED_SIZE,
+	REFUSED_HELD,
+	REFUSED_EVENT,
+	REFUSED_RTCP,
+	REFUSALS
+};
+
+struct meters {
+	struct hs_metric *packets_in, *packets_out, *reports_in, *reports_out, *lost, *duplicates;
+	struct hs_metric *refused[REFUSALS];
+	struct hs_metric *jitter, *round_trip;
+	struct hs_metric *legs, *streams, *queued, *dropped_out, *dropped_in, *underruns;
+	struct hs_metric *digits, *uploads_read, *uploads_refused, *frames_refused;
+};
+
+/* What all ends live in. */
+struct world {
+	uv_loop_t *loop;
+	struct pace *pace;
+	struct ports *ports;
+	struct tones *tones;
+	struct hs_table *plays; /* uploads by grant, of all legs */
+	struct hs_audio *audio; /* set once the edge is bound */
+	const struct report *report;
+	void *report_context;
+	struct address host;       /* bind here; unset or unspecified: everywhere */
+	struct address advertised; /* what descriptions name; unset: the route's */
+	int64_t silence_us;
+	int readings; /* uploads in worker threads */
+	struct meters meters;
+	uint8_t datagram[PACKET_MAX + 4]; /* the one that is being read */
+};
+
+/* What an end received, for those who are joined to it. */
+struct heard {
+	enum hs_codec codec; /* 0: no audio: a telephone event */
+	bool is_comfort;     /* comfort noise: nothing to pass on, but its number was used */
+	bool is_restart;     /* sequence and timestamp have no relation to what came before */
+	bool marker;
+	uint16_t sequence;
+	uint32_t timestamp, ssrc;
+	uint8_t *payload; /* may be changed by the last one who hears it; PACKET_HEADER bytes before it are free */
+	size_t payload_bytes;
+	int64_t now_us;
+};
+
+/* What kinds of ends can do. */
+struct end_kind {
+	enum hs_media_kind kind;
+
+	/* legs: the partner received this; sends it on. NULL: has no partner. */
+	void (*hear)(struct end *end, const struct heard *heard);
+
+	/* streams: the leg received this frame. NULL: is no stream. */
+	void (*listen)(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
+		       const uint8_t frame[CODEC_FRAME], int64_t now_us);
+
+	/* streams: 20 ms of what it says; false: nothing. waits: whether it has something to say. */
+	bool (*take)(struct end *end, enum hs_codec *ret_codec, uint8_t ret_frame[CODEC_FRAME]);
+	bool (*waits)(const struct end *end);
+
+	/* Joins, players or queues changed: look again whether the clock is needed. */
+	void (*stir)(struct end *end);
+
+	/* Five times a second: time-outs, reports. */
+	void (*tick)(struct end *end, int64_t now_us);
+
+	/* Figures so far; remote points into ret_remote. */
+	void (*measure)(const struct end *end, struct hs_media_figures *ret_figures, char ret_remote[ADDRESS_TEXT]);
+
+	/* Frees it; joins are undone already. */
+	void (*destroy)(struct end *end);
+};
+
+struct end {
+	const struct end_kind *kind;
+	struct world *world;
+	char id[HS_ID_BYTES], call[HS_ID_BYTES];
+	enum hs_role owner;  /* driver whose leg it is; HS_ROLE_NONE until one described it */
+	enum hs_codec codec; /* agreed one; 0: none yet */
+	struct end *partner; /* leg: the other leg; stream: its leg */
+	struct end *streams[END_STREAMS];
+	int streams_count;
+	struct player *player; /* legs only */
+	bool is_gone;          /* to be closed at the next tick: its peer vanished */
+};
+
+#endif

@@ -1,0 +1,201 @@
+#include "cleanup.h"
+#include "clock.h"
+#include "leg_rtp_inner.h"
+#include "metrics.h"
+#include <errno.h>
+
+void leg_rtp_refuse(struct leg_rtp *leg, int refusal)
+{
+	leg->refused++;
+	hs_metric_add(leg->end.world->meters.refused[refusal], 1);
+}
+
+void leg_rtp_digit(void *context, enum digits_edge edge, char digit, uint32_t duration_ms)
+{
+	struct leg_rtp *leg = context;
+	struct world *world = leg->end.world;
+	if (edge != DIGITS_BEGIN)
+		hs_metric_add(world->meters.digits, 1);
+	world->report->digit(world->report_context, &leg->end, edge, digit, duration_ms);
+}
+
+/* Addresses that no packet may come from or go to: our own ports, else two legs could send each other one packet for
+ * ever. */
+static bool is_our_port(const struct leg_rtp *leg, const struct address *address)
+{
+	return ports_has(leg->end.world->ports, address->port) && address_is_ours(address);
+}
+
+/* The rule for sources while the socket is not connected: only an open window lets somebody in, and only from the
+ * signalling's host. */
+static bool admit(struct leg_rtp *leg, const struct address *from)
+{
+	struct rtp_record *record = &leg->record;
+	if (!record->is_latching || !address_same_host(from, &record->source) || is_our_port(leg, from))
+		return false;
+	leg_rtp_latch(leg, from);
+	return true;
+}
+
+static void tell_started(struct leg_rtp *leg, enum hs_codec codec)
+{
+	struct world *world = leg->end.world;
+	char remote[ADDRESS_TEXT];
+	leg->has_heard = true;
+	address_format(&leg->rtp.peer, remote);
+	world->report->started(world->report_context, &leg->end, codec, remote, leg->record.is_latched);
+}
+
+static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME])
+{
+	struct leg_rtp *leg = context;
+	for (int i = 0; i < leg->end.streams_count; i++) {
+		struct end *stream = leg->end.streams[i];
+		stream->kind->listen(stream, &leg->end, codec, timestamp, frame, leg->heard_at_us);
+	}
+}
+
+/* Streams first: the partner may change the payload. */
+static void pass_audio(struct leg_rtp *leg, struct heard *heard)
+{
+	if (!leg->has_heard)
+		tell_started(leg, heard->codec);
+	if (leg->end.streams_count > 0)
+		frames_add(&leg->frames, heard->codec, heard->timestamp, heard->payload, heard->payload_bytes,
+			   emit_frame, leg);
+	if (leg->end.partner)
+		leg->end.partner->kind->hear(leg->end.partner, heard);
+}
+
+static void pass_event(struct leg_rtp *leg, struct heard *heard)
+{
+	struct packet_event event;
+	if (!packet_read_event(heard->payload, heard->payload_bytes, &event) ||
+	    !digits_hear(&leg->digits_in, heard->ssrc, heard->timestamp, &event, heard->now_us, leg_rtp_digit, leg)) {
+		leg_rtp_refuse(leg, REFUSED_EVENT);
+		return;
+	}
+	leg_rtp_stir(&leg->end); /* an event that is begun needs the clock, for its end may be lost */
+	if (leg->end.partner)
+		leg->end.partner->kind->hear(leg->end.partner, heard);
+}
+
+static void pass(struct leg_rtp *leg, enum rtp_meaning meaning, struct heard *heard)
+{
+	switch (meaning) {
+	case RTP_PCMU:
+		heard->codec = HS_CODEC_PCMU;
+		pass_audio(leg, heard);
+		break;
+	case RTP_PCMA:
+		heard->codec = HS_CODEC_PCMA;
+		pass_audio(leg, heard);
+		break;
+	case RTP_EVENT:
+		pass_event(leg, heard);
+		break;
+	case RTP_COMFORT:
+		heard->is_comfort = true;
+		if (leg->end.partner)
+			leg->end.partner->kind->hear(leg->end.partner, heard);
+		break;
+	case RTP_NOTHING:
+		break;
+	}
+}
+
+/* The packet is valid and from whom it should be. */
+static void take(struct leg_rtp *leg, const struct packet *packet, int64_t now_us)
+{
+	enum rtp_meaning meaning = (enum rtp_meaning)leg->record.meanings[packet->type];
+	bool is_audio = meaning == RTP_PCMU || meaning == RTP_PCMA;
+	struct heard heard = {
+		.marker = packet->marker,
+		.sequence = packet->sequence,
+		.timestamp = packet->timestamp,
+		.ssrc = packet->ssrc,
+		.payload = packet->payload,
+		.payload_bytes = packet->payload_bytes,
+		.now_us = now_us,
+	};
+	leg->packets_in++;
+	leg->heard_at_us = now_us;
+	leg->silence_told = false;
+	hs_metric_add(leg->end.world->meters.packets_in, 1);
+	enum figures_arrival arrival =
+		figures_add(&leg->figures, packet->ssrc, packet->sequence, packet->timestamp, now_us, is_audio);
+	if (arrival == FIGURES_DUPLICATE) {
+		leg->duplicates++;
+		hs_metric_add(leg->end.world->meters.duplicates, 1);
+		return;
+	}
+	heard.is_restart = arrival == FIGURES_RESTART;
+	if (!offer_may_receive(leg->record.met)) {
+		leg_rtp_refuse(leg, REFUSED_HELD);
+		return;
+	}
+	pass(leg, meaning, &heard);
+}
+
+static void read_rtp(struct leg_rtp *leg, uint8_t *data, size_t bytes, const struct address *from, int64_t now_us)
+{
+	struct packet packet;
+	enum packet_fault fault = packet_read(data, bytes, &packet);
+	if (fault) {
+		leg_rtp_refuse(leg, (int)fault);
+		return;
+	}
+	if (leg->record.meanings[packet.type] == RTP_NOTHING) {
+		leg_rtp_refuse(leg, REFUSED_TYPE);
+		return;
+	}
+	if (from->family && !admit(leg, from)) {
+		leg_rtp_refuse(leg, REFUSED_SOURCE);
+		return;
+	}
+	take(leg, &packet, now_us);
+}
+
+/* RTCP follows RTP: from the host that audio comes from, once that is known. */
+static bool admit_report(struct leg_rtp *leg, const struct address *from)
+{
+	if (leg->record.is_latching || !leg->record.is_latched || !address_same_host(from, &leg->rtp.peer) ||
+	    is_our_port(leg, from))
+		return false;
+	return rtp_socket_connect(&leg->rtcp, from) == 0;
+}
+
+void leg_rtp_rtp_readable(uv_poll_t *poll, int status, int events)
+{
+	struct leg_rtp *leg = poll->data;
+	uint8_t *data = leg->end.world->datagram;
+	struct address from = {0};
+	int bytes = rtp_socket_receive(&leg->rtp, data, PACKET_MAX + 4, &from);
+	if (bytes < 0)
+		return; /* nothing there after all, or an ICMP answer, now cleared */
+	int64_t now_us = hs_clock_us();
+	if (bytes > PACKET_MAX)
+		leg_rtp_refuse(leg, REFUSED_SIZE);
+	else if (packet_is_rtcp(data, (size_t)bytes) && leg->record.rtcp_mux && !from.family)
+		leg_rtp_hear_report(leg, data, (size_t)bytes, now_us);
+	else
+		read_rtp(leg, data, (size_t)bytes, &from, now_us);
+}
+
+void leg_rtp_rtcp_readable(uv_poll_t *poll, int status, int events)
+{
+	struct leg_rtp *leg = poll->data;
+	uint8_t *data = leg->end.world->datagram;
+	struct address from = {0};
+	int bytes = rtp_socket_receive(&leg->rtcp, data, PACKET_MAX + 4, &from);
+	if (bytes < 0)
+		return;
+	if (bytes > PACKET_MAX)
+		leg_rtp_refuse(leg, REFUSED_SIZE);
+	else if (!packet_is_rtcp(data, (size_t)bytes))
+		leg_rtp_refuse(leg, REFUSED_RTCP);
+	else if (from.family && !admit_report(leg, &from))
+		leg_rtp_refuse(leg, REFUSED_SOURCE);
+	else
+		leg_rtp_hear_report(leg, data, (size_t)bytes, hs_clock_us());
+}

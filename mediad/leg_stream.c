@@ -1,0 +1,197 @@
+#include "leg_stream.h"
+#include "audio.h"
+#include "cleanup.h"
+#include "metrics.h"
+#include "playout.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct leg_stream {
+	struct end end;
+	struct playout *playout;
+	bool is_attached;
+	uint64_t peer;
+	uint32_t sequence;
+	/* The stream's own time line: each leg's timestamps are moved onto it. */
+	const struct end *leg; /* whose offset it is; never looked into */
+	uint32_t offset, timestamp;
+	int64_t timestamp_at_us; /* 0: nothing was sent yet */
+	uint64_t frames_sent, frames_said, dropped, underruns_told;
+};
+
+static struct leg_stream *stream_of(const struct end *end)
+{
+	return (struct leg_stream *)end;
+}
+
+/* ---- From the leg to the front ---- */
+
+/* How far a timestamp may lie from the last one before it counts as another time base: 10 s. */
+enum { JUMP = 10 * CODEC_RATE };
+
+static uint32_t place(struct leg_stream *stream, const struct end *leg, uint32_t timestamp, int64_t now_us)
+{
+	int32_t ahead = (int32_t)(timestamp + stream->offset - stream->timestamp);
+	if (stream->leg != leg || ahead > JUMP || ahead < -JUMP) {
+		int64_t passed = stream->timestamp_at_us ? (now_us - stream->timestamp_at_us) * 8 / 1000 : 0;
+		uint32_t next = stream->timestamp + (uint32_t)(passed > CODEC_FRAME ? passed : CODEC_FRAME);
+		stream->leg = leg;
+		stream->offset = next - timestamp;
+	}
+	uint32_t placed = timestamp + stream->offset;
+	if ((int32_t)(placed - stream->timestamp) > 0) {
+		stream->timestamp = placed;
+		stream->timestamp_at_us = now_us;
+	}
+	return placed;
+}
+
+static void listen_to(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
+		      const uint8_t frame[CODEC_FRAME], int64_t now_us)
+{
+	struct leg_stream *stream = stream_of(end);
+	if (!stream->is_attached)
+		return;
+	struct hs_frame out = {
+		.kind = HS_FRAME_AUDIO,
+		.codec = codec,
+		.sequence = stream->sequence++,
+		.timestamp = place(stream, leg, timestamp, now_us),
+		.payload = frame,
+		.payload_bytes = CODEC_FRAME,
+	};
+	hs_copy(out.grant, sizeof out.grant, end->id);
+	int error = audio_send(end->world->audio, stream->peer, &out);
+	if (error == -EHOSTUNREACH) {
+		end->is_gone = true; /* the tick closes it: here its leg is in the middle of a packet */
+		stream->is_attached = false;
+	} else if (error < 0) {
+		stream->dropped++;
+		hs_metric_add(end->world->meters.dropped_out, 1);
+	} else {
+		stream->frames_sent++;
+	}
+}
+
+/* ---- From the front to the leg ---- */
+
+void leg_stream_say(struct end *end, enum hs_codec codec, const uint8_t *bytes, size_t count)
+{
+	struct leg_stream *stream = stream_of(end);
+	stream->frames_said++;
+	if (!end->partner)
+		return;
+	size_t lost = playout_put(stream->playout, codec, bytes, count);
+	if (lost > 0) {
+		uint64_t frames = (lost + CODEC_FRAME - 1) / CODEC_FRAME;
+		stream->dropped += frames;
+		hs_metric_add(end->world->meters.dropped_in, (int64_t)frames);
+	}
+	end->partner->kind->stir(end->partner);
+}
+
+static bool take(struct end *end, enum hs_codec *ret_codec, uint8_t ret_frame[CODEC_FRAME])
+{
+	struct leg_stream *stream = stream_of(end);
+	bool taken = playout_take(stream->playout, ret_codec, ret_frame);
+	uint64_t underruns = playout_underruns(stream->playout);
+	if (underruns != stream->underruns_told)
+		hs_metric_add(end->world->meters.underruns, (int64_t)(underruns - stream->underruns_told));
+	stream->underruns_told = underruns;
+	return taken;
+}
+
+static bool waits(const struct end *end)
+{
+	return playout_depth(stream_of(end)->playout) > 0;
+}
+
+void leg_stream_clear(struct end *end)
+{
+	playout_clear(stream_of(end)->playout);
+}
+
+/* ---- Life ---- */
+
+/* What was said to one leg is not for the next one. */
+static void stir(struct end *end)
+{
+	if (end->partner)
+		return;
+	leg_stream_clear(end);
+	stream_of(end)->leg = NULL;
+}
+
+static void tick(struct end *end, int64_t now_us)
+{
+	hs_metric_add(end->world->meters.queued,
+		      (int64_t)(playout_depth(stream_of(end)->playout) / CODEC_SAMPLES_PER_MS));
+}
+
+static void measure(const struct end *end, struct hs_media_figures *ret_figures, char ret_remote[ADDRESS_TEXT])
+{
+	const struct leg_stream *stream = stream_of(end);
+	*ret_figures = (struct hs_media_figures){
+		.packets_received = (int64_t)stream->frames_said,
+		.packets_sent = (int64_t)stream->frames_sent,
+		.underruns = (int64_t)playout_underruns(stream->playout),
+		.dropped_frames = (int64_t)stream->dropped,
+	};
+	ret_remote[0] = 0;
+}
+
+static void destroy(struct end *end)
+{
+	struct leg_stream *stream = stream_of(end);
+	if (stream->is_attached)
+		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
+	playout_destroy(stream->playout);
+	free(stream);
+}
+
+static const struct end_kind kind = {
+	.kind = HS_MEDIA_KIND_STREAM,
+	.listen = listen_to,
+	.take = take,
+	.waits = waits,
+	.stir = stir,
+	.tick = tick,
+	.measure = measure,
+	.destroy = destroy,
+};
+
+struct end *leg_stream_create(struct world *world, const char *grant, const char *call)
+{
+	struct leg_stream *stream = hs_zalloc(sizeof *stream);
+	stream->end.kind = &kind;
+	stream->end.world = world;
+	hs_copy(stream->end.id, sizeof stream->end.id, grant);
+	hs_copy(stream->end.call, sizeof stream->end.call, call);
+	stream->playout = playout_create();
+	return &stream->end;
+}
+
+int leg_stream_attach(struct end *end, uint64_t peer)
+{
+	struct leg_stream *stream = stream_of(end);
+	struct hs_frame frame = {.kind = HS_FRAME_ATTACHED};
+	enum hs_codec codec = end->partner ? end->partner->codec : 0;
+	hs_copy(frame.grant, sizeof frame.grant, end->id);
+	frame.codec = codec ? codec : HS_CODEC_PCMU;
+	if (stream->is_attached && stream->peer != peer)
+		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
+	stream->peer = peer;
+	stream->is_attached = audio_send(end->world->audio, peer, &frame) != -EHOSTUNREACH;
+	return stream->is_attached ? 0 : -EHOSTUNREACH;
+}
+
+bool leg_stream_is_held_by(const struct end *end, uint64_t peer)
+{
+	return stream_of(end)->is_attached && stream_of(end)->peer == peer;
+}
+
+void leg_stream_detach(struct end *end)
+{
+	stream_of(end)->is_attached = false;
+	leg_stream_clear(end);
+}

@@ -1,0 +1,29 @@
+/* An end that is an operator's stream: frames of a front, both ways.
+ * Called by serve (open), hear (frames) and, through its kind, by session and leg_rtp; calls audio and playout.
+ * Owns the playout queue. A stream outlives calls; what it says while it has no leg is not kept.
+ */
+#ifndef MEDIAD_LEG_STREAM_H
+#define MEDIAD_LEG_STREAM_H
+
+#include "end.h"
+#include "frame.h"
+
+/* A new stream under its grant. It belongs to the session as soon as that took it. */
+struct end *leg_stream_create(struct world *world, const char *grant, const char *call);
+
+/* A front takes the stream; one that had it before is told that it lost it. -EHOSTUNREACH when it is gone already. */
+int leg_stream_attach(struct end *end, uint64_t peer);
+
+/* Whether this peer holds the stream. */
+bool leg_stream_is_held_by(const struct end *end, uint64_t peer);
+
+/* The front lets go: nothing is sent to it any more. */
+void leg_stream_detach(struct end *end);
+
+/* Audio of the operator, to be played in order. */
+void leg_stream_say(struct end *end, enum hs_codec codec, const uint8_t *bytes, size_t count);
+
+/* Drops what waits to be played. */
+void leg_stream_clear(struct end *end);
+
+#endif

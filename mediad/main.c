@@ -1,0 +1,93 @@
+/* mediad: RTP, operators' streams, players and tones. */
+#include "cleanup.h"
+#include "log.h"
+#include "mediad.h"
+#include "meters.h"
+#include "serve.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+/* Two descriptors a leg: as many as the host allows. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int build_world(struct mediad *mediad)
+{
+	const struct hs_config *config = mediad->house->config;
+	struct world *world = &mediad->world;
+	world->loop = mediad->house->loop;
+	world->report = &tell_report;
+	world->report_context = mediad;
+	world->silence_us = config->media->silence_timeout_s * 1000000;
+	address_parse(config->server->host, &world->host);
+	if (config->server->advertised_host && address_parse(config->server->advertised_host, &world->advertised) < 0)
+		hs_log(WARN, "media.bad_advertised_host",
+		       LOG_WHY("server.advertised_host is not a numeric address; ignored"));
+	world->host.port = world->advertised.port = 0;
+	meters_create(&world->meters);
+	world->tones = tones_create(config->media->tone_plan);
+	world->plays = hs_table_create();
+	world->ports = ports_create((uint16_t)config->media->port_min, (uint16_t)config->media->port_max);
+	world->pace = pace_create(world->loop);
+	return world->ports && world->pace ? 0 : -EINVAL;
+}
+
+static int start(struct hs_house *house)
+{
+	struct mediad *mediad = hs_zalloc(sizeof *mediad);
+	house->daemon = mediad;
+	mediad->house = house;
+	raise_descriptors();
+	int error = build_world(mediad);
+	if (error < 0)
+		return error;
+	mediad->session = session_create(&mediad->world);
+	mediad->world.audio = hs_audio_bind(house->bus, hear_frame, mediad);
+	return mediad->world.audio ? 0 : -EADDRNOTAVAIL;
+}
+
+/* Every end is closed and its figures told, before the bus lets its queues go out. */
+static void stop(struct hs_house *house)
+{
+	struct mediad *mediad = house->daemon;
+	session_close_all(mediad->session);
+	hs_daemon_stopped(house);
+}
+
+static void finish(struct hs_house *house)
+{
+	struct mediad *mediad = house->daemon;
+	while (mediad->world.readings > 0) /* worker threads still have uploads of ours */
+		uv_run(house->loop, UV_RUN_ONCE);
+	if (mediad->session)
+		session_close_all(mediad->session);
+	session_destroy(mediad->session);
+	pace_destroy(mediad->world.pace);
+	ports_destroy(mediad->world.ports);
+	tones_destroy(mediad->world.tones);
+	hs_table_destroy(mediad->world.plays);
+	free(mediad);
+}
+
+static const struct hs_daemon daemon_row = {
+	.name = "mediad",
+	.role = HS_ROLE_MEDIAD,
+	.journal_bytes = 4 << 20,
+	.doors = serve_doors,
+	.doors_count = SERVE_DOORS,
+	.start = start,
+	.stop = stop,
+	.finish = finish,
+};
+
+int main(int argc, char **argv)
+{
+	return hs_daemon_main(argc, argv, &daemon_row);
+}

@@ -1,0 +1,37 @@
+/* The playout queue: audio of any chunk size in, 20 ms frames out. Pure.
+ * Called by leg_stream; calls codec. Owns 60 s of G.711, touched only as deep as it was ever filled.
+ * After it ran dry it waits for 40 ms of audio, or two slots, so that frames that come every 20 ms with some jitter do
+ * not run dry again at each hiccup.
+ */
+#ifndef MEDIAD_PLAYOUT_H
+#define MEDIAD_PLAYOUT_H
+
+#include "codec.h"
+
+#define PLAYOUT_SAMPLES (60 * CODEC_RATE)
+#define PLAYOUT_START (2 * CODEC_FRAME) /* samples that make it start */
+
+struct playout;
+
+struct playout *playout_create(void);
+
+/* Puts audio behind what waits. Returns how many samples had no room and were dropped: the newest. While something
+ * waits, the queue keeps the law of what waits and turns other audio into it. */
+size_t playout_put(struct playout *playout, enum hs_codec codec, const uint8_t *bytes, size_t count);
+
+/* One 20 ms slot: takes CODEC_FRAME samples, the last ones of a dry queue filled up with silence. False: nothing to
+ * play in this slot. */
+bool playout_take(struct playout *playout, enum hs_codec *ret_codec, uint8_t ret_frame[CODEC_FRAME]);
+
+/* Drops all that waits. */
+void playout_clear(struct playout *playout);
+
+/* Samples that wait. */
+size_t playout_depth(const struct playout *playout);
+
+/* Slots without audio in pauses shorter than 1 s: gaps in what should have been continuous. */
+uint64_t playout_underruns(const struct playout *playout);
+
+void playout_destroy(struct playout *playout); /* NULL is fine */
+
+#endif

@@ -1,0 +1,160 @@
+#include "rtp_socket.h"
+#include "cleanup.h"
+#include "clock.h"
+#include <errno.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+	TRIES = 64,       /* ports that others hold are stepped over */
+	DRAIN = 4096,     /* more datagrams than any receive buffer holds */
+	EXPEDITED = 0xb8, /* DSCP EF (RFC 3246): voice */
+};
+
+static int bind_port(const struct address *host, uint16_t port)
+{
+	struct sockaddr_storage kernel;
+	struct address local = *host;
+	int on = 1, class = EXPEDITED;
+	local.port = port;
+	socklen_t length = address_to_kernel(&local, &kernel);
+	AUTO(close) int fd = socket(local.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (local.family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class);
+	} else {
+		setsockopt(fd, IPPROTO_IP, IP_TOS, &class, sizeof class);
+	}
+	if (bind(fd, (struct sockaddr *)&kernel, length) < 0)
+		return -errno;
+	int bound = fd;
+	fd = -1;
+	return bound;
+}
+
+static int bind_pair(const struct address *host, uint16_t port, int ret_fds[2])
+{
+	ret_fds[0] = bind_port(host, port);
+	if (ret_fds[0] < 0)
+		return ret_fds[0];
+	ret_fds[1] = bind_port(host, (uint16_t)(port + 1));
+	if (ret_fds[1] < 0)
+		close(ret_fds[0]);
+	return ret_fds[1] < 0 ? ret_fds[1] : 0;
+}
+
+static void begin(struct world *world, struct rtp_socket *socket, int fd)
+{
+	socket->fd = fd;
+	uv_poll_init(world->loop, &socket->poll, fd);
+}
+
+int rtp_socket_open_pair(struct world *world, const struct address *local, struct rtp_socket *ret_rtp,
+			 struct rtp_socket *ret_rtcp, uint16_t *ret_port)
+{
+	int64_t now_ms = hs_clock_ms();
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t random = 0;
+		int fds[2];
+		if (getrandom(&random, sizeof random, 0) < 0)
+			return -EAGAIN;
+		uint16_t port = ports_take(world->ports, now_ms, random);
+		if (!port)
+			return -EAGAIN;
+		int error = bind_pair(local, port, fds);
+		if (error == 0) {
+			begin(world, ret_rtp, fds[0]);
+			begin(world, ret_rtcp, fds[1]);
+			*ret_port = port;
+			return 0;
+		}
+		ports_give(world->ports, port, now_ms);
+		if (error != -EADDRINUSE)
+			return error == -EMFILE || error == -ENFILE ? -EAGAIN : error;
+	}
+	return -EAGAIN;
+}
+
+void rtp_socket_watch(struct rtp_socket *socket, void *context, uv_poll_cb readable)
+{
+	socket->poll.data = context;
+	uv_poll_start(&socket->poll, UV_READABLE, readable);
+}
+
+static void drain(const struct rtp_socket *socket)
+{
+	uint8_t byte;
+	for (int i = 0; i < DRAIN; i++)
+		if (recv(socket->fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EAGAIN)
+			return;
+}
+
+int rtp_socket_connect(struct rtp_socket *socket, const struct address *peer)
+{
+	struct sockaddr_storage kernel;
+	socklen_t length = address_to_kernel(peer, &kernel);
+	if (socket->is_connected && address_same(&socket->peer, peer))
+		return 0;
+	if (connect(socket->fd, (struct sockaddr *)&kernel, length) < 0)
+		return -errno;
+	socket->peer = *peer;
+	socket->is_connected = true;
+	drain(socket);
+	return 0;
+}
+
+void rtp_socket_disconnect(struct rtp_socket *socket, const struct address *peer)
+{
+	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	struct address kept = *peer; /* may be the socket's own */
+	if (socket->is_connected)
+		connect(socket->fd, &nobody, sizeof nobody);
+	socket->is_connected = false;
+	socket->peer = kept;
+}
+
+int rtp_socket_receive(struct rtp_socket *socket, uint8_t *data, size_t size, struct address *ret_from)
+{
+	struct sockaddr_storage kernel;
+	socklen_t length = sizeof kernel;
+	if (socket->is_connected) {
+		ssize_t bytes = recv(socket->fd, data, size, MSG_DONTWAIT | MSG_TRUNC);
+		return bytes < 0 ? -errno : (int)bytes;
+	}
+	ssize_t bytes = recvfrom(socket->fd, data, size, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&kernel, &length);
+	if (bytes < 0)
+		return -errno;
+	address_from_kernel(&kernel, ret_from);
+	return (int)bytes;
+}
+
+static ssize_t send_once(const struct rtp_socket *socket, const uint8_t *data, size_t bytes)
+{
+	struct sockaddr_storage kernel;
+	if (socket->is_connected)
+		return send(socket->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	socklen_t length = address_to_kernel(&socket->peer, &kernel);
+	return sendto(socket->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&kernel, length);
+}
+
+bool rtp_socket_send(struct rtp_socket *socket, const uint8_t *data, size_t bytes)
+{
+	if (!socket->peer.family)
+		return false;
+	if (send_once(socket, data, bytes) >= 0)
+		return true;
+	/* A connected socket first tells what ICMP said about an earlier packet, instead of sending this one. */
+	return errno == ECONNREFUSED && send_once(socket, data, bytes) >= 0;
+}
+
+void rtp_socket_close(struct rtp_socket *socket, uv_close_cb closed)
+{
+	uv_poll_stop(&socket->poll);
+	close(socket->fd);
+	socket->fd = -1;
+	uv_close((uv_handle_t *)&socket->poll, closed);
+}

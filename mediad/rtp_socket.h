@@ -1,0 +1,41 @@
+/* The two UDP sockets of a leg: RTP on an even port, RTCP on the next one.
+ * Called by leg_rtp; calls ports and the kernel. Owns descriptors and libuv handles.
+ * A connected socket takes packets of its peer only: the kernel drops everybody else's. Whatever came before it was
+ * connected is thrown away, so nothing of a stranger is left in its queue.
+ */
+#ifndef MEDIAD_RTP_SOCKET_H
+#define MEDIAD_RTP_SOCKET_H
+
+#include "end.h"
+
+struct rtp_socket {
+	uv_poll_t poll;
+	int fd; /* -1: closed */
+	bool is_connected;
+	struct address peer; /* connected to, or sent to; unset: nobody yet */
+};
+
+/* Takes a pair of ports and binds both at local's host. 0 and local's port filled, or -EAGAIN: no pair is free. */
+int rtp_socket_open_pair(struct world *world, const struct address *local, struct rtp_socket *ret_rtp,
+			 struct rtp_socket *ret_rtcp, uint16_t *ret_port);
+
+/* Lets readable be called for packets; context is poll.data. */
+void rtp_socket_watch(struct rtp_socket *socket, void *context, uv_poll_cb readable);
+
+/* Takes and gives packets of this peer only. -errno: the route is missing. */
+int rtp_socket_connect(struct rtp_socket *socket, const struct address *peer);
+
+/* Takes packets of anybody again (the caller checks their source) and sends to peer, which may be unset. */
+void rtp_socket_disconnect(struct rtp_socket *socket, const struct address *peer);
+
+/* One datagram of at most size bytes. Its length, or -errno: -EAGAIN, or what ICMP said. from is set when the socket is
+ * not connected. */
+int rtp_socket_receive(struct rtp_socket *socket, uint8_t *data, size_t size, struct address *ret_from);
+
+/* Sends to the peer. False: it has none, or the kernel refused. */
+bool rtp_socket_send(struct rtp_socket *socket, const uint8_t *data, size_t bytes);
+
+/* Closes at once; closed is called when libuv has let go of the handle. */
+void rtp_socket_close(struct rtp_socket *socket, uv_close_cb closed);
+
+#endif

@@ -1,0 +1,13 @@
+/* The requests mediad answers.
+ * Called by the bus; calls session, leg_rtp, leg_stream, leg_player. Owns nothing.
+ */
+#ifndef MEDIAD_SERVE_H
+#define MEDIAD_SERVE_H
+
+#include "bus.h"
+
+#define SERVE_DOORS 11
+
+extern const struct hs_door serve_doors[SERVE_DOORS];
+
+#endif

@@ -1,0 +1,201 @@
+#include "session.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "metrics.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { TICK_MS = 200 };
+
+struct session {
+	struct world *world;
+	struct hs_table *ends;
+	size_t counts[HS_MEDIA_KIND_COUNT];
+	uv_timer_t tick;  /* runs while there are legs */
+	struct end *gone; /* found by the present tick */
+};
+
+struct session *session_create(struct world *world)
+{
+	struct session *session = hs_zalloc(sizeof *session);
+	session->world = world;
+	session->ends = hs_table_create();
+	uv_timer_init(world->loop, &session->tick);
+	session->tick.data = session;
+	return session;
+}
+
+struct end *session_find(const struct session *session, const char *id)
+{
+	return hs_table_get(session->ends, id);
+}
+
+static bool tick_end(void *context, const char *key, void *object)
+{
+	struct session *session = context;
+	struct end *end = object;
+	if (end->kind->tick)
+		end->kind->tick(end, hs_clock_us());
+	if (end->is_gone)
+		session->gone = end;
+	return true;
+}
+
+/* One vanished stream a tick is closed: the table is not changed while it is walked. */
+static void ticked(uv_timer_t *timer)
+{
+	struct session *session = timer->data;
+	session->gone = NULL;
+	hs_metric_set(session->world->meters.queued, 0); /* each stream adds its own */
+	hs_table_each(session->ends, tick_end, session);
+	if (!session->gone)
+		return;
+	session->world->report->detached(session->world->report_context, session->gone);
+	session_close(session, session->gone);
+}
+
+static void count(struct session *session, enum hs_media_kind kind, int more)
+{
+	struct meters *meters = &session->world->meters;
+	session->counts[kind] += (size_t)more;
+	hs_metric_set(kind == HS_MEDIA_KIND_RTP ? meters->legs : meters->streams, (int64_t)session->counts[kind]);
+	if (kind != HS_MEDIA_KIND_RTP)
+		return;
+	if (session->counts[kind] == 0)
+		uv_timer_stop(&session->tick);
+	else if (!uv_is_active((uv_handle_t *)&session->tick))
+		uv_timer_start(&session->tick, ticked, TICK_MS, TICK_MS);
+}
+
+void session_add(struct session *session, struct end *end)
+{
+	hs_table_put(session->ends, end->id, end);
+	count(session, end->kind->kind, 1);
+}
+
+size_t session_count(const struct session *session, enum hs_media_kind kind)
+{
+	return session->counts[kind];
+}
+
+static void stir(struct end *end)
+{
+	if (end && end->kind->stir)
+		end->kind->stir(end);
+}
+
+static void drop_stream(struct end *leg, const struct end *stream)
+{
+	for (int i = 0; i < leg->streams_count; i++) {
+		if (leg->streams[i] != stream)
+			continue;
+		leg->streams[i] = leg->streams[--leg->streams_count];
+		return;
+	}
+}
+
+static void part_stream(struct end *stream)
+{
+	struct end *leg = stream->partner;
+	if (!leg)
+		return;
+	stream->partner = NULL;
+	drop_stream(leg, stream);
+	stir(stream);
+	stir(leg);
+}
+
+static int join_stream(struct end *leg, struct end *stream)
+{
+	if (stream->partner == leg)
+		return 0;
+	if (leg->streams_count == END_STREAMS)
+		return -ENOSPC;
+	part_stream(stream);
+	stream->partner = leg;
+	leg->streams[leg->streams_count++] = stream;
+	return 0;
+}
+
+static int join_legs(struct end *a, struct end *b)
+{
+	if (a->partner == b)
+		return 0;
+	if (a->partner || b->partner)
+		return -EBUSY;
+	a->partner = b;
+	b->partner = a;
+	return 0;
+}
+
+int session_join(struct session *session, struct end *a, struct end *b)
+{
+	bool a_streams = a->kind->kind == HS_MEDIA_KIND_STREAM, b_streams = b->kind->kind == HS_MEDIA_KIND_STREAM;
+	if (a == b || (a_streams && b_streams))
+		return -EINVAL;
+	int error = a_streams ? join_stream(b, a) : b_streams ? join_stream(a, b) : join_legs(a, b);
+	if (error < 0)
+		return error;
+	stir(a);
+	stir(b);
+	return 0;
+}
+
+void session_part(struct session *session, struct end *end)
+{
+	struct end *partner = end->partner;
+	if (end->kind->kind == HS_MEDIA_KIND_STREAM) {
+		part_stream(end);
+		return;
+	}
+	while (end->streams_count > 0)
+		part_stream(end->streams[0]);
+	end->partner = NULL;
+	if (partner)
+		partner->partner = NULL;
+	stir(partner);
+	stir(end);
+}
+
+void session_close(struct session *session, struct end *end)
+{
+	struct hs_media_figures figures = {0};
+	char remote[ADDRESS_TEXT];
+	enum hs_media_kind kind = end->kind->kind;
+	session_part(session, end);
+	hs_table_remove(session->ends, end->id);
+	end->kind->measure(end, &figures, remote);
+	session->world->report->closed(session->world->report_context, end, &figures);
+	end->kind->destroy(end);
+	count(session, kind, -1);
+}
+
+static bool take_first(void *context, const char *key, void *object)
+{
+	*(struct end **)context = object;
+	return false;
+}
+
+void session_close_all(struct session *session)
+{
+	for (;;) {
+		struct end *end = NULL;
+		hs_table_each(session->ends, take_first, &end);
+		if (!end)
+			return;
+		session_close(session, end);
+	}
+}
+
+static void closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void session_destroy(struct session *session)
+{
+	if (!session)
+		return;
+	hs_table_destroy(session->ends);
+	uv_close((uv_handle_t *)&session->tick, closed);
+}
