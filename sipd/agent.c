@@ -1,0 +1,293 @@
+#include "agent.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include "wiretap.h"
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/nta_stateless.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/su_log.h>
+#include <sofia-sip/su_wait.h>
+#include <sofia-sip/tport_tag.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STEPS 4 /* of su_root in one turn: more starves the bus */
+
+struct agent {
+	struct agent_setup setup;
+	su_root_t *root;
+	nta_agent_t *nta;
+	uv_poll_t poll;
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uv_timer_t timer;
+	int probe_fd; /* UDP socket that asks the kernel for routes; sends nothing */
+	int64_t turn_us, lag_us;
+};
+
+/* They change what the library does (facts of its source); nobody may set them for us. */
+static const char *const variables[] = {"SU_PORT",     "SIPCOMPACT",   "SIP_UDP_CONNECT", "TPORT_LOG",
+					"TPORT_DUMP",  "TPORT_DEBUG",  "MSG_DUMP",        "HOSTADDRESS",
+					"HOSTADDR6",   "GAI",          "SRES_OPTIONS",    "RES_OPTIONS",
+					"LOCALDOMAIN", "SRESOLV_CONF", "SRESOLV_DEBUG",   "NTA_DEBUG",
+					"SU_DEBUG",    "SOFIA_DEBUG",  "MSG_DUMP_FILE",   "TPORT_DUMP_FILE"};
+
+static void library_says(void *context, const char *format, va_list arguments)
+{
+	char text[256];
+	vsnprintf(text, sizeof(text), format, arguments);
+	hs_log(DEBUG, "sofia", LOG_WHY(text));
+}
+
+/* ---- the loop: Sofia inside libuv ---- */
+
+static void woken(uv_poll_t *poll, int status, int events)
+{
+	/* only ends the sleep: the prepare does the work */
+}
+
+static void timer_due(uv_timer_t *timer)
+{
+}
+
+static void step(uv_prepare_t *prepare)
+{
+	struct agent *agent = prepare->data;
+	su_duration_t next = 0;
+	for (int i = 0; i < STEPS && !(next = su_root_step(agent->root, 0)); i++)
+		;
+	uv_update_time(agent->setup.loop);
+	if (next < 0)
+		uv_timer_stop(&agent->timer);
+	else /* su cuts to whole ms and would spin through the last one */
+		uv_timer_start(&agent->timer, timer_due, next < 1 ? 1 : (uint64_t)next, 0);
+	int64_t took = agent->turn_us ? hs_clock_us() - agent->turn_us : 0;
+	agent->lag_us = took > agent->lag_us ? took : agent->lag_us - agent->lag_us / 8;
+	agent->turn_us = 0;
+}
+
+static void turn_begins(uv_check_t *check)
+{
+	((struct agent *)check->data)->turn_us = hs_clock_us();
+}
+
+int64_t agent_lag_us(const struct agent *agent)
+{
+	int64_t now = agent->turn_us ? hs_clock_us() - agent->turn_us : 0;
+	return now > agent->lag_us ? now : agent->lag_us;
+}
+
+static void start_hosting(struct agent *agent)
+{
+	uv_loop_t *loop = agent->setup.loop;
+	uv_poll_init(loop, &agent->poll, wiretap_epoll());
+	uv_prepare_init(loop, &agent->prepare);
+	uv_check_init(loop, &agent->check);
+	uv_timer_init(loop, &agent->timer);
+	agent->poll.data = agent->prepare.data = agent->check.data = agent->timer.data = agent;
+	uv_poll_start(&agent->poll, UV_READABLE, woken);
+	uv_prepare_start(&agent->prepare, step);
+	uv_check_start(&agent->check, turn_begins);
+}
+
+/* ---- life ---- */
+
+static int message(nta_agent_magic_t *magic, nta_agent_t *nta, msg_t *msg, sip_t *sip)
+{
+	struct agent *agent = (struct agent *)magic;
+	if (sip->sip_request)
+		agent->setup.request(agent->setup.context, msg, sip);
+	else
+		agent->setup.response(agent->setup.context, msg, sip);
+	return 0;
+}
+
+static void bracket(const char *host, char *ret_text, size_t size)
+{
+	snprintf(ret_text, size, strchr(host, ':') ? "[%s]" : "%s", host);
+}
+
+static bool start_nta(struct agent *agent)
+{
+	char host[64], url[AGENT_URL];
+	bracket(agent->setup.host, host, sizeof(host));
+	snprintf(url, sizeof(url), "sip:%s:%u;transport=udp", host, agent->setup.port);
+	agent->nta = nta_agent_create(agent->root, (url_string_t *)url, message, (nta_agent_magic_t *)agent,
+				      NTATAG_UA(1), NTATAG_STATELESS(1), NTATAG_MAXSIZE(65536), NTATAG_UDP_MTU(65535),
+				      NTATAG_MAX_PROCEEDING(5000), NTATAG_SERVER_RPORT(2), NTATAG_MERGE_482(1),
+				      NTATAG_EXTRA_100(0), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_GRAYLIST(30),
+				      TPTAG_STUN_SERVER(0), TPTAG_UDP_RMEM(8 << 20), TPTAG_QUEUESIZE(1000), TAG_END());
+	if (!agent->nta)
+		return false;
+	snprintf(url, sizeof(url), "sip:%s:%u;transport=tcp", host, agent->setup.port);
+	return nta_agent_add_tport(agent->nta, (url_string_t *)url, TPTAG_PONG2PING(1), TPTAG_TIMEOUT(15000),
+				   TPTAG_IDLE(3900 * 1000), TPTAG_QUEUESIZE(1000), TAG_END()) == 0;
+}
+
+struct agent *agent_create(const struct agent_setup *setup)
+{
+	for (size_t i = 0; i < HS_COUNT(variables); i++)
+		unsetenv(variables[i]);
+	struct agent *agent = hs_zalloc(sizeof(*agent));
+	agent->setup = *setup;
+	agent->probe_fd = socket(strchr(setup->host, ':') ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	su_init();
+	su_log_redirect(NULL, library_says, NULL);
+	su_log_set_level(NULL, 0);
+	agent->root = su_root_create(agent);
+	if (!agent->root || strcmp(su_root_name(agent->root), "epoll") || wiretap_epoll() < 0) {
+		hs_log(ERROR, "sipd.loop_failed", LOG_WHY("Sofia's loop is not epoll, or it was not caught"));
+		agent_destroy(agent);
+		return NULL;
+	}
+	su_root_threading(agent->root, 0);
+	if (!start_nta(agent)) {
+		hs_log(ERROR, "sip.listen_failed", LOG_TEXT("host", setup->host), LOG_INT("port", setup->port),
+		       LOG_WHY("server.host must be a numeric address of this machine"));
+		agent_destroy(agent);
+		return NULL;
+	}
+	start_hosting(agent);
+	return agent;
+}
+
+void agent_stop(struct agent *agent)
+{
+	if (!agent || !agent->nta)
+		return;
+	uv_close((uv_handle_t *)&agent->poll, NULL);
+	uv_close((uv_handle_t *)&agent->prepare, NULL);
+	uv_close((uv_handle_t *)&agent->check, NULL);
+	uv_close((uv_handle_t *)&agent->timer, NULL);
+	nta_agent_destroy(agent->nta);
+	agent->nta = NULL;
+}
+
+void agent_destroy(struct agent *agent)
+{
+	if (!agent)
+		return;
+	nta_agent_destroy(agent->nta);
+	if (agent->root)
+		su_root_destroy(agent->root);
+	su_deinit();
+	if (agent->probe_fd >= 0)
+		close(agent->probe_fd);
+	wiretap_close();
+	free(agent);
+}
+
+nta_agent_t *agent_nta(struct agent *agent)
+{
+	return agent->nta;
+}
+
+/* ---- peers ---- */
+
+static void read_address(const struct sockaddr *address, struct peer *ret_peer)
+{
+	const void *bytes = &((const struct sockaddr_in *)address)->sin_addr;
+	if (address->sa_family == AF_INET6)
+		bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	inet_ntop(address->sa_family, bytes, ret_peer->host, sizeof(ret_peer->host));
+	ret_peer->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+	sources_key(address, &ret_peer->key);
+}
+
+void agent_peer(struct agent *agent, msg_t *msg, struct peer *ret_peer)
+{
+	tport_t *tport = tport_delivered_by(nta_agent_tports(agent->nta), msg);
+	*ret_peer = (struct peer){.tcp = tport && tport_is_stream(tport)};
+	if (msg_addr(msg))
+		read_address(&msg_addr(msg)->su_sa, ret_peer);
+}
+
+void agent_peer_of(struct agent *agent, nta_incoming_t *irq, struct peer *ret_peer)
+{
+	msg_t *msg = nta_incoming_getrequest(irq);
+	agent_peer(agent, msg, ret_peer);
+	msg_destroy(msg);
+}
+
+void agent_url(const struct peer *peer, char ret_url[AGENT_URL])
+{
+	char host[64];
+	bracket(peer->host, host, sizeof(host));
+	snprintf(ret_url, AGENT_URL, "sip:%s:%u;transport=%s", host, peer->port, peer->tcp ? "tcp" : "udp");
+}
+
+tport_t *agent_flow(struct agent *agent, const struct peer *peer)
+{
+	char port[8];
+	if (!peer->tcp)
+		return NULL;
+	snprintf(port, sizeof(port), "%u", peer->port);
+	tp_name_t name = {.tpn_proto = "tcp", .tpn_canon = peer->host, .tpn_host = peer->host, .tpn_port = port};
+	tport_t *primary = tport_by_protocol(nta_agent_tports(agent->nta), "tcp");
+	tport_t *found = primary ? tport_by_name(primary, &name) : NULL;
+	return found && tport_is_secondary(found) && !tport_is_shutdown(found) ? found : NULL;
+}
+
+/* The address that the kernel would send from; "" when there is no route. */
+static void local_address(struct agent *agent, const struct peer *peer, char *ret_host, size_t size)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t length = sizeof(address);
+	struct peer local = {0};
+	connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)); /* forgets the last one */
+	address.ss_family = AF_INET;
+	((struct sockaddr_in *)&address)->sin_port = htons(9);
+	if (inet_pton(AF_INET, peer->host, &((struct sockaddr_in *)&address)->sin_addr) != 1) {
+		address.ss_family = AF_INET6;
+		inet_pton(AF_INET6, peer->host, &((struct sockaddr_in6 *)&address)->sin6_addr);
+	}
+	if (!connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)) &&
+	    !getsockname(agent->probe_fd, (struct sockaddr *)&address, &length))
+		read_address((struct sockaddr *)&address, &local);
+	hs_copy(ret_host, size, local.host);
+}
+
+static bool is_any(const char *host)
+{
+	return !strcmp(host, "0.0.0.0") || !strcmp(host, "::");
+}
+
+void agent_contact(struct agent *agent, const char *user, const struct peer *peer, char ret_contact[AGENT_CONTACT])
+{
+	char plain[64], host[80];
+	if (agent->setup.advertised)
+		hs_copy(plain, sizeof(plain), agent->setup.advertised);
+	else if (!is_any(agent->setup.host))
+		hs_copy(plain, sizeof(plain), agent->setup.host);
+	else
+		local_address(agent, peer, plain, sizeof(plain));
+	bracket(plain, host, sizeof(host));
+	snprintf(ret_contact, AGENT_CONTACT, "<sip:%s@%s:%u%s>", user, host, agent->setup.port,
+		 peer->tcp ? ";transport=tcp" : "");
+}
+
+void agent_branch(char ret_branch[40])
+{
+	uint8_t random[12];
+	randombytes_buf(random, sizeof(random));
+	memcpy(ret_branch, "z9hG4bK", 7);
+	sodium_bin2hex(ret_branch + 7, 33, random, sizeof(random));
+}
+
+void agent_reply(struct agent *agent, msg_t *msg, int status, const char *phrase, const char *headers)
+{
+	sip_t *sip = sip_object(msg);
+	if (sip->sip_request->rq_method == sip_method_ack) {
+		msg_destroy(msg); /* nothing answers an ACK */
+		return;
+	}
+	nta_msg_treply(agent->nta, msg, status, phrase, SIPTAG_SERVER_STR("hookswitch"),
+		       TAG_IF(headers, SIPTAG_HEADER_STR(headers)), TAG_END());
+}

@@ -1,0 +1,229 @@
+#include "begin.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "dialog.h"
+#include "keepalive.h"
+#include "ladder.h"
+#include "life.h"
+#include "log.h"
+#include "registrar.h"
+#include "request.h"
+#include "restore.h"
+#include "sipd.h"
+#include "wiretap.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define UDP_NAME "sip.udp"
+#define TCP_NAME "sip.tcp"
+
+/* ---- the keeper's part ---- */
+
+static int bind_socket(const struct hs_config_server *server, int type)
+{
+	struct sockaddr_in six_or_four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->sip_port)};
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)server->sip_port)};
+	bool is_four = inet_pton(AF_INET, server->host, &six_or_four.sin_addr) == 1;
+	if (!is_four && inet_pton(AF_INET6, server->host, &six.sin6_addr) != 1)
+		return -EADDRNOTAVAIL;
+	const struct sockaddr *address = is_four ? (struct sockaddr *)&six_or_four : (struct sockaddr *)&six;
+	AUTO(close) int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (type == SOCK_STREAM) /* connections that linger must not keep us from starting again */
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	if (bind(fd, address, is_four ? sizeof(six_or_four) : sizeof(six)))
+		return -errno;
+	int result = fd;
+	fd = -1;
+	return result;
+}
+
+static int hold_socket(const struct hs_config_server *server, int type, const char *name,
+		       int (*hold)(const char *name, int fd))
+{
+	int fd = bind_socket(server, type);
+	int result = fd < 0 ? fd : hold(name, fd);
+	if (result)
+		hs_log(ERROR, "sip.port_failed", LOG_TEXT("setting", "server.sip_port"), LOG_TEXT("host", server->host),
+		       LOG_INT("port", server->sip_port), LOG_TEXT("transport", type == SOCK_DGRAM ? "udp" : "tcp"),
+		       LOG_WHY(result == -EADDRINUSE ? "another program uses this port; stop it or choose another port"
+						     : strerror(-result)));
+	return result;
+}
+
+int begin_open(const struct hs_config *config, const char *home, int (*hold)(const char *name, int fd))
+{
+	int result = hold_socket(config->server, SOCK_DGRAM, UDP_NAME, hold);
+	return result ? result : hold_socket(config->server, SOCK_STREAM, TCP_NAME, hold);
+}
+
+/* ---- the child's ---- */
+
+static void binding_changed(void *context, const char *key, const struct binding *binding, bool gone)
+{
+	struct sipd *sipd = context;
+	if (sipd->store)
+		store_put(sipd->store, key, binding, gone);
+	if (!gone && binding->nat)
+		keepalive_wake(sipd->keepalive);
+}
+
+static void restore_binding(void *context, const struct binding *binding)
+{
+	struct sipd *sipd = context;
+	const struct user *user = users_of_line(sipd->users, binding->line);
+	if (user) /* a line that was taken out of the configuration rings no more */
+		locations_restore(sipd->locations, binding, hs_clock_wall_ms());
+}
+
+static void restore_record(void *context, const char *key, const void *value, size_t bytes)
+{
+	struct binding binding;
+	if (bytes != sizeof(binding))
+		return;
+	memcpy(&binding, value, sizeof(binding));
+	restore_binding(context, &binding);
+}
+
+/* The journal is newer than the disk; where it began anew with the suite, the disk knows all there is. */
+static void restore_bindings(struct sipd *sipd)
+{
+	bool same_suite = hs_keep_deaths(sipd->house->keep) > 0;
+	hs_journal_each(sipd->house->journal, "binding/", restore_record, sipd);
+	if (!same_suite && sipd->store)
+		store_load(sipd->store, restore_binding, sipd);
+	hs_log(INFO, "locations.restored", LOG_INT("bindings", (int64_t)locations_count(sipd->locations)));
+	registrar_restored(sipd->registrar, !same_suite);
+	keepalive_wake(sipd->keepalive);
+}
+
+static int start_network(struct sipd *sipd)
+{
+	const struct hs_config_server *server = sipd->config->server;
+	struct wiretap_setup tap = {
+		.sources = sipd->sources,
+		.udp_fd = hs_keep_take(sipd->house->keep, UDP_NAME),
+		.tcp_fd = hs_keep_take(sipd->house->keep, TCP_NAME),
+		.port = (uint16_t)server->sip_port,
+		.seen = ladder_seen,
+		.context = sipd,
+	};
+	struct agent_setup agent = {
+		.loop = sipd->house->loop,
+		.host = server->host,
+		.advertised = server->advertised_host,
+		.port = (uint16_t)server->sip_port,
+		.request = request_arrived,
+		.response = restore_response,
+		.context = sipd,
+	};
+	wiretap_open(&tap);
+	sipd->agent = agent_create(&agent);
+	if (!sipd->agent)
+		return -EADDRNOTAVAIL;
+	wiretap_refresh_bans();
+	return 0;
+}
+
+static struct sources *make_sources(const struct hs_config_sip *sip)
+{
+	struct sources_rules rules = {
+		.requests_per_s = sip->requests_per_s,
+		.burst = sip->burst,
+		.failures = sip->failures,
+		.ban_ms = sip->ban_s * 1000,
+		.local_networks = (const char *const *)sip->local_networks,
+		.local_networks_count = sip->local_networks_count,
+	};
+	return sources_create(&rules);
+}
+
+static struct nonces *make_nonces(void)
+{
+	uint8_t seed[32];
+	randombytes_buf(seed, sizeof(seed));
+	struct nonces *nonces = nonces_create(seed);
+	sodium_memzero(seed, sizeof(seed));
+	return nonces;
+}
+
+int begin_start(struct hs_house *house)
+{
+	if (sodium_init() < 0)
+		return -ENOSYS;
+	struct sipd *sipd = house->daemon = hs_zalloc(sizeof(*sipd));
+	sipd->house = house;
+	sipd->config = house->config;
+	uv_timer_init(house->loop, &sipd->suspects);
+	sipd->suspects.data = sipd;
+	sipd->users = users_create(house->config, house->home);
+	sipd->nonces = make_nonces();
+	sipd->sources = make_sources(house->config->sip);
+	sipd->dialogs = dialogs_create(sipd, &life_of_dialogs);
+	sipd->registrar = registrar_create(sipd);
+	sipd->locations = locations_create(house->journal, binding_changed, sipd);
+	sipd->store = store_create(house->loop, house->folder);
+	if (!sipd->store)
+		hs_daemon_degraded(house, "locations_store", "registrations do not survive a restart of the suite");
+	int result = start_network(sipd);
+	if (result)
+		return result;
+	sipd->keepalive = keepalive_create(sipd);
+	hs_bus_is_up(house->bus, HS_ROLE_MEDIAD);
+	restore_bindings(sipd);
+	restore_dialogs(sipd);
+	hs_log(INFO, "sip.listening", LOG_TEXT("host", house->config->server->host),
+	       LOG_INT("port", house->config->server->sip_port));
+	return 0;
+}
+
+static void hang_up_one(void *context, struct dialog *dialog)
+{
+	struct dialog_end end = {HS_CAUSE_DRIVER_RESTARTED, 0, "the suite stops"};
+	if (dialog->r.state < DIALOG_CLOSING)
+		dialog_step(dialog, DIALOG_HANGUP, &end);
+}
+
+static void stopped(void *context)
+{
+	hs_daemon_stopped(context);
+}
+
+void begin_stop(struct hs_house *house)
+{
+	struct sipd *sipd = house->daemon;
+	sipd->stopping = true;
+	dialogs_each(sipd->dialogs, hang_up_one, NULL);
+	if (sipd->store)
+		store_close(sipd->store, stopped, house);
+	else
+		hs_daemon_stopped(house);
+}
+
+void begin_finish(struct hs_house *house)
+{
+	struct sipd *sipd = TAKE(house->daemon);
+	sipd->stopping = true;
+	keepalive_stop(sipd->keepalive);
+	dialogs_destroy(sipd->dialogs);
+	sipd->dialogs = NULL;
+	registrar_stop(sipd->registrar);
+	agent_stop(sipd->agent);
+	uv_close((uv_handle_t *)&sipd->suspects, NULL);
+	for (int i = 0; i < 2; i++) /* what was closed is freed in the next turns */
+		uv_run(house->loop, UV_RUN_NOWAIT);
+	keepalive_destroy(sipd->keepalive);
+	registrar_destroy(sipd->registrar);
+	agent_destroy(sipd->agent);
+	locations_destroy(sipd->locations);
+	store_destroy(sipd->store);
+	sources_destroy(sipd->sources);
+	nonces_destroy(sipd->nonces);
+	users_destroy(sipd->users);
+	free(sipd);
+}

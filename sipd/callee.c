@@ -1,0 +1,305 @@
+#include "callee.h"
+#include "ask.h"
+#include "cause.h"
+#include "cleanup.h"
+#include "ending.h"
+#include "id.h"
+#include "inside.h"
+#include "log.h"
+#include "overload.h"
+#include "sipd.h"
+#include "tell.h"
+#include <sofia-sip/msg_parser.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PATIENCE_MS 4000      /* an INVITE waits this long for a call control that is away */
+#define LONGEST_WAIT_MS 60000 /* and this long for one that is there */
+
+struct begin {
+	const char *dialled, *offer;
+};
+
+/* ---- begin ---- */
+
+static void copy_address(char *ret_text, size_t size, const char *display, const url_t *url)
+{
+	char plain[320];
+	if (url_e(plain, sizeof(plain), url) >= (issize_t)sizeof(plain))
+		plain[sizeof(plain) - 1] = 0;
+	snprintf(ret_text, size, "%s%s<%s>", display ? display : "", display ? " " : "", plain);
+}
+
+/* A header line that an answer repeats. Credentials never go to the journal. */
+static bool is_for_answers(const char *line, size_t bytes)
+{
+	static const char *const names[] = {
+		"Via:", "v:", "From:", "f:", "To:", "t:", "Call-ID:", "i:", "CSeq:", "Record-Route:"};
+	for (size_t i = 0; i < HS_COUNT(names); i++)
+		if (bytes > strlen(names[i]) && !strncasecmp(line, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+static bool append(struct dialog_record *r, const char *text, size_t bytes)
+{
+	if (r->request_bytes + bytes >= sizeof(r->request))
+		return false;
+	memcpy(r->request + r->request_bytes, text, bytes);
+	r->request_bytes += (uint32_t)bytes;
+	return true;
+}
+
+/* The head of the INVITE as the library sees it now (with received and rport), for a successor's final answer. */
+static void keep_request(struct dialog *dialog, msg_t *msg)
+{
+	static const char ending[] = "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+	size_t bytes = 0;
+	char *text = msg_as_string(msg_home(msg), msg, NULL, 0, &bytes);
+	bool fits = text != NULL;
+	for (char *at = text, *lf; fits && (lf = strchr(at, '\n')) && lf > at + 1; at = lf + 1)
+		if (at == text || is_for_answers(at, (size_t)(lf - at)))
+			fits = append(&dialog->r, at, (size_t)(lf + 1 - at));
+	if (!fits || !append(&dialog->r, ending, sizeof(ending) - 1))
+		dialog->r.request_bytes = 0;
+	if (text)
+		su_free(msg_home(msg), text);
+}
+
+static void keep_routes(struct dialog *dialog, const sip_record_route_t *route)
+{
+	size_t used = 0;
+	for (; route; route = route->r_next) {
+		char plain[256];
+		if (url_e(plain, sizeof(plain), route->r_url) >= (issize_t)sizeof(plain))
+			continue;
+		int added = snprintf(dialog->r.routes + used, sizeof(dialog->r.routes) - used, "%s<%s>",
+				     used ? ", " : "", plain);
+		if (added < 0 || used + (size_t)added >= sizeof(dialog->r.routes))
+			break;
+		used += (size_t)added;
+	}
+	dialog->r.routes[used] = 0;
+}
+
+static int acked_or_cancelled(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip)
+{
+	struct dialog *dialog = (struct dialog *)magic;
+	sip_method_t method = sip ? sip->sip_request->rq_method : sip_method_invalid;
+	if (method == sip_method_cancel)
+		dialog_step(dialog, DIALOG_CANCELLED, NULL);
+	else
+		dialog_step(dialog, sip ? DIALOG_ACKED : DIALOG_ACK_LOST, NULL);
+	return 0;
+}
+
+static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, const struct peer *peer)
+{
+	struct dialog_record *r = &dialog->r;
+	const sip_contact_t *contact = sip->sip_contact;
+	hs_copy(r->call_id, sizeof(r->call_id), sip->sip_call_id->i_id);
+	snprintf(r->local_tag, sizeof(r->local_tag), "%s", strrchr(r->leg, '-') + 1);
+	hs_copy(r->remote_tag, sizeof(r->remote_tag), sip->sip_from->a_tag);
+	copy_address(r->local, sizeof(r->local), NULL, sip->sip_to->a_url);
+	copy_address(r->remote, sizeof(r->remote), NULL, sip->sip_from->a_url);
+	if (contact)
+		url_e(r->target, sizeof(r->target), contact->m_url);
+	keep_routes(dialog, sip->sip_record_route);
+	r->local_cseq = 100;
+	r->remote_cseq = sip->sip_cseq->cs_seq;
+	r->peer = *peer;
+	r->nat = sip->sip_via->v_received ||
+		 (contact && contact->m_url->url_host && strcmp(contact->m_url->url_host, peer->host));
+	keep_request(dialog, msg);
+}
+
+static bool open_leg(struct dialog *dialog, const sip_t *sip)
+{
+	nta_agent_t *nta = agent_nta(dialog->sipd->agent);
+	dialog->leg = nta_leg_tcreate(nta, inside_request, (nta_leg_magic_t *)dialog, SIPTAG_CALL_ID(sip->sip_call_id),
+				      SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("100 INVITE"),
+				      NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+	if (!dialog->leg || !nta_leg_tag(dialog->leg, dialog->r.local_tag))
+		return false;
+	nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact);
+	return true;
+}
+
+void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *user, const struct peer *peer,
+		  const char *dialled)
+{
+	char leg[HS_ID_BYTES], call[HS_ID_BYTES], *offer;
+	hs_id_make('l', sipd->config->node, leg);
+	hs_id_make('c', sipd->config->node, call);
+	struct dialog *dialog = dialog_create(sipd->dialogs, leg, call, user->line, false);
+	fill_record(dialog, msg, sip, peer);
+	dialog_know(dialog, dialog->r.call_id);
+	if (!open_leg(dialog, sip) || dialog_save(dialog)) {
+		agent_reply(sipd->agent, msg, SIP_503_SERVICE_UNAVAILABLE, "Retry-After: 5");
+		dialog_destroy(dialog);
+		return;
+	}
+	offer = hs_strdup(sip->sip_payload->pl_data);
+	dialog->invite = nta_incoming_create(agent_nta(sipd->agent), dialog->leg, msg, sip, TAG_END());
+	nta_incoming_tag(dialog->invite, dialog->r.local_tag);
+	nta_incoming_bind(dialog->invite, acked_or_cancelled, (nta_incoming_magic_t *)dialog);
+	nta_incoming_treply(dialog->invite, SIP_100_TRYING, TAG_END());
+	hs_log(INFO, "leg.incoming", LOG_LINE(dialog->r.line), LOG_CALL(call), LOG_LEG(leg),
+	       LOG_TEXT("address", peer->host), LOG_NUMBER("dialled", dialled));
+	struct begin begin = {dialled, offer};
+	dialog_step(dialog, DIALOG_INVITED, &begin);
+	free(offer);
+}
+
+/* ---- what apid and mediad say ---- */
+
+static void refuse(struct dialog *dialog, int status, const char *phrase)
+{
+	if (!dialog->invite)
+		return;
+	nta_incoming_treply(dialog->invite, status, phrase, SIPTAG_SERVER_STR("hookswitch"),
+			    TAG_IF(status == 503, SIPTAG_RETRY_AFTER_STR("5")), TAG_END());
+	nta_incoming_destroy(dialog->invite);
+	dialog->invite = NULL;
+}
+
+static void patience_over(uv_timer_t *timer)
+{
+	struct dialog *dialog = timer->data;
+	dialog->waited_ms += PATIENCE_MS;
+	if (hs_bus_is_up(dialog->sipd->house->bus, HS_ROLE_APID) && dialog->waited_ms < LONGEST_WAIT_MS)
+		dialog_wait(dialog, PATIENCE_MS, patience_over);
+	else
+		dialog_step(dialog, DIALOG_UNHEARD, NULL);
+}
+
+static void described(void *context, const struct hs_answer *answer)
+{
+	struct dialog *dialog = context;
+	struct ask_media media = ask_read(HS_MEDIA_DESCRIBE, answer);
+	dialog->ticket = 0;
+	if (media.error || !media.description) {
+		bool invalid = media.error == HS_ERROR_INVALID;
+		struct dialog_end end = {HS_CAUSE_MEDIA_FAILED, invalid ? 488 : 503,
+					 media.why ? media.why : "mediad gave no description"};
+		dialog_step(dialog, DIALOG_MEDIA_FAILED, &end);
+		return;
+	}
+	dialog->description = hs_strdup(media.description);
+	if (dialog->wants_answer)
+		dialog_step(dialog, DIALOG_ANSWER, NULL);
+	else if (dialog->wants_progress)
+		dialog_step(dialog, DIALOG_PROGRESS, &dialog->early);
+}
+
+bool callee_is_described(const void *object, const void *argument)
+{
+	return ((const struct dialog *)object)->description != NULL;
+}
+
+void callee_offer(void *object, const void *argument)
+{
+	struct dialog *dialog = object;
+	const struct begin *begin = argument;
+	struct hs_leg_incoming fact = {
+		.leg = dialog->r.leg,
+		.call = dialog->r.call,
+		.line = dialog->r.line,
+		.dialled = begin->dialled[0] ? begin->dialled : NULL,
+	};
+	dialog_save(dialog);
+	dialog->ticket = ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER, begin->offer, described);
+	if (tell_incoming(dialog->sipd, &fact)) { /* nobody knows of it: it never was */
+		dialog->r.told_end = true;
+		dialog_step(dialog, DIALOG_UNHEARD, NULL);
+		return;
+	}
+	dialog_wait(dialog, PATIENCE_MS, patience_over);
+}
+
+void callee_note_progress(void *object, const void *early_media)
+{
+	struct dialog *dialog = object;
+	uv_timer_stop(&dialog->timer);
+	dialog->wants_progress = true;
+	dialog->early = *(const bool *)early_media;
+}
+
+void callee_progress(void *object, const void *early_media)
+{
+	struct dialog *dialog = object;
+	bool early = *(const bool *)early_media;
+	char contact[AGENT_CONTACT];
+	uv_timer_stop(&dialog->timer);
+	dialog->wants_progress = false;
+	dialog_save(dialog);
+	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
+	nta_incoming_treply(dialog->invite, early ? 183 : 180, early ? sip_183_Session_progress : sip_180_Ringing,
+			    SIPTAG_CONTACT_STR(contact), SIPTAG_SERVER_STR("hookswitch"),
+			    TAG_IF(early, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
+			    TAG_IF(early, SIPTAG_PAYLOAD_STR(dialog->description)), TAG_END());
+}
+
+void callee_note_answer(void *object, const void *argument)
+{
+	struct dialog *dialog = object;
+	uv_timer_stop(&dialog->timer);
+	dialog->wants_answer = true;
+}
+
+void callee_answer(void *object, const void *argument)
+{
+	struct dialog *dialog = object;
+	char contact[AGENT_CONTACT];
+	uv_timer_stop(&dialog->timer);
+	dialog->wants_answer = dialog->wants_progress = false;
+	dialog_save(dialog); /* before the network hears of it */
+	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
+	nta_incoming_treply(dialog->invite, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
+			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+			    SIPTAG_PAYLOAD_STR(dialog->description), TAG_END());
+}
+
+void callee_acked(void *object, const void *argument)
+{
+	struct dialog *dialog = object;
+	struct hs_leg_answered fact = {.leg = dialog->r.leg};
+	nta_incoming_destroy(dialog->invite);
+	dialog->invite = NULL;
+	free(TAKE(dialog->description));
+	dialog->r.request_bytes = 0;
+	dialog_save(dialog);
+	tell_answered(dialog->sipd, &fact);
+}
+
+void callee_refuse(void *object, const void *argument)
+{
+	struct dialog *dialog = object;
+	const struct dialog_end *end = argument;
+	int status = end->status ? end->status : status_of_cause(end->cause);
+	uv_timer_stop(&dialog->timer);
+	dialog_forget_question(dialog);
+	refuse(dialog, status, NULL);
+	ending_tell(dialog, end->cause, false, status, end->why);
+	ending_check(dialog);
+}
+
+void callee_cancelled(void *object, const void *argument)
+{
+	struct dialog *dialog = object;
+	uv_timer_stop(&dialog->timer);
+	dialog_forget_question(dialog);
+	refuse(dialog, SIP_487_REQUEST_CANCELLED);
+	ending_tell(dialog, HS_CAUSE_CANCELLED, true, 487, "the caller hung up before the answer");
+	ending_check(dialog);
+}
+
+void callee_unheard(void *object, const void *argument)
+{
+	static const struct dialog_end end = {HS_CAUSE_OVERLOADED, 503, "call control did not decide in time"};
+	callee_refuse(object, &end);
+}

@@ -1,0 +1,232 @@
+#include "change.h"
+#include "admission.h"
+#include "ask.h"
+#include "log.h"
+#include "path.h"
+#include "sipd.h"
+#include "tell.h"
+#include <sodium.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <stdio.h>
+
+#define GLARES_MAX 5
+
+static void tell_hold(struct dialog *dialog, bool held, bool by_far_end)
+{
+	bool *now = by_far_end ? &dialog->r.held_by_far_end : &dialog->r.held_by_us;
+	if (*now == held)
+		return;
+	*now = held;
+	dialog_save(dialog);
+	struct hs_leg_held fact = {.leg = dialog->r.leg, .held = held, .by_far_end = by_far_end};
+	tell_held(dialog->sipd, &fact);
+}
+
+/* ---- theirs ---- */
+
+static void close_change_in(struct dialog *dialog)
+{
+	nta_incoming_destroy(dialog->change_in);
+	dialog->change_in = NULL;
+	dialog->offered_in_200 = false;
+}
+
+static void late_answer(void *context, const struct hs_answer *answer)
+{
+	struct dialog *dialog = context;
+	struct ask_media media = ask_read(HS_MEDIA_DESCRIBE, answer);
+	dialog->ticket = 0;
+	if (!media.error)
+		tell_hold(dialog, media.held, true);
+}
+
+/* ACK, CANCEL, or NULL: no ACK came. */
+static int change_acked(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip)
+{
+	struct dialog *dialog = (struct dialog *)magic;
+	if (sip && sip->sip_request->rq_method == sip_method_cancel) {
+		nta_incoming_treply(irq, SIP_487_REQUEST_CANCELLED, TAG_END());
+		dialog_forget_question(dialog);
+	} else if (sip && dialog->offered_in_200 && sip->sip_payload && sip->sip_payload->pl_len) {
+		dialog->ticket =
+			ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, sip->sip_payload->pl_data, late_answer);
+	}
+	close_change_in(dialog);
+	if (!sip) {
+		struct dialog_end end = {HS_CAUSE_FAILED, 0, "the phone did not confirm a change of the call"};
+		dialog_step(dialog, DIALOG_LOST, &end);
+	}
+	return 0;
+}
+
+static void refuse_change(struct dialog *dialog, int status, const char *phrase, const char *why)
+{
+	hs_log(WARN, "leg.change_refused", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_INT("status", status),
+	       LOG_WHY(why));
+	nta_incoming_treply(dialog->change_in, status, phrase, TAG_END());
+	close_change_in(dialog);
+}
+
+static void answer_change(struct dialog *dialog, enum hs_message_id asked, const struct hs_answer *answer)
+{
+	char contact[AGENT_CONTACT];
+	struct ask_media media = ask_read(asked, answer);
+	dialog->ticket = 0;
+	if (!dialog->change_in)
+		return;
+	if (media.error || !media.description) {
+		bool invalid = media.error == HS_ERROR_INVALID;
+		refuse_change(dialog, invalid ? 488 : 500, invalid ? "Not Acceptable Here" : "Media Not Available",
+			      media.why);
+		return;
+	}
+	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
+	nta_incoming_treply(dialog->change_in, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
+			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+			    SIPTAG_PAYLOAD_STR(media.description), TAG_END());
+	if (asked == HS_MEDIA_DESCRIBE)
+		tell_hold(dialog, media.held, true);
+}
+
+static void described(void *context, const struct hs_answer *answer)
+{
+	answer_change(context, HS_MEDIA_DESCRIBE, answer);
+}
+
+static void offered(void *context, const struct hs_answer *answer)
+{
+	answer_change(context, HS_MEDIA_OFFER, answer);
+}
+
+int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	if (dialog->change_out || dialog->hold_pending)
+		return 491;
+	if (dialog->change_in || dialog->invite || dialog->ticket) {
+		nta_incoming_treply(irq, SIP_500_INTERNAL_SERVER_ERROR, SIPTAG_RETRY_AFTER_STR("3"), TAG_END());
+		return 500;
+	}
+	if (!admission_has_sdp(sip))
+		return 415;
+	if (sip->sip_contact) {
+		nta_leg_server_route(dialog->leg, NULL, sip->sip_contact);
+		url_e(dialog->r.target, sizeof(dialog->r.target), sip->sip_contact->m_url);
+	}
+	dialog->r.remote_cseq = sip->sip_cseq->cs_seq;
+	dialog_save(dialog);
+	dialog->change_in = irq;
+	dialog->offered_in_200 = !sip->sip_payload || !sip->sip_payload->pl_len;
+	nta_incoming_bind(irq, change_acked, (nta_incoming_magic_t *)dialog);
+	enum hs_direction keep = dialog->r.held_by_us ? HS_DIRECTION_SENDONLY : HS_DIRECTION_SENDRECV;
+	dialog->ticket = dialog->offered_in_200 ? ask_offer(dialog, keep, offered)
+						: ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER,
+							       sip->sip_payload->pl_data, described);
+	return 0;
+}
+
+/* ---- ours ---- */
+
+static void hold_described(void *context, const struct hs_answer *answer)
+{
+	struct dialog *dialog = context;
+	struct ask_media media = ask_read(HS_MEDIA_DESCRIBE, answer);
+	dialog->ticket = 0;
+	dialog->hold_pending = false;
+	if (media.error)
+		hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_WHY(media.why));
+	else
+		tell_hold(dialog, dialog->hold_wanted, false);
+}
+
+static void ack_change(struct dialog *dialog, const sip_t *sip)
+{
+	struct path path;
+	path_of(dialog, &path);
+	snprintf(path.cseq, sizeof(path.cseq), "%u ACK", sip->sip_cseq->cs_seq);
+	if (sip->sip_contact)
+		nta_leg_client_reroute(dialog->leg, NULL, sip->sip_contact, 0);
+	nta_outgoing_t *ack =
+		nta_outgoing_tcreate(dialog->leg, NULL, NULL, path.route, SIP_METHOD_ACK, NULL,
+				     TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_CSEQ_STR(path.cseq), TAG_END());
+	nta_outgoing_destroy(ack);
+}
+
+static void try_hold(uv_timer_t *timer)
+{
+	struct dialog *dialog = timer->data;
+	dialog->hold_pending = false;
+	change_hold(dialog, dialog->hold_wanted);
+}
+
+/* Both sides asked at once: whoever owns the Call-ID waits longer (RFC 3261 14.1). */
+static void wait_after_glare(struct dialog *dialog)
+{
+	int base = dialog->r.outgoing ? 2100 : 0, range = dialog->r.outgoing ? 1900 : 2000;
+	if (++dialog->glares > GLARES_MAX) {
+		dialog->hold_pending = false;
+		return;
+	}
+	dialog_wait(dialog, base + 10 * (int)randombytes_uniform((uint32_t)range / 10), try_hold);
+}
+
+static int change_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const sip_t *sip)
+{
+	struct dialog *dialog = (struct dialog *)magic;
+	int status = nta_outgoing_status(request);
+	if (status < 200)
+		return 0;
+	if (status < 300 && sip)
+		ack_change(dialog, sip);
+	nta_outgoing_destroy(request);
+	dialog->change_out = NULL;
+	if (status == 491) {
+		wait_after_glare(dialog);
+	} else if (status == 408 || status == 481) {
+		struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
+		dialog_step(dialog, DIALOG_LOST, &end);
+	} else if (status >= 300 || !sip || !sip->sip_payload) {
+		dialog->hold_pending = false;
+		hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg),
+		       LOG_INT("status", status));
+	} else {
+		dialog->ticket =
+			ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, sip->sip_payload->pl_data, hold_described);
+	}
+	return 0;
+}
+
+static void hold_offered(void *context, const struct hs_answer *answer)
+{
+	struct dialog *dialog = context;
+	struct path path;
+	struct ask_media media = ask_read(HS_MEDIA_OFFER, answer);
+	dialog->ticket = 0;
+	if (media.error || dialog->change_in) {
+		dialog->hold_pending = false;
+		hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_WHY(media.why));
+		return;
+	}
+	path_of(dialog, &path);
+	path_count(dialog);
+	dialog->change_out = nta_outgoing_tcreate(
+		dialog->leg, change_answered, (nta_outgoing_magic_t *)dialog, path.route, SIP_METHOD_INVITE, NULL,
+		TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_CONTACT_STR(path.contact),
+		SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"),
+		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(media.description), TAG_END());
+	if (!dialog->change_out)
+		dialog->hold_pending = false;
+}
+
+void change_hold(struct dialog *dialog, bool held)
+{
+	dialog->hold_wanted = held;
+	if (dialog->hold_pending || dialog->r.held_by_us == held)
+		return; /* the newest wish counts when the present one is through */
+	dialog->hold_pending = true;
+	if (dialog->change_in || dialog->ticket) {
+		dialog_wait(dialog, 500, try_hold);
+		return;
+	}
+	dialog->ticket = ask_offer(dialog, held ? HS_DIRECTION_SENDONLY : HS_DIRECTION_SENDRECV, hold_offered);
+}

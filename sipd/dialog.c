@@ -1,0 +1,236 @@
+#include "dialog.h"
+#include "cleanup.h"
+#include "log.h"
+#include "metrics.h"
+#include "sipd.h"
+#include "table.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A record of another layout is of another version: it is ended as well as it can be, which is not at all. */
+#define LAYOUT ((uint32_t)(0x44000000 + sizeof(struct dialog_record)))
+
+struct dialogs {
+	struct sipd *sipd;
+	const struct hs_fsm *life;
+	struct hs_table *by_leg, *by_call_id;
+	struct hs_metric *active;
+};
+
+struct dialogs *dialogs_create(struct sipd *sipd, const struct hs_fsm *life)
+{
+	struct dialogs *dialogs = hs_zalloc(sizeof(*dialogs));
+	dialogs->sipd = sipd;
+	dialogs->life = life;
+	dialogs->by_leg = hs_table_create();
+	dialogs->by_call_id = hs_table_create();
+	dialogs->active = hs_metric_gauge("hookswitch_sip_dialogs", "", "dialogs and attempts at one");
+	return dialogs;
+}
+
+struct dialog *dialog_create(struct dialogs *dialogs, const char *leg, const char *call, const char *line,
+			     bool outgoing)
+{
+	struct dialog *dialog = hs_zalloc(sizeof(*dialog));
+	dialog->sipd = dialogs->sipd;
+	dialog->r.layout = LAYOUT;
+	dialog->r.outgoing = outgoing;
+	hs_copy(dialog->r.leg, sizeof(dialog->r.leg), leg);
+	hs_copy(dialog->r.call, sizeof(dialog->r.call), call);
+	hs_copy(dialog->r.line, sizeof(dialog->r.line), line);
+	uv_timer_init(dialogs->sipd->house->loop, &dialog->timer);
+	dialog->timer.data = dialog;
+	hs_table_put(dialogs->by_leg, dialog->r.leg, dialog);
+	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
+	return dialog;
+}
+
+struct dialog *dialog_find(const struct dialogs *dialogs, const char *leg, bool any)
+{
+	struct dialog *dialog = hs_table_get(dialogs->by_leg, leg);
+	return dialog && (any || dialog->r.state < DIALOG_CLOSING) ? dialog : NULL;
+}
+
+struct dialog *dialog_by_call_id(const struct dialogs *dialogs, const char *call_id)
+{
+	return hs_table_get(dialogs->by_call_id, call_id);
+}
+
+void dialog_know(struct dialog *dialog, const char *call_id)
+{
+	hs_table_put(dialog->sipd->dialogs->by_call_id, call_id, dialog);
+}
+
+int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argument)
+{
+	return hs_fsm_step(dialog->sipd->dialogs->life, dialog, (int)event, argument);
+}
+
+static void record_key(const char *leg, char ret_key[HS_JOURNAL_KEY])
+{
+	snprintf(ret_key, HS_JOURNAL_KEY, "dialog/%s", leg);
+}
+
+static size_t record_bytes(const struct dialog_record *record)
+{
+	if (record->outgoing)
+		return offsetof(struct dialog_record, forks) + record->forks_kept * sizeof(record->forks[0]);
+	return offsetof(struct dialog_record, request) + record->request_bytes;
+}
+
+int dialog_save(struct dialog *dialog)
+{
+	char key[HS_JOURNAL_KEY];
+	bool live = false;
+	for (size_t i = 0; dialog->r.outgoing && i < dialog->r.forks_count; i++)
+		live |= dialog->r.forks[i].live;
+	dialog->r.forks_kept = live ? dialog->r.forks_count : 0;
+	record_key(dialog->r.leg, key);
+	return hs_journal_put(dialog->sipd->house->journal, key, &dialog->r, record_bytes(&dialog->r));
+}
+
+void dialogs_drop_record(struct dialogs *dialogs, const char *leg)
+{
+	char key[HS_JOURNAL_KEY];
+	record_key(leg, key);
+	hs_journal_drop(dialogs->sipd->house->journal, key);
+}
+
+void dialog_wait(struct dialog *dialog, int ms, void (*due)(uv_timer_t *timer))
+{
+	uv_timer_start(&dialog->timer, due, (uint64_t)ms, 0);
+}
+
+void dialog_forget_question(struct dialog *dialog)
+{
+	if (dialog->ticket)
+		hs_bus_forget(dialog->sipd->house->bus, dialog->ticket);
+	dialog->ticket = 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	struct dialog *dialog = handle->data;
+	free(dialog->description);
+	free(dialog);
+}
+
+static void unknow(struct hs_table *table, const char *call_id, const struct dialog *dialog)
+{
+	if (hs_table_get(table, call_id) == dialog)
+		hs_table_remove(table, call_id);
+}
+
+static void end_transactions(struct dialog *dialog)
+{
+	nta_incoming_destroy(dialog->invite);
+	nta_incoming_destroy(dialog->change_in);
+	nta_outgoing_destroy(dialog->change_out);
+	nta_outgoing_destroy(dialog->bye);
+	nta_outgoing_destroy(dialog->info);
+	nta_leg_destroy(dialog->leg);
+	for (size_t i = 0; i < LOCATIONS_MAX; i++) {
+		nta_outgoing_destroy(dialog->forks[i].invite);
+		if (dialog->forks[i].leg != dialog->leg)
+			nta_leg_destroy(dialog->forks[i].leg);
+	}
+}
+
+static void release(struct dialog *dialog)
+{
+	struct dialogs *dialogs = dialog->sipd->dialogs;
+	dialog->closing = true;
+	dialog_forget_question(dialog);
+	end_transactions(dialog);
+	unknow(dialogs->by_call_id, dialog->r.call_id, dialog);
+	for (size_t i = 0; dialog->r.outgoing && i < dialog->r.forks_count; i++)
+		unknow(dialogs->by_call_id, dialog->r.forks[i].call_id, dialog);
+	hs_table_remove(dialogs->by_leg, dialog->r.leg);
+	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
+	uv_close((uv_handle_t *)&dialog->timer, timer_closed);
+}
+
+void dialog_destroy(struct dialog *dialog)
+{
+	if (dialog->closing)
+		return;
+	dialogs_drop_record(dialog->sipd->dialogs, dialog->r.leg);
+	release(dialog);
+}
+
+size_t dialogs_count(const struct dialogs *dialogs)
+{
+	return hs_table_count(dialogs->by_leg);
+}
+
+struct visiting {
+	void (*visit)(void *context, struct dialog *dialog);
+	void *context;
+};
+
+static bool visit_one(void *context, const char *key, void *object)
+{
+	const struct visiting *visiting = context;
+	visiting->visit(visiting->context, object);
+	return true;
+}
+
+void dialogs_each(struct dialogs *dialogs, void (*visit)(void *context, struct dialog *dialog), void *context)
+{
+	struct visiting visiting = {visit, context};
+	hs_table_each(dialogs->by_leg, visit_one, &visiting);
+}
+
+struct reading {
+	struct dialogs *dialogs;
+	void (*visit)(void *context, const struct dialog_record *record);
+	void *context;
+};
+
+static bool is_sane(const struct dialog_record *record, size_t bytes)
+{
+	size_t head = offsetof(struct dialog_record, forks);
+	if (bytes < head || record->layout != LAYOUT || record->state < 0 || record->state >= DIALOG_STATES)
+		return false;
+	if (record->outgoing ? record->forks_kept > LOCATIONS_MAX : record->request_bytes > DIALOG_REQUEST)
+		return false;
+	return bytes == record_bytes(record);
+}
+
+static void read_record(void *context, const char *key, const void *value, size_t bytes)
+{
+	const struct reading *reading = context;
+	struct dialog_record *record = hs_zalloc(sizeof(*record));
+	memcpy(record, value, bytes < sizeof(*record) ? bytes : sizeof(*record));
+	if (bytes <= sizeof(*record) && is_sane(record, bytes)) {
+		reading->visit(reading->context, record);
+	} else {
+		hs_log(WARN, "dialog.unreadable", LOG_TEXT("record", key), LOG_WHY("left by another version"));
+		hs_journal_drop(reading->dialogs->sipd->house->journal, key);
+	}
+	free(record);
+}
+
+void dialogs_left(struct dialogs *dialogs, void (*visit)(void *context, const struct dialog_record *record),
+		  void *context)
+{
+	struct reading reading = {dialogs, visit, context};
+	hs_journal_each(dialogs->sipd->house->journal, "dialog/", read_record, &reading);
+}
+
+static bool release_one(void *context, const char *key, void *object)
+{
+	release(object);
+	return true;
+}
+
+void dialogs_destroy(struct dialogs *dialogs)
+{
+	if (!dialogs)
+		return;
+	hs_table_each(dialogs->by_leg, release_one, NULL);
+	hs_table_destroy(dialogs->by_leg);
+	hs_table_destroy(dialogs->by_call_id);
+	free(dialogs);
+}

@@ -1,0 +1,176 @@
+/* Dialogs: what is known of each SIP dialog and of an attempt at one. The record is plain and in the journal before the
+ * network hears of it; everything else in the struct can be made again from it. The only door to dialog records.
+ * Called by the call rooms; calls journal and, through a pointer, the state machine (life.c).
+ * Owns the dialogs, by leg and by Call-ID.
+ */
+#ifndef DIALOG_H
+#define DIALOG_H
+
+#include "agent.h"
+#include "fsm.h"
+#include "hs_proto.h"
+#include "locations.h"
+
+struct sipd;
+
+enum dialog_state {
+	DIALOG_NEW,
+	DIALOG_CALLING,   /* INVITEs are out */
+	DIALOG_RINGING,   /* a phone rings */
+	DIALOG_OFFERED,   /* an INVITE came; apid decides */
+	DIALOG_ALERTING,  /* apid said that something rings */
+	DIALOG_ANSWERING, /* 200 is out, ACK awaited */
+	DIALOG_UP,
+	DIALOG_CLOSING, /* over for apid; BYE waits for the ACK */
+	DIALOG_ENDED,   /* over; last transactions run out */
+	DIALOG_STATES,
+};
+
+enum dialog_event {
+	DIALOG_INVITED,
+	DIALOG_ORIGINATE,
+	DIALOG_RINGS,    /* 180, 183: struct dialog_rings */
+	DIALOG_ACCEPTED, /* 2xx */
+	DIALOG_REFUSED,  /* every fork failed: struct dialog_end */
+	DIALOG_RING_TIMEOUT,
+	DIALOG_PROGRESS, /* apid: bool early media */
+	DIALOG_ANSWER,   /* apid */
+	DIALOG_ACKED,
+	DIALOG_ACK_LOST,
+	DIALOG_CANCELLED,    /* by the caller */
+	DIALOG_UNHEARD,      /* apid did not decide in time */
+	DIALOG_MEDIA_FAILED, /* struct dialog_end */
+	DIALOG_HANGUP,       /* apid: struct dialog_end */
+	DIALOG_BYE,          /* by the far end */
+	DIALOG_LOST,         /* the far end knows nothing of it any more: struct dialog_end */
+	DIALOG_EVENTS,
+};
+
+/* Why a dialog ends, where the event alone does not say it. */
+struct dialog_end {
+	enum hs_cause cause;
+	int status;
+	const char *why;
+};
+
+struct dialog_rings {
+	bool alert;       /* 180 */
+	bool early_media; /* its description was handed to mediad */
+};
+
+/* One INVITE of ours. Plain. */
+struct dialog_fork {
+	char contact[384];
+	char branch[40], call_id[72], tag[40];
+	struct peer peer;
+	bool nat, live;
+};
+
+#define DIALOG_REQUEST 8192
+
+/* All that a successor needs to know. Plain: no pointers. */
+struct dialog_record {
+	uint32_t layout;
+	int state;
+	bool outgoing;
+	bool told_end;  /* apid knows that it is over */
+	bool told_ring; /* leg.ringing was told */
+	bool nat;
+	bool held_by_us, held_by_far_end;
+	char leg[65], call[65], line[65];
+	char call_id[256];
+	char local_tag[64], remote_tag[128];
+	char local[512], remote[512]; /* From and To of the dialog without tags, seen from us */
+	char target[512];
+	char routes[1024]; /* header text, or "" */
+	uint32_t local_cseq, remote_cseq;
+	struct peer peer;       /* where it is reached */
+	uint32_t forks_count;   /* outgoing: INVITEs that were sent */
+	uint32_t forks_kept;    /* of them in the journal: none once all have their final answer */
+	uint32_t request_bytes; /* incoming, until it is answered: head of the INVITE */
+	union {
+		struct dialog_fork forks[LOCATIONS_MAX];
+		char request[DIALOG_REQUEST];
+	};
+};
+
+struct fork {
+	struct dialog *dialog;
+	struct dialog_fork *r;
+	nta_leg_t *leg;
+	nta_outgoing_t *invite;
+	bool cancelled;
+};
+
+struct dialog {
+	struct dialog_record r;
+	struct sipd *sipd;
+	uv_timer_t timer;           /* ring, patience, glare: one at a time */
+	nta_leg_t *leg;             /* the dialog, once there is one */
+	nta_incoming_t *invite;     /* theirs: unanswered, or its ACK is awaited */
+	nta_incoming_t *change_in;  /* their re-INVITE */
+	nta_outgoing_t *change_out; /* our re-INVITE */
+	nta_outgoing_t *bye;
+	nta_outgoing_t *info;
+	struct fork forks[LOCATIONS_MAX];
+	char *description;                        /* our SDP: the offer, or the answer once mediad gave it */
+	uint64_t ticket;                          /* of the question mediad works on */
+	int best_status;                          /* of the forks that failed */
+	int waited_ms;                            /* for apid's decision */
+	int glares;                               /* 491 in a row */
+	bool wants_answer, wants_progress, early; /* apid decided before mediad answered */
+	bool hold_wanted, hold_pending;
+	bool offered_in_200; /* their re-INVITE had no offer: the ACK has the answer */
+	char digits[33];     /* still to be sent by INFO */
+	int digit_ms;
+	bool closing;
+};
+
+struct dialogs;
+
+/* life: the state machine; freed is called when the last dialog is gone after dialogs_drain. */
+struct dialogs *dialogs_create(struct sipd *sipd, const struct hs_fsm *life);
+
+/* A new dialog without a record yet; leg and call are copied. */
+struct dialog *dialog_create(struct dialogs *dialogs, const char *leg, const char *call, const char *line,
+			     bool outgoing);
+
+/* The dialog of a leg that is not over, or NULL. any: also one that is over. */
+struct dialog *dialog_find(const struct dialogs *dialogs, const char *leg, bool any);
+
+/* The dialog that knows this Call-ID, or NULL. */
+struct dialog *dialog_by_call_id(const struct dialogs *dialogs, const char *call_id);
+
+/* From now on found by this Call-ID too. */
+void dialog_know(struct dialog *dialog, const char *call_id);
+
+/* Lets an event happen (hs_fsm_step). */
+int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argument);
+
+/* Writes the record. -ENOSPC: the journal is full. */
+int dialog_save(struct dialog *dialog);
+
+/* Starts the dialog's one timer; due runs once. */
+void dialog_wait(struct dialog *dialog, int ms, void (*due)(uv_timer_t *timer));
+
+/* Answers that come for a question of before are no longer ours. */
+void dialog_forget_question(struct dialog *dialog);
+
+/* Ends what is left and frees it, later on the loop. The record goes too. */
+void dialog_destroy(struct dialog *dialog);
+
+size_t dialogs_count(const struct dialogs *dialogs);
+
+/* Visits all. */
+void dialogs_each(struct dialogs *dialogs, void (*visit)(void *context, struct dialog *dialog), void *context);
+
+/* Visits the records a predecessor left; visit gets a copy that may be kept for the call. */
+void dialogs_left(struct dialogs *dialogs, void (*visit)(void *context, const struct dialog_record *record),
+		  void *context);
+
+/* Drops a record that no dialog stands for. */
+void dialogs_drop_record(struct dialogs *dialogs, const char *leg);
+
+void dialogs_destroy(struct dialogs *dialogs); /* NULL is fine */
+
+#endif

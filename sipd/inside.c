@@ -1,0 +1,149 @@
+#include "inside.h"
+#include "admission.h"
+#include "auth.h"
+#include "change.h"
+#include "cleanup.h"
+#include "info.h"
+#include "log.h"
+#include "path.h"
+#include "sipd.h"
+#include "tell.h"
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <string.h>
+
+static int bye(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_SERVER_STR("hookswitch"), TAG_END());
+	dialog_step(dialog, DIALOG_BYE, NULL);
+	return 200;
+}
+
+static int info(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	struct info read;
+	const char *body = sip->sip_payload ? sip->sip_payload->pl_data : "";
+	size_t bytes = sip->sip_payload ? sip->sip_payload->pl_len : 0;
+	info_read(sip->sip_content_type ? sip->sip_content_type->c_type : NULL, body, bytes, &read);
+	if (read.kind == INFO_DIGIT) {
+		struct hs_leg_digit fact = {
+			.leg = dialog->r.leg,
+			.digit = read.digit,
+			.phase = HS_DIGIT_PHASE_END,
+			.duration_ms = read.duration_ms,
+			.source = HS_DIGIT_SOURCE_INFO,
+		};
+		tell_digit(dialog->sipd, &fact);
+	} else if (read.kind == INFO_FLASH) {
+		struct hs_leg_flash fact = {.leg = dialog->r.leg};
+		tell_flash(dialog->sipd, &fact);
+	}
+	return 200;
+}
+
+static int options(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_ACCEPT_STR("application/sdp"),
+			    SIPTAG_SERVER_STR("hookswitch"), TAG_END());
+	return 200;
+}
+
+static int refuse_method(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	nta_incoming_treply(irq, SIP_405_METHOD_NOT_ALLOWED, SIPTAG_ALLOW_STR(AGENT_ALLOW), TAG_END());
+	return 405;
+}
+
+static int reinvite(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	return dialog->r.state == DIALOG_UP ? change_arrived(dialog, irq, sip) : 491;
+}
+
+static const struct {
+	sip_method_t method;
+	int (*serve)(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip);
+} rows[] = {
+	{sip_method_bye, bye},
+	{sip_method_info, info},
+	{sip_method_options, options},
+	{sip_method_invite, reinvite},
+};
+
+/* A request from another address than the dialog's must prove who it is; then the dialog moves there. */
+static int follow(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip, const struct peer *peer)
+{
+	char headers[AUTH_HEADERS];
+	const struct user *user;
+	if (!strcmp(peer->host, dialog->r.peer.host)) {
+		if (peer->tcp == dialog->r.peer.tcp)
+			dialog->r.peer.port = peer->port;
+		return 0;
+	}
+	if (auth_check(dialog->sipd, sip, peer, &user, headers) != AUTH_OK || strcmp(user->line, dialog->r.line)) {
+		nta_incoming_treply(irq, SIP_401_UNAUTHORIZED, SIPTAG_HEADER_STR(headers), TAG_END());
+		return 401;
+	}
+	dialog->r.peer = *peer;
+	dialog_save(dialog);
+	hs_log(INFO, "leg.moved", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_TEXT("address", peer->host));
+	return 0;
+}
+
+int inside_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip)
+{
+	struct dialog *dialog = (struct dialog *)magic;
+	struct peer peer;
+	if (sip->sip_request->rq_method == sip_method_ack)
+		return 200; /* ends the transaction; nothing answers an ACK */
+	struct admission admission = admission_judge(sip);
+	if (admission.status) {
+		if (admission.status < 0)
+			return 400;
+		nta_incoming_treply(irq, admission.status, admission.phrase,
+				    TAG_IF(admission.headers[0], SIPTAG_HEADER_STR(admission.headers)), TAG_END());
+		return admission.status;
+	}
+	if (leg != dialog->leg || dialog->r.state == DIALOG_ENDED || sip->sip_request->rq_method == sip_method_cancel)
+		return 481;
+	agent_peer_of(dialog->sipd->agent, irq, &peer);
+	int status = follow(dialog, irq, sip, &peer);
+	if (status)
+		return status;
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		if (rows[i].method == sip->sip_request->rq_method)
+			return rows[i].serve(dialog, irq, sip);
+	return refuse_method(dialog, irq, sip);
+}
+
+static int info_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const sip_t *sip)
+{
+	struct dialog *dialog = (struct dialog *)magic;
+	int status = nta_outgoing_status(request);
+	if (status < 200)
+		return 0;
+	nta_outgoing_destroy(request);
+	dialog->info = NULL;
+	if (status == 481) {
+		struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
+		dialog_step(dialog, DIALOG_LOST, &end);
+	} else {
+		inside_send_digits(dialog);
+	}
+	return 0;
+}
+
+void inside_send_digits(struct dialog *dialog)
+{
+	struct path path;
+	char body[64];
+	if (dialog->info || !dialog->digits[0] || dialog->r.state != DIALOG_UP)
+		return;
+	info_write(dialog->digits[0], dialog->digit_ms, body, sizeof(body));
+	memmove(dialog->digits, dialog->digits + 1, strlen(dialog->digits));
+	path_of(dialog, &path);
+	path_count(dialog);
+	dialog->info = nta_outgoing_tcreate(
+		dialog->leg, info_answered, (nta_outgoing_magic_t *)dialog, path.route, SIP_METHOD_INFO, NULL,
+		TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_USER_AGENT_STR("hookswitch"),
+		SIPTAG_CONTENT_TYPE_STR("application/dtmf-relay"), SIPTAG_PAYLOAD_STR(body), TAG_END());
+}

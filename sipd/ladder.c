@@ -1,0 +1,85 @@
+#include "ladder.h"
+#include "cleanup.h"
+#include "dialog.h"
+#include "metrics.h"
+#include "sipd.h"
+#include "trace.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Labels come from a small fixed set, whatever strangers send. */
+static const char *const methods[] = {"REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "other"};
+#define METHODS HS_COUNT(methods)
+
+static size_t method_index(const char *method)
+{
+	size_t i = 0;
+	while (i < METHODS - 1 && strcmp(methods[i], method))
+		i++;
+	return i;
+}
+
+static struct hs_metric *request_counter(size_t method, bool sent)
+{
+	static struct hs_metric *counters[METHODS][2];
+	char labels[64];
+	if (!counters[method][sent]) {
+		snprintf(labels, sizeof(labels), "method=\"%s\",direction=\"%s\"", methods[method],
+			 sent ? "out" : "in");
+		counters[method][sent] = hs_metric_counter("hookswitch_sip_requests_total", labels,
+							   "SIP requests, repetitions included");
+	}
+	return counters[method][sent];
+}
+
+static struct hs_metric *response_counter(int class, bool sent)
+{
+	static struct hs_metric *counters[10][2];
+	char labels[64];
+	if (!counters[class][sent]) {
+		snprintf(labels, sizeof(labels), "class=\"%dxx\",direction=\"%s\"", class, sent ? "out" : "in");
+		counters[class][sent] = hs_metric_counter("hookswitch_sip_responses_total", labels,
+							  "SIP responses, repetitions included");
+	}
+	return counters[class][sent];
+}
+
+static void write_peer(const struct sockaddr *address, char *ret_text, size_t size)
+{
+	char host[SOURCES_HOST] = "";
+	bool six = address->sa_family == AF_INET6;
+	const void *bytes = six ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+				: (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+	inet_ntop(address->sa_family, bytes, host, sizeof(host));
+	snprintf(ret_text, size, six ? "[%s]:%u" : "%s:%u", host,
+		 ntohs(((const struct sockaddr_in *)address)->sin_port));
+}
+
+static const struct dialog *dialog_of(const struct sipd *sipd, const struct peek *peek)
+{
+	char call_id[160];
+	if (!sipd->dialogs || !peek->call_id || peek->call_id_bytes >= sizeof(call_id))
+		return NULL;
+	memcpy(call_id, peek->call_id, peek->call_id_bytes);
+	call_id[peek->call_id_bytes] = 0;
+	return dialog_by_call_id(sipd->dialogs, call_id);
+}
+
+void ladder_seen(void *context, const struct wiretap_message *message)
+{
+	const struct peek *peek = message->peek;
+	const struct dialog *dialog = dialog_of(context, peek);
+	const char *call = dialog ? dialog->r.call : NULL, *leg = dialog ? dialog->r.leg : NULL;
+	char peer[64];
+	write_peer(message->peer, peer, sizeof(peer));
+	const char *from = message->sent ? "sipd" : peer, *to = message->sent ? peer : "sipd";
+	const char *method = methods[method_index(peek->method)];
+	if (peek->kind == PEEK_REQUEST) {
+		hs_metric_add(request_counter(method_index(peek->method), message->sent), 1);
+		hs_trace_add(HS_TRACE_KIND_SIP, call, leg, from, to, "%s", method);
+		return;
+	}
+	hs_metric_add(response_counter(peek->status / 100, message->sent), 1);
+	hs_trace_add(HS_TRACE_KIND_SIP, call, leg, from, to, "%d (%s)", peek->status, method);
+}

@@ -1,0 +1,305 @@
+#include "locations.h"
+#include "cleanup.h"
+#include "log.h"
+#include "table.h"
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct entry {
+	char key[HS_JOURNAL_KEY];
+	struct binding binding;
+};
+
+struct place {
+	char line[65];
+	struct entry *entries[LOCATIONS_MAX];
+	size_t count;
+};
+
+struct host_use {
+	size_t count;
+};
+
+struct locations {
+	struct hs_journal *journal;
+	locations_watch *watch;
+	void *context;
+	struct hs_table *places; /* by line */
+	struct hs_table *hosts;  /* host -> struct host_use */
+	size_t count;
+};
+
+struct locations *locations_create(struct hs_journal *journal, locations_watch *watch, void *context)
+{
+	struct locations *locations = hs_zalloc(sizeof(*locations));
+	locations->journal = journal;
+	locations->watch = watch;
+	locations->context = context;
+	locations->places = hs_table_create();
+	locations->hosts = hs_table_create();
+	return locations;
+}
+
+/* The line's name may be as long as a journal key: the key is a hash of line and contact. */
+static void make_key(const struct binding *binding, char ret_key[HS_JOURNAL_KEY])
+{
+	uint8_t hash[16];
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	crypto_generichash_update(&state, (const uint8_t *)binding->line, strlen(binding->line) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)binding->contact, strlen(binding->contact));
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	memcpy(ret_key, "binding/", 8);
+	sodium_bin2hex(ret_key + 8, HS_JOURNAL_KEY - 8, hash, sizeof(hash));
+}
+
+static void count_host(struct locations *locations, const char *host, bool more)
+{
+	struct host_use *use = hs_table_get(locations->hosts, host);
+	if (more && !use)
+		hs_table_put(locations->hosts, host, use = hs_zalloc(sizeof(*use)));
+	if (more)
+		use->count++;
+	else if (use && !--use->count)
+		free(hs_table_remove(locations->hosts, host));
+}
+
+static void write_entry(struct locations *locations, const struct entry *entry)
+{
+	if (locations->journal &&
+	    hs_journal_put(locations->journal, entry->key, &entry->binding, sizeof(entry->binding)))
+		hs_log(WARN, "binding.unprotected", LOG_LINE(entry->binding.line), LOG_WHY("the journal is full"));
+	if (locations->watch)
+		locations->watch(locations->context, entry->key, &entry->binding, false);
+}
+
+static struct place *place_of(struct locations *locations, const char *line)
+{
+	struct place *place = hs_table_get(locations->places, line);
+	if (place)
+		return place;
+	place = hs_zalloc(sizeof(*place));
+	hs_copy(place->line, sizeof(place->line), line);
+	hs_table_put(locations->places, line, place);
+	return place;
+}
+
+static int find_entry(const struct place *place, const char *contact, const char *instance)
+{
+	for (size_t i = 0; place && i < place->count; i++) {
+		const struct binding *binding = &place->entries[i]->binding;
+		if (!strcmp(binding->contact, contact) ||
+		    (instance && *instance && !strcasecmp(binding->instance, instance)))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void remove_entry(struct locations *locations, struct place *place, size_t index)
+{
+	struct entry *entry = place->entries[index];
+	if (locations->journal)
+		hs_journal_drop(locations->journal, entry->key);
+	if (locations->watch)
+		locations->watch(locations->context, entry->key, &entry->binding, true);
+	count_host(locations, entry->binding.host, false);
+	place->entries[index] = place->entries[--place->count];
+	locations->count--;
+	free(entry);
+}
+
+static size_t oldest_of(const struct place *place)
+{
+	size_t oldest = 0;
+	for (size_t i = 1; i < place->count; i++)
+		if (place->entries[i]->binding.expires_ms < place->entries[oldest]->binding.expires_ms)
+			oldest = i;
+	return oldest;
+}
+
+static struct entry *add_entry(struct locations *locations, struct place *place, const struct binding *binding)
+{
+	struct entry *entry = hs_zalloc(sizeof(*entry));
+	entry->binding = *binding;
+	make_key(binding, entry->key);
+	place->entries[place->count++] = entry;
+	locations->count++;
+	count_host(locations, binding->host, true);
+	return entry;
+}
+
+/* What comes from a disk may lack its ends. */
+static bool is_whole(const struct binding *binding)
+{
+	return memchr(binding->line, 0, sizeof(binding->line)) &&
+	       memchr(binding->contact, 0, sizeof(binding->contact)) &&
+	       memchr(binding->host, 0, sizeof(binding->host)) &&
+	       memchr(binding->instance, 0, sizeof(binding->instance)) &&
+	       memchr(binding->call_id, 0, sizeof(binding->call_id)) &&
+	       memchr(binding->device, 0, sizeof(binding->device));
+}
+
+void locations_restore(struct locations *locations, const struct binding *binding, int64_t wall_ms)
+{
+	if (!is_whole(binding))
+		return;
+	struct place *place = place_of(locations, binding->line);
+	if (binding->expires_ms <= wall_ms || place->count >= LOCATIONS_MAX ||
+	    find_entry(place, binding->contact, binding->instance) >= 0)
+		return;
+	struct entry *entry = add_entry(locations, place, binding);
+	if (locations->journal)
+		hs_journal_put(locations->journal, entry->key, &entry->binding, sizeof(entry->binding));
+}
+
+void locations_put(struct locations *locations, const struct binding *binding, size_t max)
+{
+	struct place *place = place_of(locations, binding->line);
+	struct binding fresh = *binding;
+	int known = find_entry(place, binding->contact, binding->instance);
+	if (known >= 0) {
+		fresh.registered_ms = place->entries[known]->binding.registered_ms;
+		if (!strcmp(place->entries[known]->binding.contact, binding->contact)) {
+			count_host(locations, place->entries[known]->binding.host, false);
+			count_host(locations, binding->host, true);
+			place->entries[known]->binding = fresh;
+			write_entry(locations, place->entries[known]);
+			return;
+		}
+		remove_entry(locations, place, (size_t)known);
+	}
+	while (place->count >= max || place->count >= LOCATIONS_MAX)
+		remove_entry(locations, place, oldest_of(place));
+	write_entry(locations, add_entry(locations, place, &fresh));
+}
+
+const struct binding *locations_find(const struct locations *locations, const char *line, const char *contact,
+				     const char *instance)
+{
+	const struct place *place = hs_table_get(locations->places, line);
+	int known = find_entry(place, contact, instance);
+	return known < 0 ? NULL : &place->entries[known]->binding;
+}
+
+size_t locations_remove(struct locations *locations, const char *line, const char *contact)
+{
+	struct place *place = hs_table_get(locations->places, line);
+	size_t removed = 0;
+	for (size_t i = place ? place->count : 0; i-- > 0;) {
+		if (contact && strcmp(place->entries[i]->binding.contact, contact))
+			continue;
+		remove_entry(locations, place, i);
+		removed++;
+	}
+	return removed;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	int64_t left = (*(const struct binding *const *)a)->registered_ms;
+	int64_t right = (*(const struct binding *const *)b)->registered_ms;
+	return left < right ? 1 : left > right ? -1 : 0;
+}
+
+size_t locations_of_line(const struct locations *locations, const char *line, const struct binding **ret_bindings,
+			 size_t max)
+{
+	const struct place *place = hs_table_get(locations->places, line);
+	size_t count = 0;
+	for (size_t i = 0; place && i < place->count && count < max; i++)
+		ret_bindings[count++] = &place->entries[i]->binding;
+	qsort(ret_bindings, count, sizeof(*ret_bindings), newest_first);
+	return count;
+}
+
+size_t locations_count(const struct locations *locations)
+{
+	return locations->count;
+}
+
+bool locations_has_host(const struct locations *locations, const char *host)
+{
+	return hs_table_get(locations->hosts, host) != NULL;
+}
+
+struct expiring {
+	struct locations *locations;
+	int64_t wall_ms, next_ms;
+	void (*lost)(void *context, const char *line);
+	void *context;
+};
+
+static bool expire_place(void *context, const char *key, void *object)
+{
+	struct expiring *expiring = context;
+	struct place *place = object;
+	size_t before = place->count;
+	for (size_t i = place->count; i-- > 0;) {
+		int64_t left = place->entries[i]->binding.expires_ms - expiring->wall_ms;
+		if (left <= 0)
+			remove_entry(expiring->locations, place, i);
+		else if (expiring->next_ms < 0 || left < expiring->next_ms)
+			expiring->next_ms = left;
+	}
+	if (place->count < before && expiring->lost)
+		expiring->lost(expiring->context, place->line);
+	return true;
+}
+
+int64_t locations_expire(struct locations *locations, int64_t wall_ms, void (*lost)(void *context, const char *line),
+			 void *context)
+{
+	struct expiring expiring = {locations, wall_ms, -1, lost, context};
+	hs_table_each(locations->places, expire_place, &expiring);
+	return expiring.next_ms;
+}
+
+struct visiting {
+	void (*visit)(void *context, const char *key, const struct binding *binding);
+	void *context;
+};
+
+static bool visit_place(void *context, const char *key, void *object)
+{
+	const struct visiting *visiting = context;
+	const struct place *place = object;
+	for (size_t i = 0; i < place->count; i++)
+		visiting->visit(visiting->context, place->entries[i]->key, &place->entries[i]->binding);
+	return true;
+}
+
+void locations_each(const struct locations *locations,
+		    void (*visit)(void *context, const char *key, const struct binding *binding), void *context)
+{
+	struct visiting visiting = {visit, context};
+	hs_table_each(locations->places, visit_place, &visiting);
+}
+
+static bool free_place(void *context, const char *key, void *object)
+{
+	struct place *place = object;
+	for (size_t i = 0; i < place->count; i++)
+		free(place->entries[i]);
+	free(place);
+	return true;
+}
+
+static bool free_use(void *context, const char *key, void *object)
+{
+	free(object);
+	return true;
+}
+
+void locations_destroy(struct locations *locations)
+{
+	if (!locations)
+		return;
+	hs_table_each(locations->places, free_place, NULL);
+	hs_table_each(locations->hosts, free_use, NULL);
+	hs_table_destroy(locations->places);
+	hs_table_destroy(locations->hosts);
+	free(locations);
+}

@@ -1,0 +1,19 @@
+#include "begin.h"
+#include "serve.h"
+
+static const struct hs_daemon sipd = {
+	.name = "sipd",
+	.role = HS_ROLE_SIPD,
+	.journal_bytes = 8 << 20,
+	.doors = serve_doors,
+	.doors_count = SERVE_DOORS,
+	.open = begin_open,
+	.start = begin_start,
+	.stop = begin_stop,
+	.finish = begin_finish,
+};
+
+int main(int argc, char **argv)
+{
+	return hs_daemon_main(argc, argv, &sipd);
+}

@@ -1,0 +1,27 @@
+/* Path: the way a request of ours takes to the far end of a dialog or to a contact.
+ * Called by the rooms that send requests; calls agent. Owns nothing.
+ */
+#ifndef PATH_H
+#define PATH_H
+
+#include "dialog.h"
+
+/* Valid until the loop goes on. */
+struct path {
+	char url[AGENT_URL];
+	const url_string_t *route; /* where to send, whatever the target says; NULL: where it says */
+	tport_t *flow;             /* open connection to use, or NULL */
+	char contact[AGENT_CONTACT];
+	char cseq[16]; /* for ACK */
+};
+
+/* To the far end of an established dialog: the address it speaks from, or its route set. */
+void path_of(struct dialog *dialog, struct path *ret_path);
+
+/* To a contact of a line: the address of its registration. user: of our Contact. */
+void path_to(struct agent *agent, const struct peer *peer, const char *user, struct path *ret_path);
+
+/* Notes in the record that the next request of the dialog uses one more CSeq, before it is sent. */
+void path_count(struct dialog *dialog);
+
+#endif

@@ -1,0 +1,153 @@
+#include "peek.h"
+#include <string.h>
+#include <strings.h>
+
+#define MAX_HEADERS 128
+#define MAX_HOPS 32
+#define MAX_LINE 8192
+
+/* The parser's header lists cost quadratic time and its answers one iovec a header: both limits are needed before it.
+ */
+
+static bool is_token(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c && strchr("-.!%*_+`'~", c));
+}
+
+static size_t line_length(const char *at, const char *end)
+{
+	const char *lf = memchr(at, '\n', (size_t)(end - at));
+	return (size_t)((lf ? lf : end) - at);
+}
+
+static bool has_name(const char *line, size_t bytes, const char *name, const char *compact)
+{
+	const char *colon = memchr(line, ':', bytes);
+	if (!colon)
+		return false;
+	size_t length = (size_t)(colon - line);
+	while (length && (line[length - 1] == ' ' || line[length - 1] == '\t'))
+		length--;
+	return (length == strlen(name) && !strncasecmp(line, name, length)) ||
+	       (compact && length == strlen(compact) && !strncasecmp(line, compact, length));
+}
+
+/* Value of a header line, trimmed on both sides. */
+static const char *value_of(const char *line, size_t bytes, size_t *ret_bytes)
+{
+	const char *at = memchr(line, ':', bytes), *end = line + bytes;
+	at = at ? at + 1 : end;
+	while (at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	while (end > at && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
+		end--;
+	*ret_bytes = (size_t)(end - at);
+	return at;
+}
+
+static bool contains(const char *line, size_t bytes, const char *word)
+{
+	size_t length = strlen(word);
+	for (size_t i = 0; i + length <= bytes; i++)
+		if (!strncasecmp(line + i, word, length))
+			return true;
+	return false;
+}
+
+static void copy_method(struct peek *peek, const char *at, size_t bytes)
+{
+	size_t length = bytes < PEEK_METHOD - 1 ? bytes : PEEK_METHOD - 1;
+	memcpy(peek->method, at, length);
+	peek->method[length] = 0;
+}
+
+static void look_at_cseq(struct peek *peek, const char *value, size_t bytes)
+{
+	size_t i = 0;
+	while (i < bytes && value[i] >= '0' && value[i] <= '9')
+		i++;
+	while (i < bytes && (value[i] == ' ' || value[i] == '\t'))
+		i++;
+	size_t start = i;
+	while (i < bytes && is_token(value[i]))
+		i++;
+	copy_method(peek, value + start, i - start);
+}
+
+static void look_at_header(struct peek *peek, const char *line, size_t bytes)
+{
+	if (has_name(line, bytes, "Via", "v")) {
+		peek->vias++;
+		peek->redirected |= contains(line, bytes, "maddr");
+	} else if (has_name(line, bytes, "Route", NULL) || has_name(line, bytes, "Record-Route", NULL)) {
+		peek->routes++;
+	} else if (has_name(line, bytes, "Call-ID", "i") && !peek->call_id) {
+		peek->call_id = value_of(line, bytes, &peek->call_id_bytes);
+	} else if (peek->kind == PEEK_RESPONSE && has_name(line, bytes, "CSeq", NULL)) {
+		size_t length;
+		const char *value = value_of(line, bytes, &length);
+		look_at_cseq(peek, value, length);
+	}
+}
+
+static enum peek_kind look_at_start(struct peek *peek, const char *line, size_t bytes)
+{
+	if (bytes >= 12 && !strncasecmp(line, "SIP/2.0 ", 8)) {
+		for (size_t i = 8; i < 11; i++) {
+			if (line[i] < '0' || line[i] > '9')
+				return PEEK_GARBAGE;
+			peek->status = peek->status * 10 + line[i] - '0';
+		}
+		return PEEK_RESPONSE;
+	}
+	size_t length = 0;
+	while (length < bytes && is_token(line[length]))
+		length++;
+	if (!length || length == bytes || line[length] != ' ' || !contains(line, bytes, "SIP/"))
+		return PEEK_GARBAGE;
+	copy_method(peek, line, length);
+	return PEEK_REQUEST;
+}
+
+void peek_look(const char *data, size_t bytes, struct peek *ret_peek)
+{
+	const char *at = data, *end = data + bytes;
+	*ret_peek = (struct peek){0};
+	while (at < end && (*at == '\r' || *at == '\n' || !*at))
+		at++;
+	if (at == end)
+		return;
+	size_t length = line_length(at, end);
+	ret_peek->kind = look_at_start(ret_peek, at, length);
+	if (ret_peek->kind == PEEK_GARBAGE)
+		return;
+	bool via = false;
+	for (at += length + 1; at < end; at += length + 1) {
+		length = line_length(at, end);
+		if (!length || (length == 1 && *at == '\r'))
+			break;
+		ret_peek->headers++;
+		if (length > ret_peek->longest)
+			ret_peek->longest = length;
+		if (*at == ' ' || *at == '\t') { /* a folded line belongs to the header above */
+			ret_peek->redirected |= via && contains(at, length, "maddr");
+			continue;
+		}
+		via = has_name(at, length, "Via", "v");
+		look_at_header(ret_peek, at, length);
+	}
+}
+
+const char *peek_refuse(const struct peek *peek)
+{
+	if (peek->kind == PEEK_BLANK)
+		return "blank";
+	if (peek->kind == PEEK_GARBAGE)
+		return "garbage";
+	if (peek->headers > MAX_HEADERS || peek->vias > MAX_HOPS || peek->routes > MAX_HOPS)
+		return "headers";
+	if (peek->longest > MAX_LINE)
+		return "long_line";
+	return peek->redirected ? "maddr" : NULL;
+}

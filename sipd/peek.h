@@ -1,0 +1,39 @@
+/* A first look at bytes from the network, before the parser: what they are and whether the parser may see them.
+ * Called by wiretap for each datagram and stream chunk, both ways; calls nobody. Pure.
+ * Owns nothing: slices point into the bytes given.
+ */
+#ifndef PEEK_H
+#define PEEK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PEEK_METHOD 16
+
+enum peek_kind {
+	PEEK_BLANK,   /* keep-alive: nothing but CR, LF, NUL */
+	PEEK_GARBAGE, /* no SIP at all: STUN, noise */
+	PEEK_REQUEST,
+	PEEK_RESPONSE,
+};
+
+struct peek {
+	enum peek_kind kind;
+	char method[PEEK_METHOD]; /* request: method, cut; response: method of its CSeq */
+	int status;               /* response */
+	const char *call_id;      /* or NULL; not terminated */
+	size_t call_id_bytes;
+	unsigned headers; /* header lines up to the blank line */
+	unsigned vias;    /* Via lines */
+	unsigned routes;  /* Route and Record-Route lines */
+	size_t longest;   /* bytes of the longest header line */
+	bool redirected;  /* a Via carries maddr: an answer would go to somebody else */
+};
+
+/* Looks at one message, or at the start of one. Never fails: what is no SIP is PEEK_GARBAGE. */
+void peek_look(const char *data, size_t bytes, struct peek *ret_peek);
+
+/* Why the parser must not see this (security model 6.9), as a word for metrics; NULL: it may. */
+const char *peek_refuse(const struct peek *peek);
+
+#endif

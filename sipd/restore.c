@@ -1,0 +1,192 @@
+#include "restore.h"
+#include "cleanup.h"
+#include "ending.h"
+#include "inside.h"
+#include "log.h"
+#include "path.h"
+#include "sipd.h"
+#include <sofia-sip/nta_stateless.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_parser.h>
+#include <sofia-sip/sip_status.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINGER_MS 34000 /* a phone repeats itself for 32 s */
+
+static const char sentence[] = "sipd died and could not keep the call";
+
+static bool was_established(const struct dialog_record *r)
+{
+	if (r->outgoing)
+		return r->local_tag[0] != 0;
+	return r->state >= DIALOG_ANSWERING;
+}
+
+static nta_leg_t *open_established(struct dialog *dialog)
+{
+	const struct dialog_record *r = &dialog->r;
+	char local[600], remote[680], target[520], cseq[24];
+	snprintf(local, sizeof(local), "%s;tag=%s", r->local, r->local_tag);
+	snprintf(remote, sizeof(remote), "%s%s%s", r->remote, r->remote_tag[0] ? ";tag=" : "", r->remote_tag);
+	snprintf(target, sizeof(target), "<%s>", r->target);
+	snprintf(cseq, sizeof(cseq), "%u BYE", r->local_cseq);
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	sip_route_t *route = r->routes[0] ? sip_route_make(home, r->routes) : NULL;
+	sip_contact_t *contact = r->target[0] ? sip_contact_make(home, target) : NULL;
+	nta_leg_t *leg = nta_leg_tcreate(agent_nta(dialog->sipd->agent), inside_request, (nta_leg_magic_t *)dialog,
+					 SIPTAG_CALL_ID_STR(r->call_id), SIPTAG_FROM_STR(local), SIPTAG_TO_STR(remote),
+					 SIPTAG_CSEQ_STR(cseq), NTATAG_REMOTE_CSEQ(r->remote_cseq),
+					 TAG_IF(contact, NTATAG_TARGET(contact)), TAG_END());
+	/* in the record they are in the order in which they are used */
+	if (leg && (route || contact))
+		nta_leg_server_route(leg, (sip_record_route_t *)route, contact);
+	su_home_deinit(home);
+	return leg;
+}
+
+static nta_leg_t *open_fork(struct dialog *dialog, const struct dialog_fork *fork)
+{
+	char local[600];
+	snprintf(local, sizeof(local), "%s;tag=%s", dialog->r.local, fork->tag);
+	return nta_leg_tcreate(agent_nta(dialog->sipd->agent), inside_request, (nta_leg_magic_t *)dialog,
+			       SIPTAG_CALL_ID_STR(fork->call_id), SIPTAG_FROM_STR(local),
+			       SIPTAG_TO_STR(dialog->r.remote), SIPTAG_CSEQ_STR("1 INVITE"), TAG_END());
+}
+
+static void send_cancel(struct dialog *dialog, struct fork *fork)
+{
+	struct path path;
+	path_to(dialog->sipd->agent, &fork->r->peer, dialog->r.leg, &path);
+	nta_outgoing_t *cancel = nta_outgoing_tcreate(
+		fork->leg, NULL, NULL, path.route, SIP_METHOD_CANCEL, URL_STRING_MAKE(fork->r->contact),
+		NTATAG_BRANCH_KEY(fork->r->branch), SIPTAG_CSEQ_STR("1 CANCEL"), TAG_END());
+	nta_outgoing_destroy(cancel);
+}
+
+/* The first answer may have been on its way when we died; a phone that rings hears CANCEL, one that lifted BYE. */
+static void end_forks(struct dialog *dialog)
+{
+	for (size_t i = 0; i < dialog->r.forks_kept; i++) {
+		struct fork *fork = &dialog->forks[i];
+		*fork = (struct fork){.dialog = dialog, .r = &dialog->r.forks[i]};
+		if (!fork->r->live)
+			continue;
+		dialog_know(dialog, fork->r->call_id);
+		fork->leg = open_fork(dialog, fork->r);
+		if (fork->leg)
+			send_cancel(dialog, fork);
+	}
+}
+
+/* The phone's INVITE is answered from what we kept of it. */
+static void refuse_invite(struct dialog *dialog)
+{
+	const struct dialog_record *r = &dialog->r;
+	char to[600];
+	msg_t *msg = r->request_bytes ? msg_make(sip_default_mclass(), 0, r->request, (ssize_t)r->request_bytes) : NULL;
+	sip_t *sip = msg ? sip_object(msg) : NULL;
+	if (!sip || !sip->sip_request || !sip->sip_via) {
+		msg_destroy(msg);
+		return;
+	}
+	snprintf(to, sizeof(to), "%s;tag=%s", r->local, r->local_tag);
+	nta_msg_treply(agent_nta(dialog->sipd->agent), msg, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_TO_STR(to),
+		       SIPTAG_SERVER_STR("hookswitch"), SIPTAG_RETRY_AFTER_STR("1"), TAG_END());
+}
+
+static void linger_over(uv_timer_t *timer)
+{
+	struct dialog *dialog = timer->data;
+	dialog->r.told_end = true;
+	dialog_destroy(dialog);
+}
+
+static void end_one(void *context, const struct dialog_record *record)
+{
+	struct sipd *sipd = context;
+	struct dialog *dialog = dialog_create(sipd->dialogs, record->leg, record->call, record->line, record->outgoing);
+	dialog->r = *record;
+	dialog->r.forks_count = record->forks_kept;
+	dialog->r.state = DIALOG_ENDED;
+	if (record->call_id[0])
+		dialog_know(dialog, dialog->r.call_id);
+	if (was_established(record)) {
+		dialog->leg = open_established(dialog);
+		ending_bye(dialog);
+	}
+	if (record->outgoing)
+		end_forks(dialog);
+	else if (!was_established(record))
+		refuse_invite(dialog);
+	ending_tell(dialog, HS_CAUSE_DRIVER_RESTARTED, false, 0, sentence);
+	if (dialog->r.told_end)
+		dialog_wait(dialog, LINGER_MS, linger_over);
+}
+
+void restore_dialogs(struct sipd *sipd)
+{
+	dialogs_left(sipd->dialogs, end_one, sipd);
+}
+
+bool restore_refuses(const struct sipd *sipd, const sip_t *sip)
+{
+	const struct dialog *dialog = dialog_by_call_id(sipd->dialogs, sip->sip_call_id->i_id);
+	return dialog && sip->sip_request->rq_method == sip_method_invite && !dialog->r.outgoing &&
+	       dialog->r.state == DIALOG_ENDED && dialog->r.remote_cseq == sip->sip_cseq->cs_seq;
+}
+
+static void ack_failure(struct dialog *dialog, struct fork *fork, const sip_t *sip)
+{
+	struct path path;
+	path_to(dialog->sipd->agent, &fork->r->peer, dialog->r.leg, &path);
+	nta_outgoing_t *ack = nta_outgoing_tcreate(
+		fork->leg, NULL, NULL, path.route, SIP_METHOD_ACK, URL_STRING_MAKE(fork->r->contact),
+		NTATAG_BRANCH_KEY(fork->r->branch), NTATAG_ACK_BRANCH(fork->r->branch), SIPTAG_TO(sip->sip_to),
+		SIPTAG_CSEQ_STR("1 ACK"), TAG_END());
+	nta_outgoing_destroy(ack);
+}
+
+static void fork_answered(struct dialog *dialog, struct fork *fork, const sip_t *sip)
+{
+	int status = sip->sip_status->st_status;
+	if (status < 200) {
+		if (status > 100)
+			send_cancel(dialog, fork); /* the first one may have come too early */
+	} else if (status < 300) {
+		dialog->r.peer = fork->r->peer;
+		ending_ack_bye(dialog, fork->leg, sip);
+	} else {
+		ack_failure(dialog, fork, sip);
+	}
+}
+
+/* The answer to our 2xx acknowledgement got lost and the phone says 200 again. */
+static void ack_again(struct dialog *dialog, const sip_t *sip)
+{
+	struct path path;
+	path_of(dialog, &path);
+	snprintf(path.cseq, sizeof(path.cseq), "%u ACK", sip->sip_cseq->cs_seq);
+	nta_outgoing_t *ack = nta_outgoing_tcreate(
+		dialog->leg, NULL, NULL, path.route, SIP_METHOD_ACK, NULL, TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
+		SIPTAG_CSEQ_STR(path.cseq), NTATAG_ACK_BRANCH(sip->sip_via->v_branch), TAG_END());
+	nta_outgoing_destroy(ack);
+}
+
+void restore_response(void *context, msg_t *msg, sip_t *sip)
+{
+	struct sipd *sipd = context;
+	struct dialog *dialog = dialog_by_call_id(sipd->dialogs, sip->sip_call_id->i_id);
+	bool invite = sip->sip_cseq->cs_method == sip_method_invite && sip->sip_via;
+	for (size_t i = 0; dialog && invite && i < dialog->r.forks_count; i++) {
+		struct fork *fork = &dialog->forks[i];
+		if (!fork->r || strcmp(fork->r->call_id, sip->sip_call_id->i_id))
+			continue;
+		if (fork->leg && fork->leg == dialog->leg && sip->sip_status->st_status / 100 == 2)
+			ack_again(dialog, sip);
+		else if (fork->leg && !fork->invite)
+			fork_answered(dialog, fork, sip);
+		break;
+	}
+	msg_destroy(msg);
+}

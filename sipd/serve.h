@@ -1,0 +1,13 @@
+/* Serve: the requests we answer, as a table.
+ * Read by main.c. Owns nothing.
+ */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include "bus.h"
+
+#define SERVE_DOORS 6
+
+extern const struct hs_door serve_doors[SERVE_DOORS];
+
+#endif

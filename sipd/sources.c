@@ -1,0 +1,292 @@
+#include "sources.h"
+#include "cleanup.h"
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 8192 /* power of two */
+#define WINDOW_MS 600000
+#define REPORT_MS 10000
+#define SLOW_MS 600000 /* how long a spared address is slowed down */
+#define SLOW_PER_S 2   /* and to what */
+#define LONGEST_BAN_MS (30LL * 86400 * 1000)
+
+struct source {
+	struct source_key key;
+	struct source *next;          /* in its bucket */
+	struct source *newer, *older; /* by use */
+	int64_t milli_tokens, refilled_ms;
+	int64_t window_ms, failures; /* failed logins since window_ms */
+	int64_t banned_until_ms, slow_until_ms, last_ban_ms;
+	unsigned bans;
+	int64_t untold, told_ms; /* failures not yet told; when the last report went out */
+	bool tell_ban;
+	char host[SOURCES_HOST], line[65];
+};
+
+struct network {
+	struct source_key key;
+	unsigned bits;
+};
+
+struct sources {
+	struct sources_rules rules;
+	struct network *networks;
+	size_t networks_count;
+	struct source *buckets[BUCKETS];
+	struct source *newest, *oldest;
+	size_t count;
+};
+
+static const char *const private_networks[] = {"127.0.0.0/8",    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+					       "169.254.0.0/16", "::1/128",    "fc00::/7",      "fe80::/10"};
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static int parse_network(const char *text, struct network *ret)
+{
+	char host[64];
+	const char *slash = strchr(text, '/');
+	size_t length = slash ? (size_t)(slash - text) : strlen(text);
+	if (length >= sizeof(host))
+		return -1;
+	memcpy(host, text, length);
+	host[length] = 0;
+	unsigned bits = slash ? (unsigned)strtoul(slash + 1, NULL, 10) : 128;
+	if (inet_pton(AF_INET6, host, ret->key.bytes) == 1) {
+		ret->bits = bits > 128 ? 128 : bits;
+		return 0;
+	}
+	memcpy(ret->key.bytes, mapped, sizeof(mapped));
+	if (inet_pton(AF_INET, host, ret->key.bytes + 12) != 1)
+		return -1;
+	ret->bits = 96 + (bits > 32 ? 32 : bits);
+	return 0;
+}
+
+static bool in_network(const struct network *network, const struct source_key *key)
+{
+	unsigned whole = network->bits / 8, rest = network->bits % 8;
+	if (memcmp(network->key.bytes, key->bytes, whole))
+		return false;
+	return !rest || !((network->key.bytes[whole] ^ key->bytes[whole]) >> (8 - rest));
+}
+
+struct sources *sources_create(const struct sources_rules *rules)
+{
+	struct sources *sources = hs_zalloc(sizeof(*sources));
+	bool own = rules->local_networks_count > 0;
+	const char *const *texts = own ? rules->local_networks : private_networks;
+	size_t count = own ? rules->local_networks_count : HS_COUNT(private_networks);
+	sources->rules = *rules;
+	sources->networks = hs_zalloc(count * sizeof(*sources->networks));
+	for (size_t i = 0; i < count; i++)
+		if (!parse_network(texts[i], &sources->networks[sources->networks_count]))
+			sources->networks_count++;
+	return sources;
+}
+
+bool sources_key(const struct sockaddr *address, struct source_key *ret_key)
+{
+	if (address->sa_family == AF_INET) {
+		memcpy(ret_key->bytes, mapped, sizeof(mapped));
+		memcpy(ret_key->bytes + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+		return true;
+	}
+	if (address->sa_family != AF_INET6)
+		return false;
+	memcpy(ret_key->bytes, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+	if (memcmp(ret_key->bytes, mapped, sizeof(mapped)) && !IN6_IS_ADDR_LOOPBACK((struct in6_addr *)ret_key->bytes))
+		memset(ret_key->bytes + 8, 0, 8); /* one customer has a /64 */
+	return true;
+}
+
+bool sources_is_local(const struct sources *sources, const struct source_key *key)
+{
+	for (size_t i = 0; i < sources->networks_count; i++)
+		if (in_network(&sources->networks[i], key))
+			return true;
+	return false;
+}
+
+static size_t bucket_of(const struct source_key *key)
+{
+	uint64_t hash = 14695981039346656037u;
+	for (size_t i = 0; i < sizeof(key->bytes); i++)
+		hash = (hash ^ key->bytes[i]) * 1099511628211u;
+	return (hash ^ hash >> 32) & (BUCKETS - 1);
+}
+
+static struct source *find(const struct sources *sources, const struct source_key *key)
+{
+	struct source *source = sources->buckets[bucket_of(key)];
+	while (source && memcmp(&source->key, key, sizeof(*key)))
+		source = source->next;
+	return source;
+}
+
+static void unlink_use(struct sources *sources, struct source *source)
+{
+	*(source->newer ? &source->newer->older : &sources->newest) = source->older;
+	*(source->older ? &source->older->newer : &sources->oldest) = source->newer;
+	source->newer = source->older = NULL;
+}
+
+static void link_newest(struct sources *sources, struct source *source)
+{
+	source->older = sources->newest;
+	*(sources->newest ? &sources->newest->newer : &sources->oldest) = source;
+	sources->newest = source;
+}
+
+static void forget(struct sources *sources, struct source *source)
+{
+	struct source **at = &sources->buckets[bucket_of(&source->key)];
+	while (*at != source)
+		at = &(*at)->next;
+	*at = source->next;
+	unlink_use(sources, source);
+	sources->count--;
+	free(source);
+}
+
+/* A flood of forged addresses pushes out the quiet ones first; those under a ban get a second round. */
+static void make_room(struct sources *sources, int64_t now_ms)
+{
+	for (int i = 0; i < 64; i++) {
+		struct source *oldest = sources->oldest;
+		if (oldest->banned_until_ms <= now_ms)
+			break;
+		unlink_use(sources, oldest);
+		link_newest(sources, oldest);
+	}
+	forget(sources, sources->oldest);
+}
+
+static struct source *get(struct sources *sources, const struct source_key *key, int64_t now_ms)
+{
+	struct source *source = find(sources, key);
+	if (source) {
+		unlink_use(sources, source);
+		link_newest(sources, source);
+		return source;
+	}
+	if (sources->count >= SOURCES_MAX)
+		make_room(sources, now_ms);
+	source = hs_zalloc(sizeof(*source));
+	source->key = *key;
+	source->milli_tokens = sources->rules.burst * 1000;
+	source->refilled_ms = now_ms;
+	source->told_ms = now_ms - REPORT_MS;
+	size_t bucket = bucket_of(key);
+	source->next = sources->buckets[bucket];
+	sources->buckets[bucket] = source;
+	link_newest(sources, source);
+	sources->count++;
+	return source;
+}
+
+enum sources_verdict sources_take(struct sources *sources, const struct source_key *key, int64_t now_ms)
+{
+	struct source *source = get(sources, key, now_ms);
+	if (source->banned_until_ms > now_ms)
+		return SOURCES_BANNED;
+	bool slow = source->slow_until_ms > now_ms;
+	int64_t rate = slow ? SLOW_PER_S : sources->rules.requests_per_s;
+	int64_t most = slow ? 2000 * SLOW_PER_S : 1000 * sources->rules.burst;
+	int64_t elapsed = now_ms - source->refilled_ms;
+	source->refilled_ms = now_ms;
+	source->milli_tokens += elapsed > most ? most : elapsed * rate;
+	if (source->milli_tokens > most)
+		source->milli_tokens = most;
+	if (source->milli_tokens < 1000)
+		return SOURCES_LIMITED;
+	source->milli_tokens -= 1000;
+	return SOURCES_PASS;
+}
+
+bool sources_is_banned(const struct sources *sources, const struct source_key *key, int64_t now_ms)
+{
+	const struct source *source = find(sources, key);
+	return source && source->banned_until_ms > now_ms;
+}
+
+static void ban(const struct sources *sources, struct source *source, int64_t now_ms)
+{
+	if (source->last_ban_ms && now_ms - source->last_ban_ms > 7LL * 86400 * 1000)
+		source->bans = 0; /* a quiet week is forgiven */
+	int64_t length = sources->rules.ban_ms;
+	for (unsigned i = 0; i < source->bans && length < LONGEST_BAN_MS; i++)
+		length *= 2;
+	source->bans++;
+	source->last_ban_ms = now_ms;
+	source->banned_until_ms = now_ms + (length < LONGEST_BAN_MS ? length : LONGEST_BAN_MS);
+	source->tell_ban = true;
+}
+
+bool sources_fail(struct sources *sources, const struct source_key *key, const char *host, const char *line, bool spare,
+		  int64_t now_ms)
+{
+	struct source *source = get(sources, key, now_ms);
+	if (now_ms - source->window_ms > WINDOW_MS) {
+		source->window_ms = now_ms;
+		source->failures = 0;
+	}
+	source->failures++;
+	source->untold++;
+	hs_copy(source->host, sizeof(source->host), host);
+	hs_copy(source->line, sizeof(source->line), line);
+	if (source->failures < sources->rules.failures)
+		return false;
+	source->failures = 0;
+	source->window_ms = now_ms;
+	if (spare || sources_is_local(sources, key)) {
+		source->slow_until_ms = now_ms + SLOW_MS;
+		return false;
+	}
+	ban(sources, source, now_ms);
+	return true;
+}
+
+int64_t sources_report(struct sources *sources, int64_t now_ms,
+		       void (*tell)(void *context, const struct sources_report *report), void *context)
+{
+	int64_t next = -1;
+	for (struct source *source = sources->newest; source; source = source->older) {
+		if (!source->untold && !source->tell_ban)
+			continue;
+		int64_t due = source->told_ms + REPORT_MS - now_ms;
+		if (due > 0 && !source->tell_ban) {
+			next = next < 0 || due < next ? due : next;
+			continue;
+		}
+		struct sources_report report = {.failures = source->untold, .banned = source->tell_ban};
+		hs_copy(report.host, sizeof(report.host), source->host);
+		hs_copy(report.line, sizeof(report.line), source->line);
+		source->untold = 0;
+		source->tell_ban = false;
+		source->told_ms = now_ms;
+		tell(context, &report);
+	}
+	return next;
+}
+
+size_t sources_banned_ipv4(const struct sources *sources, int64_t now_ms, uint32_t *ret_addresses, size_t max)
+{
+	size_t count = 0;
+	for (const struct source *source = sources->newest; source && count < max; source = source->older) {
+		if (source->banned_until_ms <= now_ms || memcmp(source->key.bytes, mapped, sizeof(mapped)))
+			continue;
+		memcpy(&ret_addresses[count++], source->key.bytes + 12, 4);
+	}
+	return count;
+}
+
+void sources_destroy(struct sources *sources)
+{
+	if (!sources)
+		return;
+	while (sources->oldest)
+		forget(sources, sources->oldest);
+	free(sources->networks);
+	free(sources);
+}

@@ -1,0 +1,315 @@
+#include "wiretap.h"
+#include "clock.h"
+#include "filter.h"
+#include "log.h"
+#include "metrics.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sofia-sip/su.h>
+#include <sofia-sip/su_addrinfo.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define DATAGRAM_MAX 65536
+#define CONNECTIONS 4096       /* TCP descriptors that are followed; more are refused */
+#define CONNECTIONS_OF_ONE 200 /* of one address */
+#define LINES_MAX 512          /* of headers and bodies without a blank line between, in a stream */
+
+/* One TCP connection, by descriptor. */
+struct connection {
+	bool open;
+	struct source_key key;
+	struct sockaddr_storage peer;
+	unsigned lines; /* since the last blank line */
+	int newlines;   /* ends of line in a row, over chunks */
+};
+
+/* The library calls plain functions, so what they need cannot be handed to them: the one shared state of sipd. */
+static struct {
+	struct wiretap_setup setup;
+	bool active;
+	int epoll_fd, udp_fd;
+	struct connection connections[CONNECTIONS];
+	char linear[DATAGRAM_MAX];
+} tap = {.epoll_fd = -1, .udp_fd = -1};
+
+void wiretap_open(const struct wiretap_setup *setup)
+{
+	tap.setup = *setup;
+	tap.active = true;
+}
+
+int wiretap_epoll(void)
+{
+	return tap.epoll_fd;
+}
+
+void wiretap_refresh_bans(void)
+{
+	uint32_t banned[FILTER_BANNED];
+	size_t count = sources_banned_ipv4(tap.setup.sources, hs_clock_ms(), banned, FILTER_BANNED);
+	int result = tap.udp_fd >= 0 ? filter_attach(tap.udp_fd, banned, count) : 0;
+	if (result) /* the same packets are dropped after the read then */
+		hs_log(WARN, "sip.no_filter", LOG_WHY(strerror(-result)));
+}
+
+int wiretap_backlog_percent(void)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t length = sizeof(info);
+	if (tap.udp_fd < 0 || getsockopt(tap.udp_fd, SOL_SOCKET, SO_MEMINFO, info, &length) || !info[SK_MEMINFO_RCVBUF])
+		return 0;
+	return (int)(100ULL * info[SK_MEMINFO_RMEM_ALLOC] / info[SK_MEMINFO_RCVBUF]);
+}
+
+void wiretap_close(void)
+{
+	if (tap.setup.udp_fd >= 0)
+		close(tap.setup.udp_fd);
+	if (tap.setup.tcp_fd >= 0)
+		close(tap.setup.tcp_fd);
+	tap.setup.udp_fd = tap.setup.tcp_fd = tap.epoll_fd = tap.udp_fd = -1;
+	tap.active = false;
+}
+
+/* why is one of a few constant words. */
+static void count_drop(const char *why)
+{
+	char labels[48];
+	snprintf(labels, sizeof(labels), "reason=\"%s\"", why);
+	hs_metric_add(hs_metric_counter("hookswitch_sip_dropped_total", labels,
+					"packets and connections dropped before the parser"),
+		      1);
+}
+
+/* ---- what Sofia calls ---- */
+
+int epoll_create(int size)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+	if (tap.active && tap.epoll_fd < 0)
+		tap.epoll_fd = fd;
+	return fd;
+}
+
+static uint16_t port_of(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)address)->sin_port);
+	return address->sa_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)address)->sin6_port) : 0;
+}
+
+/* Our SIP sockets are bound already, by the keeper: they are put in the place of those that the library has just made.
+ * Packets that came while nobody was there wait in them. */
+int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
+{
+	const struct sockaddr *plain = address.__sockaddr__;
+	int type = 0;
+	socklen_t type_length = sizeof(type);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length);
+	bool ours = tap.active && port_of(plain) == tap.setup.port;
+	int *kept = type == SOCK_DGRAM ? &tap.setup.udp_fd : &tap.setup.tcp_fd;
+	if (ours && type == SOCK_DGRAM)
+		tap.udp_fd = fd;
+	if (!ours || *kept < 0)
+		return (int)syscall(SYS_bind, fd, plain, length);
+	if (dup3(*kept, fd, O_CLOEXEC) < 0)
+		return -1;
+	close(*kept);
+	*kept = -1;
+	return 0;
+}
+
+static bool may_connect(const struct source_key *key)
+{
+	size_t same = 0;
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		same += tap.connections[i].open && !memcmp(&tap.connections[i].key, key, sizeof(*key));
+	return same < CONNECTIONS_OF_ONE;
+}
+
+int accept(int listener, __SOCKADDR_ARG address, socklen_t *restrict length)
+{
+	struct sockaddr *peer = address.__sockaddr__;
+	struct source_key key;
+	int fd = accept4(listener, peer, length, SOCK_CLOEXEC);
+	if (fd < 0 || !tap.active || !peer || !sources_key(peer, &key))
+		return fd;
+	bool banned = sources_is_banned(tap.setup.sources, &key, hs_clock_ms());
+	if (fd >= CONNECTIONS || banned || !may_connect(&key)) {
+		count_drop(banned ? "banned" : "limited");
+		close(fd);
+		errno = EAGAIN;
+		return -1;
+	}
+	struct connection *connection = &tap.connections[fd];
+	*connection = (struct connection){.open = true, .key = key};
+	memcpy(&connection->peer, peer, *length < sizeof(connection->peer) ? *length : sizeof(connection->peer));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	return fd;
+}
+
+int su_close(su_socket_t fd)
+{
+	if (fd >= 0 && fd < CONNECTIONS)
+		tap.connections[fd].open = false;
+	return close(fd);
+}
+
+/* A name in a Via must never be looked up: the C library would block the loop for seconds. */
+int su_getaddrinfo(const char *node, const char *service, const su_addrinfo_t *hints, su_addrinfo_t **ret)
+{
+	struct addrinfo numeric = {0};
+	if (hints)
+		numeric = *(const struct addrinfo *)hints;
+	numeric.ai_flags &= AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST | AI_NUMERICSERV;
+	numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
+	return getaddrinfo(node, service, &numeric, (struct addrinfo **)ret);
+}
+
+/* The first bytes of a message in one piece. */
+static const char *in_one_piece(const su_iovec_t *iov, isize_t count, size_t bytes, size_t *ret_bytes)
+{
+	size_t used = 0;
+	if (bytes > sizeof(tap.linear))
+		bytes = sizeof(tap.linear);
+	*ret_bytes = bytes;
+	if (count == 1 || iov[0].siv_len >= bytes)
+		return iov[0].siv_base;
+	for (isize_t i = 0; i < count && used < bytes; i++) {
+		size_t part = iov[i].siv_len < bytes - used ? iov[i].siv_len : bytes - used;
+		memcpy(tap.linear + used, iov[i].siv_base, part);
+		used += part;
+	}
+	return tap.linear;
+}
+
+/* Why a datagram is dropped, or NULL. */
+static const char *judge(const struct peek *peek, const struct sockaddr *peer)
+{
+	struct source_key key;
+	const char *why = peek_refuse(peek);
+	if (why || !sources_key(peer, &key))
+		return why ? why : "garbage";
+	/* answers to what we asked are limited by our asking */
+	if (peek->kind == PEEK_RESPONSE)
+		return sources_is_banned(tap.setup.sources, &key, hs_clock_ms()) ? "banned" : NULL;
+	switch (sources_take(tap.setup.sources, &key, hs_clock_ms())) {
+	case SOURCES_PASS:
+		return NULL;
+	case SOURCES_LIMITED:
+		return "limited";
+	default:
+		return "banned";
+	}
+}
+
+static void show(const struct peek *peek, const struct sockaddr *peer, bool stream, bool sent)
+{
+	struct wiretap_message message = {peer, stream, sent, peek};
+	if (tap.setup.seen && (peek->kind == PEEK_REQUEST || peek->kind == PEEK_RESPONSE))
+		tap.setup.seen(tap.setup.context, &message);
+}
+
+static bool pass_datagram(const su_iovec_t *iov, isize_t count, size_t bytes, const struct sockaddr *peer)
+{
+	struct peek peek;
+	size_t length;
+	const char *data = in_one_piece(iov, count, bytes, &length);
+	peek_look(data, length, &peek);
+	const char *why = judge(&peek, peer);
+	if (why) {
+		count_drop(why);
+		return false;
+	}
+	show(&peek, peer, false, false);
+	return true;
+}
+
+/* The parser's time grows with the square of the header lines; a stream has no other bound than this. */
+static bool lines_are_sane(struct connection *connection, const char *data, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++) {
+		if (data[i] == '\n') {
+			connection->lines = ++connection->newlines > 1 ? 0 : connection->lines + 1;
+			if (connection->lines > LINES_MAX)
+				return false;
+		} else if (data[i] != '\r') {
+			connection->newlines = 0;
+		}
+	}
+	return true;
+}
+
+static bool pass_stream(int fd, const su_iovec_t *iov, isize_t count, size_t bytes)
+{
+	struct peek peek;
+	size_t length;
+	if (fd < 0 || fd >= CONNECTIONS || !tap.connections[fd].open)
+		return true;
+	struct connection *connection = &tap.connections[fd];
+	const char *data = in_one_piece(iov, count, bytes, &length);
+	peek_look(data, length, &peek);
+	const char *why = peek.kind == PEEK_REQUEST || peek.kind == PEEK_RESPONSE ? peek_refuse(&peek) : NULL;
+	if (!why && !lines_are_sane(connection, data, length))
+		why = "headers";
+	if (!why && peek.kind == PEEK_REQUEST)
+		why = judge(&peek, (const struct sockaddr *)&connection->peer);
+	if (why) {
+		count_drop(why);
+		return false;
+	}
+	show(&peek, (const struct sockaddr *)&connection->peer, true, false);
+	return true;
+}
+
+issize_t su_vrecv(su_socket_t fd, su_iovec_t iov[], isize_t count, int flags, su_sockaddr_t *peer, socklen_t *length)
+{
+	struct msghdr header = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count, .msg_name = peer};
+	if (peer && length)
+		header.msg_namelen = *length;
+	issize_t bytes = recvmsg(fd, &header, flags);
+	if (peer && length)
+		*length = header.msg_namelen;
+	if (bytes <= 0 || !tap.active) {
+		if (!peer && fd >= 0 && fd < CONNECTIONS)
+			tap.connections[fd].open = false;
+		return bytes;
+	}
+	if (peer ? pass_datagram(iov, count, (size_t)bytes, &peer->su_sa) : pass_stream(fd, iov, count, (size_t)bytes))
+		return bytes;
+	errno = peer ? EAGAIN : ECONNRESET;
+	if (!peer)
+		shutdown(fd, SHUT_RDWR);
+	return -1;
+}
+
+issize_t su_vsend(su_socket_t fd, const su_iovec_t iov[], isize_t count, int flags, const su_sockaddr_t *peer,
+		  socklen_t length)
+{
+	struct msghdr header = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count, .msg_name = (void *)peer};
+	if (peer)
+		header.msg_namelen = length;
+	issize_t bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);
+	if (bytes <= 0 || !tap.active)
+		return bytes;
+	struct sockaddr_storage connected;
+	socklen_t connected_length = sizeof(connected);
+	const struct sockaddr *to = peer ? &peer->su_sa : (struct sockaddr *)&connected;
+	if (!peer && getpeername(fd, (struct sockaddr *)&connected, &connected_length))
+		return bytes;
+	struct peek peek;
+	size_t piece;
+	const char *data = in_one_piece(iov, count, (size_t)bytes, &piece);
+	peek_look(data, piece, &peek);
+	show(&peek, to, !peer, true);
+	return bytes;
+}

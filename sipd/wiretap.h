@@ -1,0 +1,45 @@
+/* Wiretap: what stands between Sofia and the kernel. Sofia's calls land here because the executable defines them.
+ * Called by libsofia-sip-ua (bind, accept, epoll_create, su_vrecv, su_vsend, su_getaddrinfo) and set up by agent.
+ * Owns the kept descriptors and the kernel filter. It keeps SIP sockets alive over a restart, drops what must not reach
+ * the parser, counts and shows every message, and never lets the library ask a name server.
+ */
+#ifndef WIRETAP_H
+#define WIRETAP_H
+
+#include "peek.h"
+#include "sources.h"
+#include <sys/socket.h>
+
+struct wiretap_message {
+	const struct sockaddr *peer;
+	bool stream; /* TCP; then only messages that begin a chunk are seen */
+	bool sent;
+	const struct peek *peek;
+};
+
+struct wiretap_setup {
+	struct sources *sources;
+	int udp_fd, tcp_fd; /* bound already; ours from now on. -1: none */
+	uint16_t port;      /* SIP port: tells our sockets from others */
+
+	/* Sees each message that passes, either way. */
+	void (*seen)(void *context, const struct wiretap_message *message);
+	void *context;
+};
+
+/* Before anything of Sofia's is made. */
+void wiretap_open(const struct wiretap_setup *setup);
+
+/* Descriptor of su_root's epoll, to sleep on; -1: Sofia did not make one. */
+int wiretap_epoll(void);
+
+/* The kernel's filter learns who is banned now. */
+void wiretap_refresh_bans(void);
+
+/* Share of the UDP socket's receive buffer that waits, 0-100. */
+int wiretap_backlog_percent(void);
+
+/* Closes what Sofia did not take. */
+void wiretap_close(void);
+
+#endif
