@@ -197,8 +197,8 @@ static void records_have_an_end(void **state)
 	assert_true(count > 1900 && count < 2048); /* of 64 MiB */
 	hs_journal_drop(journal, "key/7");
 	assert_int_equal(hs_journal_put(journal, "another", large, sizeof(large)), 0);
-	assert_int_equal(hs_journal_put(journal, "another", large, 1),
-			 -ENOSPC); /* a new version needs room beside it */
+	assert_int_equal(hs_journal_put(journal, "another", large, sizeof(large)),
+			 -ENOSPC); /* no room beside the old */
 	assert_int_equal(look(journal, "", NULL).count, count);
 	hs_journal_close(journal);
 }
