@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CHUNK 2048
+#define FIRST_CHUNK 880 /* with the arena itself under 1 KiB, which malloc keeps at hand */
+#define NEXT_CHUNK 4096
 
 struct chunk {
 	struct chunk *older;
@@ -23,22 +24,25 @@ struct held_json {
 struct hs_arena {
 	struct chunk *newest;
 	struct held_json *held;
+	struct chunk first; /* last: its bytes follow */
 };
 
-static void add_chunk(struct hs_arena *arena, size_t size)
+static void add_chunk(struct hs_arena *arena, size_t need)
 {
-	struct chunk *chunk = hs_zalloc(sizeof(*chunk) + size);
+	size_t size = arena->newest == &arena->first ? NEXT_CHUNK : arena->newest->size * 2;
+	struct chunk *chunk;
 
-	chunk->size = size;
-	chunk->older = arena->newest;
+	size = size > need ? size : need;
+	chunk = hs_resize(NULL, 1, sizeof(*chunk) + size);
+	*chunk = (struct chunk){.older = arena->newest, .size = size};
 	arena->newest = chunk;
 }
 
 struct hs_arena *hs_arena_create(void)
 {
-	struct hs_arena *arena = hs_zalloc(sizeof(*arena));
+	struct hs_arena *arena = hs_resize(NULL, 1, sizeof(*arena) + FIRST_CHUNK);
 
-	add_chunk(arena, FIRST_CHUNK);
+	*arena = (struct hs_arena){.newest = &arena->first, .first = {.size = FIRST_CHUNK}};
 	return arena;
 }
 
@@ -49,12 +53,12 @@ void *hs_arena_alloc(struct hs_arena *arena, size_t bytes)
 	void *memory;
 
 	if (chunk->size - chunk->used < need) {
-		add_chunk(arena, chunk->size * 2 > need ? chunk->size * 2 : need);
+		add_chunk(arena, need);
 		chunk = arena->newest;
 	}
 	memory = chunk->bytes + chunk->used;
 	chunk->used += need;
-	return memory;
+	return memset(memory, 0, need);
 }
 
 char *hs_arena_copy(struct hs_arena *arena, const char *text, size_t length)
@@ -80,7 +84,7 @@ void hs_arena_destroy(struct hs_arena *arena)
 		return;
 	for (struct held_json *held = arena->held; held; held = held->next)
 		json_object_put(held->json);
-	while (arena->newest) {
+	while (arena->newest != &arena->first) {
 		struct chunk *older = arena->newest->older;
 
 		free(arena->newest);

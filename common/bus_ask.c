@@ -241,12 +241,10 @@ static void set_due(struct hs_bus *bus, struct ticket *ticket, int64_t due_at)
 
 static void send_text(struct hs_bus *bus, struct ticket *ticket, int64_t now)
 {
-	struct bus_part part = {ticket->text, ticket->bytes};
-
 	if (ticket->was_sent)
 		hs_metric_add(bus->ask->resent, 1);
-	if (bus_link_send(bus->links[ticket->to], &part, 1) == 0)
-		ticket->was_sent = true;
+	bus_link_post(bus->links[ticket->to], ticket->text, ticket->bytes);
+	ticket->was_sent = true;
 	set_due(bus, ticket, now + BUS_RESEND_MS);
 }
 

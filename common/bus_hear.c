@@ -58,7 +58,7 @@ static void acknowledge(struct hs_bus *bus, struct cursor *cursor)
 	if (!cursor->has_route)
 		return;
 	text = bus_envelope_text(&hs_shape_envelope_ack, &ack, NULL, &bytes);
-	bus_serve_send(bus, &cursor->route, text, bytes);
+	bus_serve_post(bus, &cursor->route, text, bytes);
 }
 
 /* false: the rest of the batch cannot be taken. */

@@ -19,17 +19,27 @@
 
 /* ---- A socket on the loop ---- */
 
+struct bus_route {
+	uint8_t bytes[BUS_ROUTE_BYTES];
+};
+
+/* A message on its way out: posted in a turn, sent at its end. */
+struct bus_posted {
+	bool is_routed;
+	struct bus_route route;
+	void *data;
+	size_t bytes;
+};
+
 struct bus_socket {
 	struct hs_bus *bus;
 	void *zmq;
 	uv_poll_t poll;
 	bool touched;                            /* it was sent or read since it was last seen empty */
 	bool (*take)(struct bus_socket *socket); /* takes and handles one message; false: there is none */
+	struct bus_posted *posted;
+	size_t posted_count, posted_size;
 	struct bus_socket *next;
-};
-
-struct bus_route {
-	uint8_t bytes[BUS_ROUTE_BYTES];
 };
 
 struct bus_message {
@@ -154,6 +164,10 @@ void bus_message_close(struct bus_message *message);
 int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count);
 int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes);
 
+/* The same at the end of the turn, so that all messages of a turn wake the I/O thread once. What cannot go out then is
+ * counted and lost: the asker asks again. route NULL: none. */
+void bus_post(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes);
+
 /* ---- bus_zap.c ---- */
 
 int bus_zap_open(struct hs_bus *bus);
@@ -182,6 +196,7 @@ bool bus_link_is_up(const struct bus_link *link);
 bool bus_link_is_new(const struct bus_link *link);
 int64_t bus_link_new_until(const struct bus_link *link);
 int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count);
+void bus_link_post(struct bus_link *link, const void *data, size_t bytes);
 void bus_link_close(struct bus_link *link);
 
 /* ---- bus_envelope.c: pure ---- */
@@ -256,8 +271,8 @@ void bus_hear_create(struct hs_bus *bus);
 void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, struct json_object *head,
 		    struct hs_arena *arena);
 
-/* Sends to a connection of our request edge. */
-int bus_serve_send(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes);
+/* Posts to a connection of our request edge. */
+void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes);
 
 int bus_pub_create(struct hs_bus *bus);
 void bus_pub_destroy(struct hs_bus *bus);

@@ -110,6 +110,11 @@ int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count
 	return bus_send(&link->peer.socket, parts, count);
 }
 
+void bus_link_post(struct bus_link *link, const void *data, size_t bytes)
+{
+	bus_post(&link->peer.socket, NULL, data, bytes);
+}
+
 void bus_link_close(struct bus_link *link)
 {
 	if (!link)

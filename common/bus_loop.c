@@ -17,42 +17,6 @@
 #define BUDGET 64
 #define DRAIN_MS 1000
 
-static void settle(struct hs_bus *bus)
-{
-	bool is_pending = false;
-
-	bus->is_settling = true;
-	bus->is_awake = false;
-	bus_ask_flush(bus);
-	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next) {
-		int left = BUDGET;
-
-		if (!socket->touched)
-			continue;
-		while (left > 0 && socket->take(socket))
-			left--;
-		socket->touched = left == 0;
-	}
-	bus_tell_flush(bus);
-	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next)
-		is_pending |= socket->touched;
-	bus->is_settling = false;
-	if (is_pending || bus->is_awake)
-		bus_wake(bus);
-	else
-		uv_idle_stop(&bus->idle);
-}
-
-static void on_prepare(uv_prepare_t *prepare)
-{
-	settle(prepare->data);
-}
-
-static void on_check(uv_check_t *check)
-{
-	settle(check->data);
-}
-
 /* Its being active is all: the loop does not sleep. */
 static void on_idle(uv_idle_t *idle)
 {
@@ -71,6 +35,124 @@ static void touch(struct bus_socket *socket)
 	socket->touched = true;
 	if (!socket->bus->is_settling)
 		bus_wake(socket->bus);
+}
+
+static int send_part(struct bus_socket *socket, const struct bus_part *part, bool more)
+{
+	int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+
+	while (zmq_send(socket->zmq, part->data, part->bytes, flags) < 0)
+		if (zmq_errno() != EINTR)
+			return -zmq_errno();
+	return 0;
+}
+
+int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count)
+{
+	int result = send_part(socket, &parts[0], count > 1);
+
+	touch(socket);
+	if (result == -EAGAIN) {
+		int events;
+		size_t size = sizeof(events);
+
+		/* A connection that has just come may not be known to the socket yet: asking for its events tells it.
+		 */
+		zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size);
+		result = send_part(socket, &parts[0], count > 1);
+	}
+	for (int i = 1; result == 0 && i < count; i++)
+		result = send_part(socket, &parts[i], i + 1 < count);
+	return result;
+}
+
+int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes)
+{
+	const struct bus_part parts[] = {{route->bytes, BUS_ROUTE_BYTES}, {data, bytes}};
+
+	return bus_send(socket, parts, 2);
+}
+
+void bus_post(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes)
+{
+	struct bus_posted *posted;
+
+	if (socket->posted_count == socket->posted_size) {
+		socket->posted_size = socket->posted_size ? socket->posted_size * 2 : 16;
+		socket->posted = hs_resize(socket->posted, socket->posted_size, sizeof(*posted));
+	}
+	posted = &socket->posted[socket->posted_count++];
+	*posted = (struct bus_posted){.is_routed = route != NULL, .data = hs_resize(NULL, 1, bytes), .bytes = bytes};
+	if (route)
+		posted->route = *route;
+	memcpy(posted->data, data, bytes);
+	if (!socket->bus->is_settling)
+		bus_wake(socket->bus);
+}
+
+static void send_posted(struct bus_socket *socket)
+{
+	for (size_t i = 0; i < socket->posted_count; i++) {
+		struct bus_posted *posted = &socket->posted[i];
+		struct bus_part part = {posted->data, posted->bytes};
+		int result;
+
+		if (posted->is_routed)
+			result = bus_send_routed(socket, &posted->route, posted->data, posted->bytes);
+		else
+			result = bus_send(socket, &part, 1);
+		if (result < 0)
+			bus_refused(socket->bus, BUS_WHY_UNREACHED, NULL, strerror(-result));
+		free(posted->data);
+	}
+	socket->posted_count = 0;
+}
+
+/* Reads every touched socket, then sends what that led to; true: there is more to read. */
+static bool settle_once(struct hs_bus *bus)
+{
+	bool is_touched = false;
+
+	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next) {
+		int left = BUDGET;
+
+		if (!socket->touched)
+			continue;
+		while (left > 0 && socket->take(socket))
+			left--;
+		socket->touched = left == 0;
+	}
+	bus_tell_flush(bus);
+	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next) {
+		send_posted(socket);
+		is_touched |= socket->touched;
+	}
+	return is_touched;
+}
+
+/* Sending touches: a second look spares the loop a turn in most cases. */
+static void settle(struct hs_bus *bus)
+{
+	bus->is_settling = true;
+	bus->is_awake = false;
+	bus_ask_flush(bus);
+	if (settle_once(bus) && settle_once(bus))
+		bus->is_awake = true;
+	bus->is_settling = false;
+	if (bus->is_awake)
+		bus_wake(bus);
+	else
+		uv_idle_stop(&bus->idle);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	settle(prepare->data);
+}
+
+static void on_check(uv_check_t *check)
+{
+	settle(check->data);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -189,6 +271,8 @@ void bus_socket_close(struct bus_socket *socket)
 			*at = socket->next;
 			break;
 		}
+	send_posted(socket);
+	free(socket->posted);
 	uv_poll_stop(&socket->poll);
 	bus_handle_close(socket->bus, (uv_handle_t *)&socket->poll);
 	zmq_close(socket->zmq);
@@ -297,40 +381,4 @@ void bus_message_close(struct bus_message *message)
 {
 	for (int i = 0; i < message->count; i++)
 		zmq_msg_close(&message->frames[i]);
-}
-
-static int send_part(struct bus_socket *socket, const struct bus_part *part, bool more)
-{
-	int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
-
-	while (zmq_send(socket->zmq, part->data, part->bytes, flags) < 0)
-		if (zmq_errno() != EINTR)
-			return -zmq_errno();
-	return 0;
-}
-
-int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count)
-{
-	int result = send_part(socket, &parts[0], count > 1);
-
-	touch(socket);
-	if (result == -EAGAIN) {
-		int events;
-		size_t size = sizeof(events);
-
-		/* A connection that has just come may not be known to the socket yet: asking for its events tells it.
-		 */
-		zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size);
-		result = send_part(socket, &parts[0], count > 1);
-	}
-	for (int i = 1; result == 0 && i < count; i++)
-		result = send_part(socket, &parts[i], i + 1 < count);
-	return result;
-}
-
-int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes)
-{
-	const struct bus_part parts[] = {{route->bytes, BUS_ROUTE_BYTES}, {data, bytes}};
-
-	return bus_send(socket, parts, 2);
 }

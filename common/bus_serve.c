@@ -54,13 +54,9 @@ static void served_destroy(struct served *served)
 	free(served);
 }
 
-int bus_serve_send(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes)
+void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes)
 {
-	int result = bus_send_routed(&bus->serve->socket, route, data, bytes);
-
-	if (result < 0)
-		bus_refused(bus, BUS_WHY_UNREACHED, NULL, strerror(-result));
-	return result;
+	bus_post(&bus->serve->socket, route, data, bytes);
 }
 
 static void forget_oldest(struct bus_serve_room *room)
@@ -96,7 +92,7 @@ static void finish(struct served *served, char *text, size_t bytes)
 {
 	struct bus_serve_room *room = served->bus->serve;
 
-	bus_serve_send(served->bus, &served->route, text, bytes);
+	bus_serve_post(served->bus, &served->route, text, bytes);
 	hs_metric_observe_us(room->took, hs_clock_us() - served->arrived_us);
 	room->in_progress--;
 	served->answer = text;
@@ -176,7 +172,7 @@ static void refuse_at_once(struct hs_bus *bus, const struct bus_route *route, co
 	hs_metric_add(bus->serve->failed, 1);
 	bus_refused(bus, incoming->why, hs_role_names[incoming->from], incoming->head.type);
 	text = refusal(incoming->head.id, incoming->error, incoming->fault.field, NULL, incoming->fault.why, &bytes);
-	bus_serve_send(bus, route, text, bytes);
+	bus_serve_post(bus, route, text, bytes);
 }
 
 static void repeat(struct bus_serve_room *room, struct served *served, const struct bus_route *route)
@@ -184,7 +180,7 @@ static void repeat(struct bus_serve_room *room, struct served *served, const str
 	hs_metric_add(room->repeated, 1);
 	served->route = *route;
 	if (served->answer)
-		bus_serve_send(served->bus, route, served->answer, served->answer_bytes);
+		bus_serve_post(served->bus, route, served->answer, served->answer_bytes);
 }
 
 static bool is_expired(const struct hs_envelope_request *head)
