@@ -335,20 +335,26 @@ static char *read_file(struct config_source *source, size_t *ret_bytes)
 {
 	AUTO(close) int fd = open(source->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	AUTO(free) char *text = NULL;
-	size_t used = 0;
+	struct stat status;
+	size_t used = 0, size = FILE_BYTES;
 	ssize_t got = 1;
 
-	if (fd < 0) {
+	if (fd < 0 || fstat(fd, &status) < 0) {
 		config_fault(source, "", "cannot be opened: %s", strerror(errno));
 		return NULL;
 	}
-	text = hs_zalloc(FILE_BYTES + 1);
-	while (got > 0 && used <= FILE_BYTES) {
-		got = read(fd, text + used, FILE_BYTES + 1 - used);
+	if (S_ISREG(status.st_mode) && status.st_size < FILE_BYTES)
+		size = (size_t)status.st_size;
+	text = hs_zalloc(size + 1);
+	while (got > 0 && used <= size) {
+		got = read(fd, text + used, size + 1 - used);
 		used += got > 0 ? (size_t)got : 0;
 	}
-	if (got < 0 || used > FILE_BYTES) {
-		config_fault(source, "", got < 0 ? "cannot be read" : "is larger than 4 MiB");
+	if (got < 0 || used > size) {
+		config_fault(source, "",
+			     got < 0              ? "cannot be read"
+			     : size == FILE_BYTES ? "is larger than 4 MiB"
+						  : "grows while it is read; try again");
 		return NULL;
 	}
 	*ret_bytes = used;
