@@ -154,6 +154,19 @@ static int refuse_message(struct hs_ws *ws, int code, const char *why)
 	return -1;
 }
 
+/* libwebsockets checks frame by frame, and misses a character that the last, empty fragment leaves unfinished. */
+static bool is_cut_utf8(const uint8_t *data, size_t bytes)
+{
+	size_t back = 0;
+	while (back < bytes && back < 3 && (data[bytes - 1 - back] & 0xc0) == 0x80)
+		back++;
+	if (back == bytes)
+		return back > 0;
+	uint8_t lead = data[bytes - 1 - back];
+	size_t follow = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+	return follow != back;
+}
+
 static void deliver(struct hs_ws *ws, const uint8_t *data, size_t bytes)
 {
 	bool text = !lws_frame_is_binary(ws->wsi);
@@ -180,6 +193,8 @@ static int on_receive(struct hs_ws *ws, const uint8_t *data, size_t bytes)
 		AUTO(free) uint8_t *whole = TAKE(ws->partial);
 		bytes = ws->partial_bytes;
 		ws->partial_bytes = 0;
+		if (!lws_frame_is_binary(ws->wsi) && is_cut_utf8(whole, bytes))
+			return refuse_message(ws, HS_WS_BAD_TEXT, "partial utf8");
 		deliver(ws, whole, bytes);
 	}
 	return 0;
@@ -586,6 +601,12 @@ void *hs_ws_owner(const struct hs_ws *ws)
 const char *hs_ws_peer(const struct hs_ws *ws)
 {
 	return ws->peer;
+}
+
+void hs_ws_set_sndbuf(struct hs_ws *ws, int bytes)
+{
+	if (ws->wsi)
+		setsockopt(lws_get_socket_fd(ws->wsi), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 /* ---- The engine ---- */

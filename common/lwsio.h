@@ -25,6 +25,7 @@ enum hs_ws_code {
 	HS_WS_GOING_AWAY = 1001,
 	HS_WS_PROTOCOL = 1002,
 	HS_WS_UNSUPPORTED = 1003,
+	HS_WS_BAD_TEXT = 1007,
 	HS_WS_POLICY = 1008,
 	HS_WS_TOO_LARGE = 1009,
 	HS_WS_INTERNAL = 1011,
@@ -117,6 +118,9 @@ void *hs_ws_owner(const struct hs_ws *ws);
 
 /* Numeric address of the peer. Lives as long as ws. */
 const char *hs_ws_peer(const struct hs_ws *ws);
+
+/* Bounds what the kernel keeps of unsent bytes (SO_SNDBUF); the less, the sooner a slow peer is felt. */
+void hs_ws_set_sndbuf(struct hs_ws *ws, int bytes);
 
 /* Asks for one call of writable, later, when there is room. */
 void hs_ws_want_write(struct hs_ws *ws);
