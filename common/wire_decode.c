@@ -94,7 +94,7 @@ static int read_int(const struct decode *decode, const struct hs_field *field, s
 	value = json_object_get_int64(json);
 	if (value < field->min || value > field->max)
 		return hs_wire_refuse(decode->fault, NULL, "must be from %" PRId64 " to %" PRId64 "%s%s", field->min,
-				  field->max, field->unit ? " " : "", field->unit ? field->unit : "");
+				      field->max, field->unit ? " " : "", field->unit ? field->unit : "");
 	*(int64_t *)slot = value;
 	return 0;
 }
@@ -107,11 +107,15 @@ static int read_bool(const struct decode *decode, const struct hs_field *field, 
 	return 0;
 }
 
+/* 0 means "absent" in the struct, so a time begins after 1970. */
 static int read_time(const struct decode *decode, const struct hs_field *field, struct json_object *json, void *slot)
 {
+	int64_t value = 0;
+
 	if (!json_object_is_type(json, json_type_string) || json_object_get_string_len(json) > 64 ||
-	    hs_clock_parse(json_object_get_string(json), slot) < 0)
+	    hs_clock_parse(json_object_get_string(json), &value) < 0 || value <= 0)
 		return wrong(decode, "a time such as 2025-02-08T14:30:00.000Z");
+	*(int64_t *)slot = value;
 	return 0;
 }
 
