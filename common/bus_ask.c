@@ -283,16 +283,29 @@ void bus_ask_flush(struct hs_bus *bus)
 	arm(bus);
 }
 
+static int by_serial(const void *a, const void *b)
+{
+	uint64_t first = (*(struct ticket *const *)a)->serial, second = (*(struct ticket *const *)b)->serial;
+
+	return first < second ? -1 : first > second;
+}
+
+/* In the order in which they were asked: what undoes must not overtake what does. */
 void bus_ask_link_up(struct hs_bus *bus, enum hs_role role)
 {
 	struct bus_ask_room *room = bus->ask;
+	AUTO(free) struct ticket **waiting = hs_zalloc((room->slots_count + 1) * sizeof(struct ticket *));
+	size_t count = 0;
 
 	for (size_t i = 0; i < room->slots_count; i++) {
 		struct ticket *ticket = room->slots[i].ticket;
 
 		if (ticket && ticket->to == role && !ticket->failed)
-			send_text(bus, ticket, hs_clock_ms());
+			waiting[count++] = ticket;
 	}
+	qsort(waiting, count, sizeof(*waiting), by_serial);
+	for (size_t i = 0; i < count; i++)
+		send_text(bus, waiting[i], hs_clock_ms());
 	arm(bus);
 }
 

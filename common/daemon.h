@@ -55,4 +55,10 @@ void hs_daemon_stopped(struct hs_house *house);
 /* Something is less than meant: shown in /health and metrics until cleared with NULL. name tells reasons apart. */
 void hs_daemon_degraded(struct hs_house *house, const char *name, const char *why);
 
+#define HS_DAEMON_WHY 200
+
+/* How this daemon is, as daemon.status answers. Texts are borrowed from the house and from why, which is filled when it
+ * is degraded. */
+void hs_daemon_part(struct hs_house *house, char why[HS_DAEMON_WHY], struct hs_part *ret_part);
+
 #endif

@@ -18,7 +18,6 @@
 
 #define DRAIN_MS 3000 /* for the daemon's stop */
 #define CLOSE_MS 500  /* for handles that are being closed */
-#define WHY_BYTES 200 /* of struct part */
 #define TEXT_BYTES 60000
 #define TRACES 1000
 
@@ -42,15 +41,16 @@ static _Bool join_why(void *context, const char *key, void *object)
 	char *why = context;
 	size_t used = strlen(why);
 
-	snprintf(why + used, WHY_BYTES - used, "%s%s", used ? "; " : "", (const char *)object);
-	return used + 1 < WHY_BYTES;
+	snprintf(why + used, HS_DAEMON_WHY - used, "%s%s", used ? "; " : "", (const char *)object);
+	return used + 1 < HS_DAEMON_WHY;
 }
 
-static void serve_status(void *context, struct hs_request *request)
+void hs_daemon_part(struct hs_house *house, char why[HS_DAEMON_WHY], struct hs_part *ret_part)
 {
-	struct life *life = context;
-	char why[WHY_BYTES] = "";
-	struct hs_part part = {
+	struct life *life = (struct life *)(void *)house;
+
+	why[0] = 0;
+	*ret_part = (struct hs_part){
 		.daemon = life->daemon->name,
 		.state = life->stopping ? HS_HEALTH_STATE_AWAY : HS_HEALTH_STATE_OK,
 		.incarnation = life->incarnation,
@@ -61,12 +61,19 @@ static void serve_status(void *context, struct hs_request *request)
 		.has_uptime_ms = true,
 		.uptime_ms = hs_clock_ms() - life->started_at_ms,
 	};
-
 	if (hs_table_count(life->degraded) && !life->stopping) {
 		hs_table_each(life->degraded, join_why, why);
-		part.state = HS_HEALTH_STATE_DEGRADED;
-		part.why = why;
+		ret_part->state = HS_HEALTH_STATE_DEGRADED;
+		ret_part->why = why;
 	}
+}
+
+static void serve_status(void *context, struct hs_request *request)
+{
+	char why[HS_DAEMON_WHY];
+	struct hs_part part;
+
+	hs_daemon_part(context, why, &part);
 	hs_bus_answer(request, &(struct hs_daemon_status_answer){.part = &part});
 }
 

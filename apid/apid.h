@@ -1,0 +1,42 @@
+/* apid: call control, event log, permissions, store. What its rooms and doors share.
+ * Included by the doors (main, serve*, ask, hear, feed) only; rooms know each other by their own headers.
+ * Owns everything in it, from start to finish.
+ */
+#ifndef APID_H
+#define APID_H
+
+#include "auth.h"
+#include "calls.h"
+#include "daemon.h"
+#include "idempotency.h"
+#include "streams.h"
+
+struct asks;
+struct watch;
+
+struct apid {
+	struct hs_house *house;
+	struct store *store;
+	struct eventlog *log;
+	struct lines *lines;
+	struct routes *routes;
+	struct calls *calls;
+	struct streams *streams;
+	struct auth *auth;
+	struct idempotency *idempotency;
+	struct asks *asks;
+	struct watch *watch;
+	bool stopping; /* nothing more is begun */
+};
+
+/* serve.c: the doors, for main's table. */
+#define APID_DOORS 25
+extern const struct hs_door apid_doors[APID_DOORS];
+
+/* hear.c: goes on after the facts our predecessor committed. */
+void hear_start(struct apid *apid);
+
+/* feed.c: publishes a committed event on the edge of its audience. */
+void feed_event(void *context, const struct eventlog_entry *entry);
+
+#endif

@@ -1,0 +1,555 @@
+#include "call.h"
+#include "calls.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "fsm.h"
+#include "metrics.h"
+#include "trace.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RING_GRACE_MS 5000 /* the driver's own ring timer comes first */
+#define ANSWER_MS 32000    /* RFC 3261 timer H: an answer that nobody confirms */
+#define END_MS 40000       /* a BYE's time-out (32 s) and some more; then the leg counts as ended */
+#define FIGURES_MS 300     /* the record waits that long for mediad */
+#define END_WHY "the driver did not say that the leg ended"
+
+const char *const call_state_names[CALL_STATES] = {"new", "placing", "ringing", "answering", "dialling", "connecting",
+						   "up",  "tone",    "ending",  "closing",   "ended"};
+static const char *const event_names[CALL_EVENTS] = {"place",  "lift",     "operator", "line", "refuse",
+						     "rings",  "answered", "failed",   "left", "empty",
+						     "hangup", "timer",    "closed"};
+
+/* What the public sees; 0: as before. */
+static const enum hs_call_state shown_states[CALL_STATES] = {
+	[CALL_NEW] = HS_CALL_STATE_ROUTING,
+	[CALL_PLACING] = HS_CALL_STATE_ROUTING,
+	[CALL_RINGING] = HS_CALL_STATE_RINGING,
+	[CALL_ANSWERING] = HS_CALL_STATE_ROUTING,
+	[CALL_DIALLING] = HS_CALL_STATE_DIALLING,
+	[CALL_CONNECTING] = HS_CALL_STATE_RINGING,
+	[CALL_UP] = HS_CALL_STATE_UP,
+	[CALL_CLOSING] = HS_CALL_STATE_ENDED,
+	[CALL_ENDED] = HS_CALL_STATE_ENDED,
+};
+
+/* ---- helpers ---- */
+
+static struct leg *first_leg(struct call *call)
+{
+	return &call->legs[0];
+}
+
+static struct leg *second_leg(struct call *call)
+{
+	return call->legs_count > 1 ? &call->legs[1] : NULL;
+}
+
+struct leg *call_callee(struct call *call)
+{
+	struct leg *leg = call->legs_count > 0 ? &call->legs[call->legs_count - 1] : NULL;
+
+	return leg && !leg->incoming ? leg : NULL;
+}
+
+bool call_is_active(const struct call *call)
+{
+	return call->state < CALL_ENDING;
+}
+
+/* The first cause is the cause. */
+static void blame(struct call *call, const struct call_step *step)
+{
+	if (!step || !step->cause || call->cause)
+		return;
+	call->cause = step->cause;
+	call->ended_by = step->by;
+	call->why = hs_strdup(step->why);
+}
+
+static void timer_due(uv_timer_t *timer)
+{
+	struct call *call = timer->data;
+
+	call->deadline_at = 0;
+	call->calls->at = hs_clock_wall_ms();
+	call_step(call, CALL_TIMER, NULL);
+}
+
+/* Sets the deadline of the present state; it is stored, for our successor. 0: at once. */
+static void arm(struct call *call, int64_t ms)
+{
+	call->deadline_at = hs_clock_wall_ms() + ms;
+	uv_timer_start(&call->timer, timer_due, (uint64_t)ms, 0);
+	calls_changed(call);
+}
+
+void call_resume(struct call *call)
+{
+	int64_t left = call->deadline_at - hs_clock_wall_ms();
+
+	if (call->deadline_at > 0)
+		uv_timer_start(&call->timer, timer_due, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+static int64_t max_duration_ms(const struct call *call)
+{
+	return call->calls->setup.config->calls->max_duration_s * 1000;
+}
+
+static void play_tone(struct call *call, enum hs_tone tone)
+{
+	struct leg *leg = first_leg(call);
+	struct hs_media_tone body = {leg->id, tone};
+
+	if (call->tone == tone || (call->tone == 0 && tone == HS_TONE_NONE))
+		return;
+	call->tone = tone;
+	calls_ask_media(leg, HS_MEDIA_TONE, &body);
+}
+
+static void join(struct leg *leg, const char *with)
+{
+	struct hs_media_join body = {leg->id, with};
+
+	calls_ask_media(leg, HS_MEDIA_JOIN, &body);
+}
+
+static void join_streams(struct leg *leg)
+{
+	if (!leg->line || !leg_lives(leg))
+		return;
+	for (const struct grant *grant = leg->line->grants; grant; grant = grant->next)
+		join(leg, grant->id);
+}
+
+/* ---- guards ---- */
+
+static bool first_is_up(const void *object, const void *argument)
+{
+	return ((const struct call *)object)->legs[0].state == LEG_UP;
+}
+
+static bool first_wants_line(const void *object, const void *argument)
+{
+	const struct call *call = object;
+
+	return call->legs_count == 1 && call->target;
+}
+
+static bool is_alone(const void *object, const void *argument)
+{
+	return ((const struct call *)object)->legs_count == 1;
+}
+
+static bool wants_operator(const void *object, const void *argument)
+{
+	return ((const struct call *)object)->to_operator;
+}
+
+/* ---- actions ---- */
+
+/* Ports are taken first; calls_media_opened goes on with the driver. */
+static void open_media(struct leg *leg)
+{
+	const struct call *call = leg->call;
+	const struct leg *other = leg == &call->legs[0] ? NULL : &call->legs[0];
+	struct hs_media_open body = {.leg = leg->id,
+				     .call = call->id,
+				     .kind = HS_MEDIA_KIND_RTP,
+				     .prefer = other ? other->codec : 0,
+				     .peer = leg->line ? leg->line->address : NULL};
+
+	leg->media = LEG_MEDIA_OPENING;
+	leg->media_at = hs_clock_wall_ms();
+	calls_ask_media(leg, HS_MEDIA_OPEN, &body);
+}
+
+static void place_first(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	open_media(first_leg(call));
+	arm(call, call->ring_ms + RING_GRACE_MS);
+}
+
+static void place_second(void *object, const void *argument)
+{
+	struct call *call = object;
+	struct line *line = call->target;
+	struct call_step busy = {NULL, HS_CAUSE_BUSY, "line", "the called line is in a call"};
+	struct call_step away = {NULL, HS_CAUSE_UNREACHABLE, "system", "the called line cannot be reached"};
+	bool driver_up = call->calls->setup.is_up(call->calls->setup.context, line_driver(line));
+
+	play_tone(call, HS_TONE_NONE);
+	if (line->state == HS_LINE_STATE_OFFLINE || !driver_up) {
+		call_step(call, CALL_REFUSE, &away);
+		return;
+	}
+	if (!line_is_free(line)) {
+		call_step(call, CALL_REFUSE, &busy);
+		return;
+	}
+	open_media(calls_add_leg(call, line, NULL, false));
+	arm(call, call->ring_ms + RING_GRACE_MS);
+}
+
+static void answer_first(void *object, const void *argument)
+{
+	struct call *call = object;
+	struct hs_leg_answer body = {first_leg(call)->id};
+
+	calls_ask_leg(first_leg(call), HS_LEG_ANSWER, &body);
+	arm(call, ANSWER_MS);
+}
+
+static void tell_ringing(void *object, const void *argument)
+{
+	struct call *call = object;
+	struct leg *callee = call_callee(call);
+	struct leg *first = first_leg(call);
+	struct hs_call_ringing event = {callee->id};
+	struct hs_leg_progress progress = {first->id, false};
+
+	calls_tell(call, HS_CALL_RINGING, callee->line_id, &event);
+	if (callee == first)
+		return;
+	if (first->state == LEG_UP)
+		play_tone(call, HS_TONE_RINGBACK);
+	else
+		calls_ask_leg(first, HS_LEG_PROGRESS, &progress);
+}
+
+static void come_up(struct call *call, struct leg *answered)
+{
+	struct hs_call_answered event = {answered->id};
+
+	call->answered_at = call->calls->at;
+	hs_metric_observe_us(call->calls->setup_seconds, (call->answered_at - call->created_at) * 1000);
+	calls_tell(call, HS_CALL_ANSWERED, answered->line_id, &event);
+	for (size_t i = 0; i < call->legs_count; i++)
+		join_streams(&call->legs[i]);
+	arm(call, max_duration_ms(call));
+}
+
+static void connect_operator(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	play_tone(call, HS_TONE_NONE);
+	call->to_operator = true;
+	come_up(call, first_leg(call));
+}
+
+/* Both legs are up. */
+static void connect_legs(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	play_tone(call, HS_TONE_NONE);
+	join(first_leg(call), second_leg(call)->id);
+	come_up(call, second_leg(call));
+}
+
+/* Joined while the first leg's answer is on its way, so that no word is lost. */
+static void answer_and_join(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	answer_first(call, argument);
+	join(first_leg(call), second_leg(call)->id);
+}
+
+static void now_joined(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	come_up(call, second_leg(call));
+}
+
+static void start_dialling(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	call->collected[0] = '\0';
+	play_tone(call, HS_TONE_DIAL);
+	arm(call, call->calls->setup.config->calls->first_digit_timeout_ms);
+}
+
+static bool is_busy(enum hs_cause cause)
+{
+	return cause == HS_CAUSE_BUSY || cause == HS_CAUSE_DECLINED || cause == HS_CAUSE_NO_ANSWER;
+}
+
+static void start_tone(void *object, const void *argument)
+{
+	const struct call_step *step = argument;
+	struct call *call = object;
+
+	blame(call, step);
+	play_tone(call, is_busy(call->cause) ? HS_TONE_BUSY : HS_TONE_CONGESTION);
+	arm(call, call->calls->setup.config->calls->busy_tone_ms);
+}
+
+/* A leg that no driver was asked for yet ends by our word. */
+static void hang_up_leg(struct leg *leg, enum hs_cause cause)
+{
+	struct call_step step = {leg, cause, "system", NULL};
+	struct hs_leg_hangup body = {leg->id, cause};
+
+	if (!leg_lives(leg) || leg->hung_up)
+		return;
+	leg->hung_up = true;
+	if (!leg->incoming && leg->asked_at == 0)
+		calls_leg_over(leg, &step);
+	else
+		calls_ask_leg(leg, HS_LEG_HANGUP, &body);
+}
+
+static void hang_up(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	blame(call, argument);
+	arm(call, END_MS);
+	for (size_t i = 0; i < call->legs_count; i++)
+		hang_up_leg(&call->legs[i], call->cause);
+}
+
+static void ring_too_long(void *object, const void *argument)
+{
+	const struct call_step step = {NULL, HS_CAUSE_NO_ANSWER, "system", "nobody lifted in time"};
+
+	hang_up(object, &step);
+}
+
+static void answer_too_late(void *object, const void *argument)
+{
+	const struct call_step step = {NULL, HS_CAUSE_FAILED, "system",
+				       "the phone did not confirm that it was answered"};
+
+	hang_up(object, &step);
+}
+
+static void talked_too_long(void *object, const void *argument)
+{
+	const struct call_step step = {NULL, HS_CAUSE_TIME_LIMIT, "system", "the longest duration was reached"};
+
+	hang_up(object, &step);
+}
+
+/* The last leg is gone: only the figures of the audio are awaited. */
+static void close_call(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	blame(call, argument);
+	call->ended_at = call->calls->at;
+	arm(call, FIGURES_MS);
+	call_check_closed(call);
+}
+
+static void give_up_legs(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	for (size_t i = 0; i < call->legs_count; i++) {
+		struct call_step step = {&call->legs[i], HS_CAUSE_FAILED, "system", END_WHY};
+
+		if (leg_lives(&call->legs[i]))
+			calls_leg_over(&call->legs[i], &step);
+	}
+}
+
+static void end_call(void *object, const void *argument)
+{
+	struct call *call = object;
+	int64_t talked = call->answered_at ? call->ended_at - call->answered_at : 0;
+	struct hs_call_ended event = {call->cause ? call->cause : HS_CAUSE_NORMAL,
+				      call->ended_by ? call->ended_by : "system", talked > 0 ? talked : 0, call->why};
+
+	uv_timer_stop(&call->timer);
+	call->deadline_at = 0;
+	calls_tell(call, HS_CALL_ENDED, call->line_id, &event);
+	calls_over(call);
+}
+
+/* ---- digits ---- */
+
+static void dialled(struct call *call)
+{
+	struct calls *calls = call->calls;
+	struct leg *leg = first_leg(call);
+	struct hs_call_dialled event = {call->collected};
+	struct call_step nowhere = {leg, HS_CAUSE_UNREACHABLE, "system", "no such number"};
+	struct route route;
+
+	free(call->dialled);
+	call->dialled = hs_strdup(call->collected);
+	calls_tell(call, HS_CALL_DIALLED, leg->line_id, &event);
+	route = routes_find(calls->setup.routes, leg->line ? leg->line->config : NULL, call->collected);
+	if (route.kind == ROUTE_OPERATOR) {
+		call_step(call, CALL_OPERATOR, NULL);
+		return;
+	}
+	call->target = route.kind == ROUTE_LINE ? lines_find(calls->setup.lines, route.line->id) : NULL;
+	call_step(call, call->target ? CALL_LINE : CALL_REFUSE, &nowhere);
+}
+
+/* Silence after the dial tone: the operator asks what is wanted. Silence after digits: the number is complete. */
+static void digits_too_late(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	if (first_leg(call)->digits.open)
+		arm(call, call->calls->setup.config->calls->digit_timeout_ms);
+	else if (call->collected[0])
+		dialled(call);
+	else
+		call_step(call, CALL_OPERATOR, NULL);
+}
+
+void call_key_down(struct call *call)
+{
+	if (call->state != CALL_DIALLING)
+		return;
+	play_tone(call, HS_TONE_NONE);
+	arm(call, call->calls->setup.config->calls->digit_timeout_ms);
+}
+
+void call_key_up(struct call *call, char digit)
+{
+	if (call->state != CALL_DIALLING)
+		return;
+	call_key_down(call);
+	if (digits_collect(call->collected, digit))
+		dialled(call);
+}
+
+void call_check_closed(struct call *call)
+{
+	if (call->state != CALL_CLOSING)
+		return;
+	for (size_t i = 0; i < call->legs_count; i++) {
+		enum leg_media media = call->legs[i].media;
+
+		if (media != LEG_MEDIA_NONE && media != LEG_MEDIA_CLOSED)
+			return;
+	}
+	call_step(call, CALL_CLOSED, NULL);
+}
+
+/* ---- the machine ---- */
+
+static const struct hs_fsm_rule rules[] = {
+	{CALL_NEW, CALL_PLACE, NULL, place_first, CALL_PLACING},
+	{CALL_NEW, CALL_LIFT, NULL, answer_first, CALL_ANSWERING},
+	{CALL_NEW, CALL_OPERATOR, NULL, answer_first, CALL_ANSWERING},
+	{CALL_NEW, CALL_LINE, NULL, place_second, CALL_PLACING},
+	{CALL_NEW, CALL_REFUSE, NULL, hang_up, CALL_ENDING},
+
+	{CALL_PLACING, CALL_RINGS, NULL, tell_ringing, CALL_RINGING},
+	{CALL_PLACING, CALL_ANSWERED, first_wants_line, place_second, CALL_PLACING},
+	{CALL_PLACING, CALL_ANSWERED, is_alone, connect_operator, CALL_UP},
+	{CALL_PLACING, CALL_ANSWERED, first_is_up, connect_legs, CALL_UP},
+	{CALL_PLACING, CALL_ANSWERED, NULL, answer_and_join, CALL_CONNECTING},
+	{CALL_PLACING, CALL_REFUSE, first_is_up, start_tone, CALL_TONE},
+	{CALL_PLACING, CALL_REFUSE, NULL, hang_up, CALL_ENDING},
+	{CALL_PLACING, CALL_FAILED, first_is_up, start_tone, CALL_TONE},
+	{CALL_PLACING, CALL_FAILED, NULL, hang_up, CALL_ENDING},
+	{CALL_PLACING, CALL_LEFT, NULL, hang_up, CALL_ENDING},
+	{CALL_PLACING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_PLACING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_PLACING, CALL_TIMER, NULL, ring_too_long, CALL_ENDING},
+
+	{CALL_RINGING, CALL_RINGS, NULL, NULL, CALL_RINGING},
+	{CALL_RINGING, CALL_ANSWERED, first_wants_line, place_second, CALL_PLACING},
+	{CALL_RINGING, CALL_ANSWERED, is_alone, connect_operator, CALL_UP},
+	{CALL_RINGING, CALL_ANSWERED, first_is_up, connect_legs, CALL_UP},
+	{CALL_RINGING, CALL_ANSWERED, NULL, answer_and_join, CALL_CONNECTING},
+	{CALL_RINGING, CALL_FAILED, first_is_up, start_tone, CALL_TONE},
+	{CALL_RINGING, CALL_FAILED, NULL, hang_up, CALL_ENDING},
+	{CALL_RINGING, CALL_LEFT, NULL, hang_up, CALL_ENDING},
+	{CALL_RINGING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_RINGING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_RINGING, CALL_TIMER, NULL, ring_too_long, CALL_ENDING},
+
+	{CALL_ANSWERING, CALL_ANSWERED, wants_operator, connect_operator, CALL_UP},
+	{CALL_ANSWERING, CALL_ANSWERED, NULL, start_dialling, CALL_DIALLING},
+	{CALL_ANSWERING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_ANSWERING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_ANSWERING, CALL_TIMER, NULL, answer_too_late, CALL_ENDING},
+
+	{CALL_DIALLING, CALL_OPERATOR, NULL, connect_operator, CALL_UP},
+	{CALL_DIALLING, CALL_LINE, NULL, place_second, CALL_PLACING},
+	{CALL_DIALLING, CALL_REFUSE, NULL, start_tone, CALL_TONE},
+	{CALL_DIALLING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_DIALLING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_DIALLING, CALL_TIMER, NULL, digits_too_late, CALL_DIALLING},
+
+	{CALL_CONNECTING, CALL_ANSWERED, NULL, now_joined, CALL_UP},
+	{CALL_CONNECTING, CALL_FAILED, NULL, hang_up, CALL_ENDING},
+	{CALL_CONNECTING, CALL_LEFT, NULL, hang_up, CALL_ENDING},
+	{CALL_CONNECTING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_CONNECTING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_CONNECTING, CALL_TIMER, NULL, answer_too_late, CALL_ENDING},
+
+	{CALL_UP, CALL_LEFT, NULL, hang_up, CALL_ENDING},
+	{CALL_UP, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_UP, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_UP, CALL_TIMER, NULL, talked_too_long, CALL_ENDING},
+
+	{CALL_TONE, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_TONE, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_TONE, CALL_TIMER, NULL, hang_up, CALL_ENDING},
+
+	/* What was on its way when we hung up: the driver ends it all the same. */
+	{CALL_ENDING, CALL_RINGS, NULL, NULL, CALL_ENDING},
+	{CALL_ENDING, CALL_ANSWERED, NULL, NULL, CALL_ENDING},
+	{CALL_ENDING, CALL_FAILED, NULL, NULL, CALL_ENDING},
+	{CALL_ENDING, CALL_LEFT, NULL, NULL, CALL_ENDING},
+	{CALL_ENDING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_ENDING, CALL_HANGUP, NULL, NULL, CALL_ENDING},
+	{CALL_ENDING, CALL_TIMER, NULL, give_up_legs, CALL_ENDING},
+
+	{CALL_CLOSING, CALL_CLOSED, NULL, end_call, CALL_ENDED},
+	{CALL_CLOSING, CALL_TIMER, NULL, end_call, CALL_ENDED},
+};
+
+static const char *call_id(const void *object)
+{
+	return ((const struct call *)object)->id;
+}
+
+static void call_changed(void *object, int old_state)
+{
+	struct call *call = object;
+
+	if (shown_states[call->state])
+		call->shown = shown_states[call->state];
+	if (call->state == CALL_ANSWERING && !call->to_operator)
+		call->shown = HS_CALL_STATE_DIALLING;
+	hs_trace_add(HS_TRACE_KIND_STATE, call->id, NULL, "apid", "apid", "call: %s -> %s", call_state_names[old_state],
+		     call_state_names[call->state]);
+	calls_changed(call);
+}
+
+const struct hs_fsm call_fsm = {
+	.name = "call",
+	.states = call_state_names,
+	.events = event_names,
+	.states_count = CALL_STATES,
+	.events_count = CALL_EVENTS,
+	.rules = rules,
+	.rules_count = HS_COUNT(rules),
+	.state_offset = offsetof(struct call, state),
+	.id = call_id,
+	.changed = call_changed,
+};
+
+int call_step(struct call *call, enum call_event event, const struct call_step *step)
+{
+	static const struct call_step nothing;
+
+	return hs_fsm_step(&call_fsm, call, event, step ? step : &nothing);
+}

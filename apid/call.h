@@ -1,0 +1,104 @@
+/* A call: a conversation of one or two lines, or of a line and the operator's streams, as one table of transitions.
+ * Called by calls (which owns them and hears facts); asks drivers and mediad through calls. Never knows which kind of
+ * phone a leg is.
+ */
+#ifndef CALL_H
+#define CALL_H
+
+#include "leg.h"
+#include <uv.h>
+
+#define CALL_LEGS 2
+
+enum call_state {
+	CALL_NEW,
+	CALL_PLACING,    /* the newest leg is being rung */
+	CALL_RINGING,    /* and its bell rings */
+	CALL_ANSWERING,  /* the driver was asked to answer the first leg, which called us */
+	CALL_DIALLING,   /* the first leg hears dial tone; its digits are awaited */
+	CALL_CONNECTING, /* the second leg was answered; the first is being answered too */
+	CALL_UP,
+	CALL_TONE,    /* the first leg hears that there is no way through */
+	CALL_ENDING,  /* all legs were asked to end */
+	CALL_CLOSING, /* they have; the figures of their audio are awaited */
+	CALL_ENDED,
+	CALL_STATES,
+};
+
+enum call_event {
+	CALL_PLACE,    /* ring the first leg */
+	CALL_LIFT,     /* a handset was only lifted */
+	CALL_OPERATOR, /* connect the first leg to the operator */
+	CALL_LINE,     /* ring call->target and connect it */
+	CALL_REFUSE,   /* no way through */
+	CALL_RINGS,    /* the newest leg rings */
+	CALL_ANSWERED, /* a leg was answered */
+	CALL_FAILED,   /* the leg that was rung is gone, the other one lives */
+	CALL_LEFT,     /* a party left, the other one lives */
+	CALL_EMPTY,    /* the last party left */
+	CALL_HANGUP,   /* the API or the suite ends it */
+	CALL_TIMER,    /* the deadline of the state */
+	CALL_CLOSED,   /* all audio ends are closed */
+	CALL_EVENTS,
+};
+
+/* What comes with an event. */
+struct call_step {
+	struct leg *leg; /* concerned, or NULL */
+	enum hs_cause cause;
+	const char *by;  /* line, api, system */
+	const char *why; /* or NULL */
+};
+
+struct calls;
+
+struct call {
+	char id[65];
+	int64_t n; /* rising number, for paging */
+	struct calls *calls;
+	int state;
+	enum hs_call_state shown; /* public state */
+	enum hs_call_direction direction;
+	char line_id[65];    /* it began with */
+	struct line *target; /* line to ring next, or NULL */
+	bool to_operator;
+	char *dialled, *caller_number, *caller_name;
+	int64_t created_at, answered_at, ended_at;
+	enum hs_cause cause;
+	const char *ended_by;
+	char *why;
+	int64_t digits;
+	char collected[DIGITS_MAX + 1];
+	int64_t ring_ms;
+	int64_t deadline_at; /* of the state, wall clock; 0: none */
+	enum hs_tone tone;   /* the first leg hears it */
+	struct leg legs[CALL_LEGS];
+	size_t legs_count;
+	uv_timer_t timer;
+	struct call *next_changed;
+	bool is_changed;
+};
+
+extern const struct hs_fsm call_fsm;
+extern const char *const call_state_names[CALL_STATES];
+
+/* Lets something happen to a call. 0, or -EPROTO: not possible now. */
+int call_step(struct call *call, enum call_event event, const struct call_step *step);
+
+/* The newest leg that was rung; NULL when the only leg called us. */
+struct leg *call_callee(struct call *call);
+
+/* True until it is being ended. */
+bool call_is_active(const struct call *call);
+
+/* A key of the first leg went down or came up while a number is dialled. */
+void call_key_down(struct call *call);
+void call_key_up(struct call *call, char digit);
+
+/* Steps CALL_CLOSED when the call waits for nothing more. */
+void call_check_closed(struct call *call);
+
+/* Restarts the timer of a call that was restored. */
+void call_resume(struct call *call);
+
+#endif

@@ -1,0 +1,648 @@
+#include "calls.h"
+#include "call_record.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "id.h"
+#include "log.h"
+#include "metrics.h"
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the table ---- */
+
+struct call *calls_find(const struct calls *calls, const char *id)
+{
+	return id ? hs_table_get(calls->by_id, id) : NULL;
+}
+
+struct leg *calls_find_leg(const struct calls *calls, const char *id)
+{
+	return id ? hs_table_get(calls->legs, id) : NULL;
+}
+
+struct leg *calls_leg_of(const struct calls *calls, const struct line *line)
+{
+	struct call *call = line->call[0] ? calls_find(calls, line->call) : NULL;
+
+	for (size_t i = 0; call && i < call->legs_count; i++)
+		if (call->legs[i].line == line && leg_lives(&call->legs[i]))
+			return &call->legs[i];
+	return NULL;
+}
+
+size_t calls_count(const struct calls *calls)
+{
+	return hs_table_count(calls->by_id);
+}
+
+void calls_changed(struct call *call)
+{
+	struct calls *calls = call->calls;
+
+	if (call->is_changed)
+		return;
+	call->is_changed = true;
+	call->next_changed = calls->changed;
+	calls->changed = call;
+	store_touch(calls->setup.store);
+}
+
+static void adopt(struct calls *calls, struct call *call)
+{
+	call->calls = calls;
+	uv_timer_init(calls->setup.loop, &call->timer);
+	call->timer.data = call;
+	hs_table_put(calls->by_id, call->id, call);
+	hs_metric_add(calls->active[call->direction], 1);
+}
+
+static void call_closed(uv_handle_t *timer)
+{
+	struct call *call = timer->data;
+
+	call_record_finish(call);
+	free(call);
+}
+
+static void drop(struct call *call)
+{
+	struct calls *calls = call->calls;
+
+	hs_table_remove(calls->by_id, call->id);
+	for (size_t i = 0; i < call->legs_count; i++)
+		hs_table_remove(calls->legs, call->legs[i].id);
+	hs_metric_add(calls->active[call->direction], -1);
+	uv_close((uv_handle_t *)&call->timer, call_closed);
+}
+
+void calls_save(struct calls *calls)
+{
+	struct call *call = calls->changed;
+
+	calls->changed = NULL;
+	while (call) {
+		struct call *next = call->next_changed;
+
+		call->is_changed = false;
+		call_record_save(calls->setup.store, call);
+		if (call->state == CALL_ENDED)
+			drop(call);
+		call = next;
+	}
+}
+
+/* ---- making ---- */
+
+struct leg *calls_add_leg(struct call *call, struct line *line, const char *id, bool incoming)
+{
+	struct leg *leg = &call->legs[call->legs_count++];
+
+	leg->call = call;
+	leg->line = line;
+	leg->driver = line_driver(line);
+	leg->incoming = incoming;
+	hs_copy(leg->line_id, sizeof(leg->line_id), line->config->id);
+	if (id)
+		hs_copy(leg->id, sizeof(leg->id), id);
+	else
+		hs_id_make('l', call->calls->setup.config->node, leg->id);
+	hs_table_put(call->calls->legs, leg->id, leg);
+	line_engage(line, call->id);
+	calls_changed(call);
+	return leg;
+}
+
+static struct call *add_call(struct calls *calls, const char *id, enum hs_call_direction direction, struct line *line)
+{
+	struct call *call = hs_zalloc(sizeof(*call));
+
+	if (id)
+		hs_copy(call->id, sizeof(call->id), id);
+	else
+		hs_id_make('c', calls->setup.config->node, call->id);
+	call->n = calls->next_n++;
+	call->shown = HS_CALL_STATE_ROUTING;
+	call->direction = direction;
+	call->created_at = calls->at;
+	call->ring_ms = calls->setup.config->calls->ring_timeout_s * 1000;
+	hs_copy(call->line_id, sizeof(call->line_id), line->config->id);
+	adopt(calls, call);
+	return call;
+}
+
+static void tell_created(struct call *call)
+{
+	struct hs_call_created event = {call->direction, call->dialled};
+
+	calls_tell(call, HS_CALL_CREATED, call->line_id, &event);
+	hs_log(INFO, "call.created", LOG_CALL(call->id), LOG_LINE(call->line_id),
+	       LOG_TEXT("direction", hs_enum_call_direction.names[call->direction]));
+}
+
+struct call *calls_ring(struct calls *calls, const struct calls_order *order)
+{
+	struct call *call;
+
+	calls->at = hs_clock_wall_ms();
+	call = add_call(calls, NULL, HS_CALL_DIRECTION_OUTGOING, order->line);
+	call->target = order->to_line;
+	call->caller_number = hs_strdup(order->caller_number);
+	call->caller_name = hs_strdup(order->caller_name);
+	call->ring_ms = order->ring_ms;
+	calls_add_leg(call, order->line, NULL, false);
+	tell_created(call);
+	call_step(call, CALL_PLACE, NULL);
+	return call;
+}
+
+static void refuse_stray(struct calls *calls, enum hs_role from, const struct hs_leg_incoming *fact, const char *why)
+{
+	struct hs_leg_hangup body = {fact->leg, HS_CAUSE_REJECTED};
+	struct calls_ask ask = {from, HS_LEG_HANGUP, fact->call, fact->leg, &body};
+
+	hs_log(WARN, "call.stray", LOG_CALL(fact->call), LOG_LEG(fact->leg), LOG_LINE(fact->line), LOG_WHY(why));
+	calls->setup.ask(calls->setup.context, &ask);
+}
+
+static enum call_event route_call(struct call *call, struct call_step *ret_step)
+{
+	struct calls *calls = call->calls;
+	struct route route = routes_find(calls->setup.routes, call->legs[0].line->config, call->dialled);
+
+	ret_step->by = "system";
+	if (calls_count(calls) > (size_t)calls->setup.config->calls->max_active) {
+		ret_step->cause = HS_CAUSE_OVERLOADED;
+		ret_step->why = "calls.max_active is reached";
+		return CALL_REFUSE;
+	}
+	call->to_operator = route.kind == ROUTE_OPERATOR;
+	call->target = route.kind == ROUTE_LINE ? lines_find(calls->setup.lines, route.line->id) : NULL;
+	ret_step->cause = HS_CAUSE_UNREACHABLE;
+	ret_step->why = "no such number";
+	if (route.kind == ROUTE_HOTLINE)
+		return CALL_LIFT;
+	if (route.kind == ROUTE_OPERATOR)
+		return CALL_OPERATOR;
+	return call->target ? CALL_LINE : CALL_REFUSE;
+}
+
+void calls_incoming(struct calls *calls, enum hs_role from, const struct hs_leg_incoming *fact, int64_t at_ms)
+{
+	struct line *line = lines_find(calls->setup.lines, fact->line);
+	struct call_step step = {0};
+	enum call_event event;
+	struct call *call;
+	struct leg *leg;
+
+	calls->at = at_ms;
+	if (!line || line_driver(line) != from) {
+		refuse_stray(calls, from, fact, "the line is not this driver's");
+		return;
+	}
+	if (calls_find(calls, fact->call) || calls_find_leg(calls, fact->leg)) {
+		refuse_stray(calls, from, fact, "the id is in use");
+		return;
+	}
+	call = add_call(calls, fact->call, HS_CALL_DIRECTION_INCOMING, line);
+	call->dialled = hs_strdup(fact->dialled);
+	call->caller_number = hs_strdup(line->config->number);
+	call->caller_name = hs_strdup(line->config->name);
+	leg = calls_add_leg(call, line, fact->leg, true);
+	leg->media = LEG_MEDIA_OPEN;
+	leg->asked_at = leg->media_at = at_ms;
+	event = route_call(call, &step);
+	tell_created(call);
+	line->source = fact->measured ? HS_STATE_SOURCE_MEASURED : HS_STATE_SOURCE_INFERRED;
+	line_step(line, LINE_LIFTED, at_ms, call->id);
+	call_step(call, event, &step);
+}
+
+/* ---- telling and asking ---- */
+
+void calls_tell(struct call *call, enum hs_message_id event, const char *line, const void *body)
+{
+	eventlog_add(call->calls->setup.log, event, call->calls->at, line, call->id, body);
+}
+
+static void ask(struct leg *leg, enum hs_role to, enum hs_message_id message, const void *body)
+{
+	const struct calls_setup *setup = &leg->call->calls->setup;
+	struct calls_ask one = {to, message, leg->call->id, leg->id, body};
+
+	setup->ask(setup->context, &one);
+}
+
+void calls_ask_leg(struct leg *leg, enum hs_message_id message, const void *body)
+{
+	ask(leg, leg->driver, message, body);
+}
+
+void calls_ask_media(struct leg *leg, enum hs_message_id message, const void *body)
+{
+	ask(leg, HS_ROLE_MEDIAD, message, body);
+}
+
+bool calls_hang_up(struct call *call, enum hs_cause cause, const char *by, const char *why)
+{
+	struct call_step step = {NULL, cause, by, why};
+
+	if (!call_is_active(call))
+		return false;
+	call->calls->at = hs_clock_wall_ms();
+	call_step(call, CALL_HANGUP, &step);
+	return true;
+}
+
+/* ---- facts of drivers ---- */
+
+void calls_leg_rings(struct leg *leg, int64_t at_ms)
+{
+	leg->call->calls->at = at_ms;
+	if (leg_step(leg, LEG_RINGS, false, at_ms) != 0)
+		return;
+	calls_changed(leg->call);
+	call_step(leg->call, CALL_RINGS, NULL);
+}
+
+void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms)
+{
+	struct call *call = leg->call;
+	struct call_step step = {.leg = leg};
+	bool expected = call->state == CALL_PLACING || call->state == CALL_RINGING ? leg == call_callee(call) : true;
+
+	call->calls->at = at_ms;
+	if (leg_step(leg, LEG_ANSWERS, measured, at_ms) != 0)
+		return;
+	calls_changed(call);
+	if (expected)
+		call_step(call, CALL_ANSWERED, &step);
+	else
+		hs_log(WARN, "leg.answered_unasked", LOG_CALL(call->id), LOG_LEG(leg->id));
+}
+
+static bool anybody_lives(const struct call *call)
+{
+	for (size_t i = 0; i < call->legs_count; i++)
+		if (leg_lives(&call->legs[i]))
+			return true;
+	return false;
+}
+
+static enum call_event what_that_means(struct call *call, const struct leg *gone)
+{
+	if (!anybody_lives(call))
+		return CALL_EMPTY;
+	return call->state != CALL_UP && gone == call_callee(call) ? CALL_FAILED : CALL_LEFT;
+}
+
+static void close_media(struct leg *leg)
+{
+	struct hs_media_close body = {leg->id};
+
+	if (leg->media != LEG_MEDIA_OPEN && leg->media != LEG_MEDIA_OPENING)
+		return;
+	leg->media = LEG_MEDIA_CLOSING;
+	calls_ask_media(leg, HS_MEDIA_CLOSE, &body);
+}
+
+void calls_leg_over(struct leg *leg, const struct call_step *step)
+{
+	struct call *call = leg->call;
+	const struct calls_setup *setup = &call->calls->setup;
+
+	if (leg_step(leg, LEG_ENDS, false, call->calls->at) != 0)
+		return;
+	calls_changed(call);
+	leg->cause = step->cause;
+	free(leg->why);
+	leg->why = hs_strdup(step->why);
+	setup->forget(setup->context, leg->driver, leg->id);
+	close_media(leg);
+	hs_log(INFO, "leg.ended", LOG_CALL(call->id), LOG_LEG(leg->id), LOG_LINE(leg->line_id),
+	       LOG_TEXT("cause", hs_enum_cause.names[step->cause]), LOG_WHY(step->why));
+	call_step(call, what_that_means(call, leg), step);
+}
+
+void calls_leg_ended(struct leg *leg, const struct hs_leg_ended *fact, int64_t at_ms)
+{
+	struct call_step step = {leg, fact->cause, fact->by_far_end ? "line" : "system", fact->why};
+
+	leg->call->calls->at = at_ms;
+	leg->status = fact->has_status ? fact->status : 0;
+	calls_leg_over(leg, &step);
+}
+
+void calls_leg_held(struct leg *leg, const struct hs_leg_held *fact, int64_t at_ms)
+{
+	struct hs_call_held event = {leg->id, fact->held, fact->by_far_end};
+
+	leg->call->calls->at = at_ms;
+	leg->held = fact->held;
+	calls_changed(leg->call);
+	calls_tell(leg->call, HS_CALL_HELD, leg->line_id, &event);
+}
+
+void calls_leg_flashed(struct leg *leg, int64_t at_ms)
+{
+	struct hs_call_flash event = {leg->id};
+
+	leg->call->calls->at = at_ms;
+	calls_tell(leg->call, HS_CALL_FLASH, leg->line_id, &event);
+}
+
+void calls_leg_digit(struct leg *leg, const struct hs_leg_digit *fact, int64_t at_ms)
+{
+	struct call *call = leg->call;
+	int64_t sequence = 0;
+	enum digits_verdict verdict = digits_take(&leg->digits, fact, at_ms, &call->digits, &sequence);
+	struct hs_dtmf ended = {fact->digit, sequence, fact->duration_ms, fact->source};
+	struct hs_dtmf_begin began = {fact->digit, sequence};
+
+	call->calls->at = at_ms;
+	calls_changed(call);
+	if (verdict == DIGITS_BEGAN) {
+		calls_tell(call, HS_DTMF_BEGIN, leg->line_id, &began);
+		if (leg == &call->legs[0])
+			call_key_down(call);
+	} else if (verdict == DIGITS_ENDED) {
+		calls_tell(call, HS_DTMF, leg->line_id, &ended);
+		if (leg == &call->legs[0])
+			call_key_up(call, fact->digit[0]);
+	}
+}
+
+/* A walk over all calls that may end them: their ids are taken down first. */
+
+struct id_list {
+	char (*ids)[65];
+	size_t count;
+};
+
+static bool note_id(void *context, const char *key, void *object)
+{
+	struct id_list *list = context;
+
+	hs_copy(list->ids[list->count++], sizeof(list->ids[0]), key);
+	return true;
+}
+
+static char (*all_ids(struct calls *calls, size_t *ret_count))[65]
+{
+	struct id_list list = {hs_zalloc(hs_table_count(calls->by_id) * sizeof(list.ids[0]) + 1), 0};
+
+	hs_table_each(calls->by_id, note_id, &list);
+	*ret_count = list.count;
+	return list.ids;
+}
+
+/* What the new process does not know it takes for ended already; what was sent to it again rings no longer. */
+static void leg_lost(struct leg *leg)
+{
+	struct call_step step = {leg, HS_CAUSE_DRIVER_RESTARTED, "system",
+				 "the driver died and could not keep the leg"};
+	struct hs_leg_hangup body = {leg->id, HS_CAUSE_DRIVER_RESTARTED};
+
+	calls_leg_over(leg, &step);
+	calls_ask_leg(leg, HS_LEG_HANGUP, &body);
+}
+
+void calls_driver_restarted(struct calls *calls, enum hs_role driver, int64_t at_ms)
+{
+	size_t count;
+	AUTO(free) char(*ids)[65] = all_ids(calls, &count);
+
+	calls->at = at_ms;
+	for (size_t i = 0; i < count; i++) {
+		struct call *call = calls_find(calls, ids[i]);
+
+		for (size_t j = 0; call && j < call->legs_count; j++) {
+			struct leg *leg = &call->legs[j];
+
+			if (leg->driver == driver && leg_lives(leg) && leg->asked_at > 0 && leg->asked_at <= at_ms)
+				leg_lost(leg);
+		}
+	}
+}
+
+/* ---- mediad ---- */
+
+void calls_media_opened(struct leg *leg, const char *description, enum hs_cause cause)
+{
+	struct call *call = leg->call;
+	struct leg *first = &call->legs[0];
+	const struct hs_config_line *from = leg != first && first->line ? first->line->config : NULL;
+	struct call_step failed = {leg, cause, "system", "the audio engine has no room for the call"};
+	struct hs_leg_originate body = {
+		.leg = leg->id,
+		.call = call->id,
+		.line = leg->line_id,
+		.description = description,
+		.caller_number = from ? (from->number ? from->number : from->id) : call->caller_number,
+		.caller_name = from ? from->name : call->caller_name,
+		.ring_timeout_ms = call->ring_ms,
+	};
+
+	if (leg->media != LEG_MEDIA_OPENING)
+		return;
+	call->calls->at = hs_clock_wall_ms();
+	leg->media = description ? LEG_MEDIA_OPEN : LEG_MEDIA_NONE;
+	calls_changed(call);
+	if (!leg_lives(leg) || leg->hung_up)
+		return;
+	if (!description) {
+		calls_leg_over(leg, &failed);
+		return;
+	}
+	leg->asked_at = call->calls->at;
+	calls_ask_leg(leg, HS_LEG_ORIGINATE, &body);
+}
+
+void calls_media_started(struct leg *leg, const struct hs_media_started *fact, int64_t at_ms)
+{
+	struct hs_call_audio event = {leg->id, fact->codec};
+
+	leg->call->calls->at = at_ms;
+	leg->codec = fact->codec;
+	calls_changed(leg->call);
+	calls_tell(leg->call, HS_CALL_AUDIO, leg->line_id, &event);
+}
+
+void calls_media_silent(struct leg *leg, const struct hs_media_silent *fact, int64_t at_ms)
+{
+	struct hs_call_silent event = {leg->id, fact->silent_ms};
+
+	leg->call->calls->at = at_ms;
+	calls_tell(leg->call, HS_CALL_SILENT, leg->line_id, &event);
+}
+
+void calls_media_closed(struct leg *leg, const struct hs_media_figures *figures)
+{
+	AUTO(json_put) struct json_object *json = figures ? hs_wire_encode(&hs_shape_media_figures, figures) : NULL;
+
+	if (json) {
+		free(leg->figures);
+		leg->figures = hs_strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	}
+	leg->media = LEG_MEDIA_CLOSED;
+	calls_changed(leg->call);
+	call_check_closed(leg->call);
+}
+
+void calls_media_failed(struct leg *leg, const char *why)
+{
+	calls_hang_up(leg->call, HS_CAUSE_MEDIA_FAILED, "system", why);
+}
+
+static bool media_lost(struct calls *calls, struct call *call, int64_t at_ms)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < call->legs_count; i++) {
+		struct leg *leg = &call->legs[i];
+
+		if (leg->media == LEG_MEDIA_NONE || leg->media == LEG_MEDIA_CLOSED || leg->media_at > at_ms)
+			continue;
+		leg->media = LEG_MEDIA_CLOSED;
+		calls->setup.forget(calls->setup.context, HS_ROLE_MEDIAD, leg->id);
+		any = true;
+	}
+	return any;
+}
+
+void calls_media_restarted(struct calls *calls, int64_t at_ms)
+{
+	const struct call_step step = {NULL, HS_CAUSE_MEDIA_FAILED, "system", "the audio engine lost the session"};
+	size_t count;
+	AUTO(free) char(*ids)[65] = all_ids(calls, &count);
+
+	calls->at = at_ms;
+	for (size_t i = 0; i < count; i++) {
+		struct call *call = calls_find(calls, ids[i]);
+
+		if (!call || !media_lost(calls, call, at_ms))
+			continue;
+		calls_changed(call);
+		if (call_is_active(call))
+			call_step(call, CALL_HANGUP, &step);
+		call_check_closed(call);
+	}
+}
+
+/* ---- the end ---- */
+
+void calls_over(struct call *call)
+{
+	const char *direction = hs_enum_call_direction.names[call->direction];
+	const char *cause = hs_enum_cause.names[call->cause ? call->cause : HS_CAUSE_NORMAL];
+	char labels[96];
+
+	snprintf(labels, sizeof(labels), "direction=\"%s\",result=\"%s\"", direction, cause);
+	hs_metric_add(hs_metric_counter("hookswitch_calls_total", labels, "Calls that ended, by result."), 1);
+	if (call->answered_at)
+		hs_metric_observe_us(call->calls->duration_seconds, (call->ended_at - call->answered_at) * 1000);
+	hs_log(INFO, "call.ended", LOG_CALL(call->id), LOG_LINE(call->line_id), LOG_TEXT("cause", cause),
+	       LOG_TEXT("by", call->ended_by), LOG_WHY(call->why));
+	calls_changed(call);
+}
+
+/* ---- restoring ---- */
+
+static bool see_leg(void *context, const struct store_row *row)
+{
+	return call_record_load_leg(row, context);
+}
+
+struct restore {
+	struct calls *calls;
+	struct store_reader *reader;
+};
+
+static void restore_leg(struct calls *calls, struct leg *leg)
+{
+	leg->line = lines_find(calls->setup.lines, leg->line_id);
+	hs_table_put(calls->legs, leg->id, leg);
+	if (leg->line && leg_lives(leg))
+		leg->line->legs++;
+}
+
+static bool see_call(void *context, const struct store_row *row)
+{
+	struct restore *restore = context;
+	struct calls *calls = restore->calls;
+	struct call *call = hs_zalloc(sizeof(*call));
+	const struct store_value n = STORE_V_INT(store_int(row, 0));
+
+	call_record_load(row, call);
+	call->target = lines_find(calls->setup.lines, call_record_target(row));
+	store_query(restore->reader, STORE_CALL_LEGS, &n, 1, see_leg, call);
+	adopt(calls, call);
+	for (size_t i = 0; i < call->legs_count; i++)
+		restore_leg(calls, &call->legs[i]);
+	call_resume(call);
+	return true;
+}
+
+static bool see_last(void *context, const struct store_row *row)
+{
+	((struct calls *)context)->next_n = store_int(row, 0) + 1;
+	return false;
+}
+
+/* A line whose call is not there has no reason to be off hook. */
+static void settle_lines(struct calls *calls)
+{
+	struct line *line;
+
+	for (size_t i = 0; (line = lines_at(calls->setup.lines, i)); i++)
+		if (line->legs == 0 && line->call[0])
+			line_disengage(line, line->call, calls->at);
+}
+
+static void register_figures(struct calls *calls)
+{
+	for (int i = 1; i < HS_CALL_DIRECTION_COUNT; i++) {
+		char labels[64];
+
+		snprintf(labels, sizeof(labels), "direction=\"%s\"", hs_enum_call_direction.names[i]);
+		calls->active[i] = hs_metric_gauge("hookswitch_calls_active", labels, "Calls that are not over.");
+	}
+	calls->setup_seconds =
+		hs_metric_histogram("hookswitch_call_setup_seconds", "", "From a call's begin to its answer.");
+	calls->duration_seconds = hs_metric_histogram("hookswitch_call_duration_seconds", "", "From answer to end.");
+}
+
+struct calls *calls_create(const struct calls_setup *setup)
+{
+	struct calls *calls = hs_zalloc(sizeof(*calls));
+	struct restore restore = {calls, store_at_start(setup->store)};
+
+	calls->setup = *setup;
+	calls->at = hs_clock_wall_ms();
+	calls->by_id = hs_table_create();
+	calls->legs = hs_table_create();
+	register_figures(calls);
+	store_query(restore.reader, STORE_CALLS_LAST, NULL, 0, see_last, calls);
+	store_query(restore.reader, STORE_CALLS_LIVE, NULL, 0, see_call, &restore);
+	settle_lines(calls);
+	if (calls_count(calls) > 0)
+		hs_log(INFO, "calls.restored", LOG_INT("count", (int64_t)calls_count(calls)));
+	return calls;
+}
+
+void calls_destroy(struct calls *calls)
+{
+	size_t count;
+
+	if (!calls)
+		return;
+	AUTO(free) char(*ids)[65] = all_ids(calls, &count);
+
+	for (size_t i = 0; i < count; i++)
+		drop(calls_find(calls, ids[i]));
+	uv_run(calls->setup.loop, UV_RUN_NOWAIT);
+	hs_table_destroy(calls->by_id);
+	hs_table_destroy(calls->legs);
+	free(calls);
+}

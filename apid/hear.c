@@ -1,0 +1,256 @@
+/* Hearing: what drivers, mediad and hookd tell. Each fact is worked into the calls, lines and streams; its events, what
+ * it changes and the number up to which its source was heard are one transaction; after that it is acknowledged.
+ */
+#include "apid.h"
+#include "cleanup.h"
+#include "log.h"
+#include "watch.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A leg that is told of by who may: its own driver, or mediad for what it hears in the audio. */
+static struct leg *leg_of(struct apid *apid, const struct hs_fact *fact, const char *id)
+{
+	struct leg *leg = calls_find_leg(apid->calls, id);
+
+	if (leg && (leg->driver == fact->from || fact->from == HS_ROLE_MEDIAD))
+		return leg;
+	if (leg)
+		hs_log(WARN, "fact.foreign_leg", LOG_LEG(id), LOG_TEXT("message", hs_messages[fact->message].name),
+		       LOG_TEXT("from", hs_role_names[fact->from]));
+	return NULL;
+}
+
+static void leg_incoming(struct apid *apid, const struct hs_fact *fact)
+{
+	calls_incoming(apid->calls, fact->from, fact->body, fact->at_ms);
+}
+
+/* It works on it: nothing that the public sees. */
+static void leg_progressing(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_progressing *body = fact->body;
+
+	hs_log(DEBUG, "leg.progressing", LOG_LEG(body->leg));
+}
+
+static void leg_ringing(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_ringing *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_rings(leg, fact->at_ms);
+}
+
+static void leg_answered(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_answered *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_answered(leg, body->measured, fact->at_ms);
+}
+
+static void leg_digit(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_digit *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_digit(leg, body, fact->at_ms);
+}
+
+static void leg_flash(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_flash *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_flashed(leg, fact->at_ms);
+}
+
+static void leg_held(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_held *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_held(leg, body, fact->at_ms);
+}
+
+static void leg_ended(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_ended *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_ended(leg, body, fact->at_ms);
+}
+
+static void line_changed(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_line_changed *body = fact->body;
+	struct line *line = lines_find(apid->lines, body->line);
+
+	if (line && line_driver(line) == fact->from)
+		line_heard(line, body, fact->at_ms);
+	else
+		hs_log(WARN, "fact.unknown_line", LOG_LINE(body->line), LOG_TEXT("from", hs_role_names[fact->from]));
+}
+
+static void line_suspected(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_line_suspected *body = fact->body;
+	struct hs_line_suspicious event = {body->address, body->failures, body->banned};
+
+	eventlog_add(apid->log, HS_LINE_SUSPICIOUS, fact->at_ms, body->line, NULL, &event);
+}
+
+static void driver_started(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_driver_started *body = fact->body;
+
+	watch_started(apid->watch, fact->from, body->clean, fact->at_ms);
+	if (fact->from == HS_ROLE_SIPD || fact->from == HS_ROLE_DAHDID)
+		calls_driver_restarted(apid->calls, fact->from, fact->at_ms);
+	if (fact->from != HS_ROLE_MEDIAD)
+		return;
+	calls_media_restarted(apid->calls, fact->at_ms);
+	streams_media_restarted(apid->streams);
+}
+
+static void media_started(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_media_started *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_media_started(leg, body, fact->at_ms);
+}
+
+static void media_silent(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_media_silent *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_media_silent(leg, body, fact->at_ms);
+}
+
+static void media_played(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_media_played *body = fact->body;
+	const struct leg *leg = calls_find_leg(apid->calls, body->leg);
+	struct hs_audio_played event = {body->play, body->played_ms, body->completed};
+
+	eventlog_add(apid->log, HS_AUDIO_PLAYED, fact->at_ms, leg ? leg->line_id : NULL, leg ? leg->call->id : NULL,
+		     &event);
+}
+
+static void media_detached(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_media_detached *body = fact->body;
+
+	streams_lost(apid->streams, body->stream, "the connection to the operator's front was lost");
+}
+
+static void media_closed(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_media_closed *body = fact->body;
+	struct leg *leg = calls_find_leg(apid->calls, body->leg);
+
+	if (!leg)
+		return; /* a stream's, or a record that did not wait */
+	apid->calls->at = fact->at_ms;
+	calls_media_closed(leg, body->figures);
+}
+
+static void hook_failed(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_hook_failed *body = fact->body;
+	struct hs_webhook_failed event = {body->webhook, body->delivery, body->attempts, body->why, body->disabled};
+
+	eventlog_add(apid->log, HS_WEBHOOK_FAILED, fact->at_ms, NULL, NULL, &event);
+}
+
+static const struct {
+	enum hs_message_id message;
+	void (*heard)(struct apid *apid, const struct hs_fact *fact);
+} facts[] = {
+	{HS_LEG_INCOMING, leg_incoming},
+	{HS_LEG_PROGRESSING, leg_progressing},
+	{HS_LEG_RINGING, leg_ringing},
+	{HS_LEG_ANSWERED, leg_answered},
+	{HS_LEG_DIGIT, leg_digit},
+	{HS_LEG_FLASH, leg_flash},
+	{HS_LEG_HELD, leg_held},
+	{HS_LEG_ENDED, leg_ended},
+	{HS_LINE_CHANGED, line_changed},
+	{HS_LINE_SUSPECTED, line_suspected},
+	{HS_DRIVER_STARTED, driver_started},
+	{HS_MEDIA_STARTED, media_started},
+	{HS_MEDIA_SILENT, media_silent},
+	{HS_MEDIA_PLAYED, media_played},
+	{HS_MEDIA_DETACHED, media_detached},
+	{HS_MEDIA_CLOSED, media_closed},
+	{HS_HOOK_FAILED, hook_failed},
+};
+
+static void hear(void *context, const struct hs_fact *fact)
+{
+	struct apid *apid = context;
+
+	if (apid->stopping)
+		return; /* not acknowledged: our successor hears it */
+	for (size_t i = 0; i < HS_COUNT(facts); i++)
+		if (facts[i].message == fact->message) {
+			facts[i].heard(apid, fact);
+			return;
+		}
+	hs_log(WARN, "fact.unknown", LOG_TEXT("message", hs_messages[fact->message].name));
+}
+
+struct acknowledgement {
+	struct hs_bus *bus;
+	enum hs_role from;
+	uint64_t epoch, seq;
+};
+
+static void acknowledge(void *context)
+{
+	AUTO(free) struct acknowledgement *ack = context;
+
+	hs_bus_acknowledge(ack->bus, ack->from, ack->epoch, ack->seq);
+}
+
+static void heard_batch(void *context, enum hs_role from, uint64_t epoch, uint64_t seq)
+{
+	struct apid *apid = context;
+	struct acknowledgement *ack;
+
+	if (apid->stopping)
+		return;
+	ack = hs_zalloc(sizeof(*ack));
+	*ack = (struct acknowledgement){apid->house->bus, from, epoch, seq};
+	store_write(apid->store, STORE_CURSOR_PUT, STORE_V_TEXT(hs_role_names[from]), STORE_V_INT((int64_t)epoch),
+		    STORE_V_INT((int64_t)seq));
+	store_after(apid->store, acknowledge, ack);
+}
+
+static bool see_cursor(void *context, const struct store_row *row)
+{
+	struct apid *apid = context;
+	const char *source = store_text(row, 0);
+
+	for (int role = 1; source && role < HS_ROLES; role++)
+		if (strcmp(hs_role_names[role], source) == 0)
+			hs_bus_heard(apid->house->bus, role, (uint64_t)store_int(row, 1), (uint64_t)store_int(row, 2));
+	return true;
+}
+
+void hear_start(struct apid *apid)
+{
+	store_query(store_at_start(apid->store), STORE_CURSORS, NULL, 0, see_cursor, apid);
+	hs_bus_hear(apid->house->bus, hear, heard_batch, apid);
+}

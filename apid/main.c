@@ -1,0 +1,134 @@
+/* apid: call control, event log, permissions, store. No socket but the bus's. */
+#include "ask.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "watch.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define DAY_MS 86400000
+
+static void troubled(void *context, const char *why)
+{
+	const struct apid *apid = context;
+
+	hs_daemon_degraded(apid->house, "store", why);
+}
+
+/* The end of a turn: what it changed goes into its transaction. */
+static void turn(void *context)
+{
+	struct apid *apid = context;
+
+	calls_save(apid->calls);
+	lines_save(apid->lines);
+}
+
+static bool is_up(void *context, enum hs_role role)
+{
+	const struct apid *apid = context;
+
+	return hs_bus_is_up(apid->house->bus, role);
+}
+
+static int open_store(struct apid *apid)
+{
+	const struct hs_config *config = apid->house->config;
+	char boot_id[EVENTLOG_BOOT_ID];
+	struct store_setup store = {
+		apid->house->loop, apid->house->folder, config->store->durability, troubled, turn, apid};
+	struct eventlog_setup log = {.loop = apid->house->loop,
+				     .folder = apid->house->folder,
+				     .node = config->node,
+				     .boot_id = boot_id,
+				     .retention_ms = config->store->retention_days * DAY_MS,
+				     .committed = feed_event,
+				     .context = apid};
+
+	eventlog_boot_id(boot_id);
+	apid->store = store_create(&store);
+	if (!apid->store)
+		return -EIO;
+	log.store = apid->store;
+	apid->log = eventlog_create(&log);
+	return apid->log ? 0 : -EIO;
+}
+
+static void build_rooms(struct apid *apid)
+{
+	struct calls_setup calls = {apid->house->loop, apid->house->config, apid->store, apid->log, NULL, NULL,
+				    asks_add,          asks_forget,         is_up,       apid};
+	struct streams_setup streams = {apid->store, apid->log, NULL, NULL, asks_add, asks_forget, apid};
+
+	apid->lines = calls.lines = streams.lines = lines_create(apid->house->config, apid->store, apid->log);
+	apid->routes = calls.routes = routes_create(apid->house->config);
+	apid->asks = asks_create(apid);
+	apid->calls = streams.calls = calls_create(&calls);
+	apid->streams = streams_create(&streams);
+	apid->auth = auth_create(apid->house->config, apid->house->home);
+	apid->idempotency = idempotency_create(apid->store);
+	apid->watch = watch_create(apid);
+}
+
+static int start(struct hs_house *house)
+{
+	struct apid *apid = hs_zalloc(sizeof(*apid));
+	struct hs_daemon_started event = {"apid", !house->predecessor_died};
+	int error;
+
+	house->daemon = apid;
+	apid->house = house;
+	error = open_store(apid);
+	if (error != 0)
+		return error;
+	build_rooms(apid);
+	eventlog_add(apid->log, HS_DAEMON_STARTED, hs_clock_wall_ms(), NULL, NULL, &event);
+	hear_start(apid);
+	return store_commit(apid->store);
+}
+
+static void stop(struct hs_house *house)
+{
+	((struct apid *)house->daemon)->stopping = true;
+	hs_daemon_stopped(house);
+}
+
+/* The rooms whose timers could write end first, then the store commits the rest and tells it. */
+static void finish(struct hs_house *house)
+{
+	struct apid *apid = house->daemon;
+
+	apid->stopping = true;
+	watch_destroy(apid->watch);
+	if (apid->store && apid->log) {
+		if (apid->calls)
+			store_commit(apid->store);
+		eventlog_close_clean(apid->log);
+	}
+	calls_destroy(apid->calls);
+	apid->calls = NULL;
+	store_destroy(apid->store);
+	asks_destroy(apid->asks);
+	idempotency_destroy(apid->idempotency);
+	streams_destroy(apid->streams);
+	auth_destroy(apid->auth);
+	routes_destroy(apid->routes);
+	lines_destroy(apid->lines);
+	eventlog_destroy(apid->log);
+	free(apid);
+}
+
+static const struct hs_daemon apid = {
+	.name = "apid",
+	.role = HS_ROLE_APID,
+	.doors = apid_doors,
+	.doors_count = APID_DOORS,
+	.start = start,
+	.stop = stop,
+	.finish = finish,
+};
+
+int main(int argc, char **argv)
+{
+	return hs_daemon_main(argc, argv, &apid);
+}

@@ -1,0 +1,236 @@
+#include "serve.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- answers ---- */
+
+/* An answer that waits for the commit. */
+struct reply {
+	struct hs_request *request;
+	struct json_object *json;
+};
+
+static void reply_send(void *context)
+{
+	AUTO(free) struct reply *reply = context;
+	const struct hs_shape *shape = hs_messages[reply->request->message].answer;
+	struct hs_arena *arena = hs_arena_create();
+	void *answer = hs_arena_alloc(arena, shape->size);
+	struct hs_wire_fault fault;
+
+	if (hs_wire_decode(shape, reply->json, false, arena, answer, &fault) == 0)
+		hs_bus_answer(reply->request, answer);
+	else
+		hs_bus_refuse(reply->request, HS_ERROR_INTERNAL, NULL, NULL, "the answer is damaged: %s", fault.why);
+	json_object_put(reply->json);
+	hs_arena_destroy(arena);
+}
+
+/* Takes json over. */
+static void reply_later(struct apid *apid, struct hs_request *request, struct json_object *json)
+{
+	struct reply *reply = hs_zalloc(sizeof(*reply));
+
+	*reply = (struct reply){request, json};
+	store_after(apid->store, reply_send, reply);
+}
+
+void visit_answer(struct visit *visit, const void *answer)
+{
+	const struct hs_shape *shape = hs_messages[visit->request->message].answer;
+	struct json_object *json;
+
+	if (!visit->row->changes) {
+		hs_bus_answer(visit->request, answer);
+		free(visit);
+		return;
+	}
+	json = answer ? hs_wire_encode(shape, answer) : json_object_new_object();
+	if (visit->key[0])
+		idempotency_put(visit->apid->idempotency, visit->key, visit->brief,
+				json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN), !visit->row->unstored);
+	reply_later(visit->apid, visit->request, json);
+	free(visit);
+}
+
+static void end_refused(struct visit *visit)
+{
+	if (visit->key[0] && !visit->brief)
+		idempotency_drop(visit->apid->idempotency, visit->key);
+	free(visit);
+}
+
+void visit_refuse(struct visit *visit, enum hs_error error, const char *field, const char *state, const char *format,
+		  ...)
+{
+	char detail[300] = "";
+	va_list arguments;
+
+	if (format) {
+		va_start(arguments, format);
+		vsnprintf(detail, sizeof(detail), format, arguments);
+		va_end(arguments);
+	}
+	hs_bus_refuse(visit->request, error, field, state, "%s", detail);
+	end_refused(visit);
+}
+
+void visit_pass_refusal(struct visit *visit, const struct hs_answer *answer)
+{
+	visit_refuse(visit, answer->error, answer->field, answer->state, "%s", answer->detail ? answer->detail : "");
+}
+
+bool visit_may(const struct visit *visit, const char *scope)
+{
+	return !visit->token || auth_has_scope(visit->token, scope);
+}
+
+struct line *visit_line(struct visit *visit, const char *id)
+{
+	struct line *line = id ? lines_find(visit->apid->lines, id) : lines_default(visit->apid->lines);
+
+	if (!line)
+		visit_refuse(visit, HS_ERROR_NOT_FOUND, id ? "line" : NULL, NULL,
+			     id ? "there is no such line" : "no line is configured");
+	return line;
+}
+
+/* ---- the gate ---- */
+
+/* hookd and hook-stream ask for themselves; what a client wants needs a token whoever brings it. */
+static bool needs_token(const struct hs_request *request)
+{
+	if (hs_messages[request->message].is_public)
+		return false;
+	/* For itself, as no client's address says, a front asks only for events that were published to it and missed.
+	 */
+	if (request->message == HS_EVENTS_LIST && !request->token && !request->client)
+		return false;
+	return request->token || request->from == HS_ROLE_API_FRONT || request->from == HS_ROLE_OPS;
+}
+
+static const struct hs_field *find_field(const struct hs_shape *shape, const char *name, size_t length)
+{
+	for (size_t i = 0; i < shape->fields_count; i++)
+		if (strlen(shape->fields[i].name) == length && memcmp(shape->fields[i].name, name, length) == 0)
+			return &shape->fields[i];
+	return NULL;
+}
+
+/* The path as the client wrote it: {line} and the like filled in from the body. The caller frees it. */
+static char *path_of(const struct hs_request *request)
+{
+	const struct hs_message *message = &hs_messages[request->message];
+	const char *open = strchr(message->path, '{');
+	const char *close = open ? strchr(open, '}') : NULL;
+	const struct hs_field *field = close ? find_field(message->body, open + 1, (size_t)(close - open - 1)) : NULL;
+
+	if (!field)
+		return hs_strdup(message->path);
+	return hs_printf("%.*s%s%s", (int)(open - message->path), message->path,
+			 *(const char *const *)((const char *)request->body + field->offset), close + 1);
+}
+
+static void handle(void *context, const char *answer)
+{
+	struct visit *visit = context;
+	struct json_object *json = answer ? json_tokener_parse(answer) : NULL;
+
+	if (!json) {
+		visit->row->handle(visit);
+		return;
+	}
+	hs_log(INFO, "request.repeated", LOG_TEXT("message", hs_messages[visit->request->message].name),
+	       LOG_TEXT("request", visit->request->request_id));
+	reply_later(visit->apid, visit->request, json);
+	free(visit);
+}
+
+/* What may be asked twice without harm goes straight on. */
+static void admit(struct visit *visit)
+{
+	const struct hs_request *request = visit->request;
+	const struct hs_message *message = &hs_messages[request->message];
+	AUTO(free) char *path = NULL;
+
+	if (visit->row->changes && !store_is_well(visit->apid->store)) {
+		visit_refuse(visit, HS_ERROR_OVERLOADED, NULL, NULL,
+			     "the event log cannot be written; /api/v1/health says why");
+		return;
+	}
+	if (!message->method || strcmp(message->method, "POST") != 0) {
+		visit->row->handle(visit);
+		return;
+	}
+	path = path_of(request);
+	visit->brief = !request->idempotency_key;
+	idempotency_key(visit->token ? visit->token->name : hs_role_names[request->from], path,
+			request->idempotency_key, request->request_id, visit->key);
+	idempotency_begin(visit->apid->idempotency, visit->key, visit->brief, handle, visit);
+}
+
+static void check_token(struct visit *visit)
+{
+	const struct hs_request *request = visit->request;
+	const char *scope = hs_messages[request->message].scope;
+
+	if (!needs_token(request)) {
+		admit(visit);
+		return;
+	}
+	visit->token = auth_find(visit->apid->auth, request->token);
+	if (!visit->token)
+		visit_refuse(visit, HS_ERROR_UNAUTHORIZED, NULL, NULL, "send Authorization: Bearer TOKEN");
+	else if (!auth_has_scope(visit->token, scope))
+		visit_refuse(visit, HS_ERROR_FORBIDDEN, NULL, NULL, "the token needs the scope %s", scope);
+	else if (!auth_admit(visit->apid->auth, visit->token, hs_clock_ms()))
+		visit_refuse(visit, HS_ERROR_RATE_LIMITED, NULL, NULL, "api.requests_per_s of this token is reached");
+	else
+		admit(visit);
+}
+
+static const struct serve_row *row_of(enum hs_message_id message)
+{
+	static const struct serve_row *const tables[] = {serve_call_rows, serve_event_rows, serve_stream_rows,
+							 serve_hook_rows, serve_suite_rows};
+
+	for (size_t i = 0; i < HS_COUNT(tables); i++)
+		for (const struct serve_row *row = tables[i]; row->handle; row++)
+			if (row->message == message)
+				return row;
+	return NULL;
+}
+
+static void serve(void *context, struct hs_request *request)
+{
+	struct apid *apid = context;
+	struct visit *visit;
+
+	if (apid->stopping) {
+		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "apid is stopping");
+		return;
+	}
+	visit = hs_zalloc(sizeof(*visit));
+	visit->apid = apid;
+	visit->request = request;
+	visit->row = row_of(request->message);
+	check_token(visit);
+}
+
+const struct hs_door apid_doors[APID_DOORS] = {
+	{HS_PHONE_RING, serve},      {HS_PHONE_HANGUP, serve},    {HS_PHONE_STATUS, serve},
+	{HS_PHONE_AUDIO, serve},     {HS_LINES_LIST, serve},      {HS_LINES_GET, serve},
+	{HS_LINES_RING, serve},      {HS_LINES_HANGUP, serve},    {HS_LINES_AUDIO, serve},
+	{HS_CALLS_LIST, serve},      {HS_CALLS_CREATE, serve},    {HS_CALLS_GET, serve},
+	{HS_CALLS_HANGUP, serve},    {HS_CALLS_HOLD, serve},      {HS_EVENTS_LIST, serve},
+	{HS_EVENTS_OPEN, serve},     {HS_STREAM_OPEN, serve},     {HS_STREAM_CLOSE, serve},
+	{HS_SUITE_HEALTH, serve},    {HS_SUITE_METRICS, serve},   {HS_WEBHOOKS_LIST, serve},
+	{HS_WEBHOOKS_CREATE, serve}, {HS_WEBHOOKS_DELETE, serve}, {HS_WEBHOOKS_DEAD, serve},
+	{HS_WEBHOOKS_REPLAY, serve},
+};

@@ -1,0 +1,47 @@
+/* Serving: what clients, fronts and hookd ask of apid.
+ * serve.c is the gate (token, scope, rate, repetition) and the table; serve_*.c have the handlers. Called by the bus;
+ * calls the rooms. A visit is one request in work: each handler answers or refuses it exactly once, then or later.
+ */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include "apid.h"
+
+struct visit {
+	struct apid *apid;
+	struct hs_request *request;
+	const struct hs_config_token *token; /* NULL: a daemon asks for itself */
+	const struct serve_row *row;
+	char key[IDEMPOTENCY_KEY]; /* "": nothing is remembered of it */
+	bool brief;
+};
+
+/* One request we answer. */
+struct serve_row {
+	enum hs_message_id message;
+	void (*handle)(struct visit *visit);
+	bool changes;  /* it is answered after the commit of what it did */
+	bool unstored; /* the answer holds a secret and is never written down */
+};
+
+/* Rows of the handlers' files, ended by a NULL handle. */
+extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
+	serve_suite_rows[];
+
+/* answer: struct hs_<message>_answer; NULL where it has no members. Ends the visit. */
+void visit_answer(struct visit *visit, const void *answer);
+
+/* Like hs_bus_refuse. Ends the visit. */
+void visit_refuse(struct visit *visit, enum hs_error error, const char *field, const char *state, const char *format,
+		  ...) __attribute__((format(printf, 5, 6)));
+
+/* Passes on the refusal of whoever was asked for it. Ends the visit. */
+void visit_pass_refusal(struct visit *visit, const struct hs_answer *answer);
+
+/* True when the caller may have this scope; daemons that ask for themselves have all. */
+bool visit_may(const struct visit *visit, const char *scope);
+
+/* The line a request names; NULL id: the default line. Refuses the visit and returns NULL when there is none. */
+struct line *visit_line(struct visit *visit, const char *id);
+
+#endif

@@ -1,0 +1,399 @@
+/* Requests about the phone, lines and calls. */
+#include "call_record.h"
+#include "cleanup.h"
+#include "serve.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_BYTES 200000 /* of records in one answer; the bus carries 256 KiB */
+#define CALLS_LIMIT 50
+#define LINES_LIMIT 500
+
+static const char *state_name(const struct line *line)
+{
+	return hs_enum_line_state.names[line->state];
+}
+
+/* ---- ringing ---- */
+
+static bool is_away(struct visit *visit, enum hs_role role)
+{
+	if (hs_bus_is_up(visit->apid->house->bus, role))
+		return false;
+	visit_refuse(visit, HS_ERROR_UNAVAILABLE, NULL, NULL, "%s is away", hs_role_names[role]);
+	return true;
+}
+
+/* True, and the visit refused, when the line cannot be rung now. */
+static bool cannot_ring(struct visit *visit, const struct line *line)
+{
+	const struct hs_config_calls *config = visit->apid->house->config->calls;
+
+	if (is_away(visit, line_driver(line)) || is_away(visit, HS_ROLE_MEDIAD))
+		return true;
+	if (line->state == HS_LINE_STATE_OFFLINE)
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
+			     "no phone is registered for the line");
+	else if (!line_is_free(line))
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
+			     "the line is in a call already; hang up first");
+	else if (calls_count(visit->apid->calls) >= (size_t)config->max_active)
+		visit_refuse(visit, HS_ERROR_OVERLOADED, NULL, NULL, "calls.max_active is reached");
+	else
+		return false;
+	return true;
+}
+
+static int64_t ring_ms(const struct visit *visit, bool given, int64_t timeout_s)
+{
+	return (given ? timeout_s : visit->apid->house->config->calls->ring_timeout_s) * 1000;
+}
+
+static void ring(struct visit *visit, struct calls_order *order)
+{
+	const struct line *line = order->line;
+	struct hs_lines_ring_answer answer;
+	const struct call *call;
+
+	if (!line || cannot_ring(visit, line))
+		return;
+	call = calls_ring(visit->apid->calls, order);
+	answer = (struct hs_lines_ring_answer){call->id, line->config->id, line->state};
+	visit_answer(visit, &answer);
+}
+
+static void phone_ring(struct visit *visit)
+{
+	const struct hs_phone_ring *body = visit->request->body;
+	struct calls_order order = {visit_line(visit, NULL), NULL, body->caller_number, body->caller_name,
+				    ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+
+	ring(visit, &order);
+}
+
+static void lines_ring(struct visit *visit)
+{
+	const struct hs_lines_ring *body = visit->request->body;
+	struct calls_order order = {visit_line(visit, body->line), NULL, body->caller_number, body->caller_name,
+				    ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+
+	ring(visit, &order);
+}
+
+static void answer_call(struct visit *visit, const struct call *call)
+{
+	struct hs_arena *arena = hs_arena_create();
+	struct hs_call record;
+	struct hs_calls_get_answer answer = {&record};
+
+	call_record_describe(call, arena, &record);
+	visit_answer(visit, &answer);
+	hs_arena_destroy(arena);
+}
+
+static void calls_create_one(struct visit *visit)
+{
+	const struct hs_calls_create *body = visit->request->body;
+	struct calls_order order = {visit_line(visit, body->line), NULL, body->caller_number, body->caller_name,
+				    ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+
+	if (!order.line)
+		return;
+	if (body->to_line) {
+		order.to_line = lines_find(visit->apid->lines, body->to_line);
+		if (!order.to_line) {
+			visit_refuse(visit, HS_ERROR_NOT_FOUND, "to_line", NULL, "there is no such line");
+			return;
+		}
+		if (order.to_line == order.line) {
+			visit_refuse(visit, HS_ERROR_INVALID, "to_line", NULL, "a line cannot be connected to itself");
+			return;
+		}
+	}
+	if (!cannot_ring(visit, order.line))
+		answer_call(visit, calls_ring(visit->apid->calls, &order));
+}
+
+/* ---- hanging up ---- */
+
+static void end_by_api(struct call *call)
+{
+	calls_hang_up(call, call->answered_at ? HS_CAUSE_NORMAL : HS_CAUSE_CANCELLED, "api", NULL);
+}
+
+/* The two answers have the same members. */
+static void hang_up_line(struct visit *visit, struct line *line)
+{
+	struct call *call = line ? calls_find(visit->apid->calls, line->call) : NULL;
+	struct hs_lines_hangup_answer answer;
+
+	if (!line)
+		return;
+	if (!call) {
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line), "the line is in no call");
+		return;
+	}
+	end_by_api(call);
+	answer = (struct hs_lines_hangup_answer){call->id, line->config->id, line->state};
+	visit_answer(visit, &answer);
+}
+
+static void phone_hangup(struct visit *visit)
+{
+	hang_up_line(visit, visit_line(visit, NULL));
+}
+
+static void lines_hangup(struct visit *visit)
+{
+	const struct hs_lines_hangup *body = visit->request->body;
+
+	hang_up_line(visit, visit_line(visit, body->line));
+}
+
+/* ---- lines ---- */
+
+static void phone_status(struct visit *visit)
+{
+	const struct line *line = visit_line(visit, NULL);
+	const struct call *call = line ? calls_find(visit->apid->calls, line->call) : NULL;
+	struct hs_phone_status_answer answer;
+
+	if (!line)
+		return;
+	answer = (struct hs_phone_status_answer){
+		.state = line->state,
+		.state_source = line->source,
+		.line = line->config->id,
+		.call_id = call ? call->id : NULL,
+		.call_state = call ? call->shown : 0,
+		.since = line->since,
+		.operator_connected = streams_has(line),
+	};
+	visit_answer(visit, &answer);
+}
+
+static void lines_get(struct visit *visit)
+{
+	const struct hs_lines_get *body = visit->request->body;
+	const struct line *line = visit_line(visit, body->line);
+	struct hs_line one;
+	struct hs_lines_get_answer answer = {&one};
+
+	if (!line)
+		return;
+	line_describe(line, &one);
+	visit_answer(visit, &answer);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct hs_line *)a)->id, ((const struct hs_line *)b)->id);
+}
+
+static void lines_list(struct visit *visit)
+{
+	const struct hs_lines_list *body = visit->request->body;
+	size_t count = visit->apid->house->config->lines_count;
+	AUTO(free) struct hs_line *all = hs_zalloc(count * sizeof(*all) + 1);
+	size_t limit = body->has_limit ? (size_t)body->limit : LINES_LIMIT;
+	size_t first = 0;
+	struct hs_lines_list_answer answer;
+
+	for (size_t i = 0; i < count; i++)
+		line_describe(lines_at(visit->apid->lines, i), &all[i]);
+	qsort(all, count, sizeof(*all), by_id);
+	while (body->after && first < count && strcmp(all[first].id, body->after) <= 0)
+		first++;
+	answer = (struct hs_lines_list_answer){count - first < limit ? count - first : limit, all + first};
+	visit_answer(visit, &answer);
+}
+
+/* ---- records, read in a worker ---- */
+
+struct listing {
+	struct visit *visit;
+	struct hs_arena *arena;
+	char *call, *line; /* wanted call; or before and line of a list */
+	bool active;
+	int64_t limit;
+	struct hs_call *calls;
+	size_t count, bytes;
+	struct store_reader *reader;
+	void (*done)(struct listing *listing);
+};
+
+static bool see_leg(void *context, const struct store_row *row)
+{
+	return call_record_load_leg(row, context);
+}
+
+static bool see_call(void *context, const struct store_row *row)
+{
+	struct listing *listing = context;
+	const struct store_value n = STORE_V_INT(store_int(row, 0));
+	struct call *call = hs_zalloc(sizeof(*call));
+	bool fits;
+
+	call_record_load(row, call);
+	store_query(listing->reader, STORE_CALL_LEGS, &n, 1, see_leg, call);
+	listing->bytes += call_record_bytes(call);
+	fits = listing->bytes <= ANSWER_BYTES && listing->count < (size_t)listing->limit;
+	if (fits)
+		call_record_describe(call, listing->arena, &listing->calls[listing->count++]);
+	call_record_finish(call);
+	free(call);
+	return fits;
+}
+
+static void get_in_worker(void *context, struct store_reader *reader)
+{
+	struct listing *listing = context;
+	const struct store_value id = STORE_V_TEXT(listing->call);
+
+	listing->reader = reader;
+	store_query(reader, STORE_CALL_GET, &id, 1, see_call, listing);
+}
+
+static void list_in_worker(void *context, struct store_reader *reader)
+{
+	struct listing *listing = context;
+	const struct store_value values[] = {STORE_V_TEXT(listing->call), STORE_V_TEXT(listing->line),
+					     STORE_V_INT(listing->active), STORE_V_INT(listing->limit)};
+
+	listing->reader = reader;
+	store_query(reader, STORE_CALLS_LIST, values, HS_COUNT(values), see_call, listing);
+}
+
+static void listing_read(void *context)
+{
+	struct listing *listing = context;
+
+	listing->done(listing);
+	hs_arena_destroy(listing->arena);
+	free(listing->call);
+	free(listing->line);
+	free(listing->calls);
+	free(listing);
+}
+
+static struct listing *make_listing(struct visit *visit, const char *call, int64_t limit,
+				    void (*done)(struct listing *listing))
+{
+	struct listing *listing = hs_zalloc(sizeof(*listing));
+
+	listing->visit = visit;
+	listing->arena = hs_arena_create();
+	listing->call = hs_strdup(call);
+	listing->limit = limit;
+	listing->calls = hs_zalloc((size_t)limit * sizeof(*listing->calls));
+	listing->done = done;
+	return listing;
+}
+
+static void answer_list(struct listing *listing)
+{
+	struct hs_calls_list_answer answer = {listing->count, listing->calls};
+
+	visit_answer(listing->visit, &answer);
+}
+
+static void calls_list(struct visit *visit)
+{
+	const struct hs_calls_list *body = visit->request->body;
+	struct listing *listing =
+		make_listing(visit, body->before, body->has_limit ? body->limit : CALLS_LIMIT, answer_list);
+
+	listing->line = hs_strdup(body->line);
+	listing->active = body->has_active && body->active;
+	store_read(visit->apid->store, list_in_worker, listing_read, listing);
+}
+
+static void refuse_unknown_call(struct visit *visit)
+{
+	visit_refuse(visit, HS_ERROR_NOT_FOUND, "call", NULL, "there is no such call");
+}
+
+static void answer_get(struct listing *listing)
+{
+	struct hs_calls_get_answer answer = {listing->calls};
+
+	if (listing->count == 0)
+		refuse_unknown_call(listing->visit);
+	else
+		visit_answer(listing->visit, &answer);
+}
+
+static void calls_get(struct visit *visit)
+{
+	const struct hs_calls_get *body = visit->request->body;
+
+	store_read(visit->apid->store, get_in_worker, listing_read, make_listing(visit, body->call, 1, answer_get));
+}
+
+/* ---- calls that live, or did ---- */
+
+static void refuse_over(struct listing *listing)
+{
+	if (listing->count == 0)
+		refuse_unknown_call(listing->visit);
+	else
+		visit_refuse(listing->visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_call_state.names[HS_CALL_STATE_ENDED],
+			     "the call is over");
+}
+
+/* Refuses what concerns a call that does not live (any more): over, or unknown. */
+static void refuse_gone(struct visit *visit, const char *call)
+{
+	store_read(visit->apid->store, get_in_worker, listing_read, make_listing(visit, call, 1, refuse_over));
+}
+
+static void calls_hangup(struct visit *visit)
+{
+	const struct hs_calls_hangup *body = visit->request->body;
+	struct call *call = calls_find(visit->apid->calls, body->call);
+
+	if (!call || call->shown == HS_CALL_STATE_ENDED) {
+		refuse_gone(visit, body->call);
+		return;
+	}
+	end_by_api(call);
+	answer_call(visit, call);
+}
+
+static void calls_hold(struct visit *visit)
+{
+	const struct hs_calls_hold *body = visit->request->body;
+	struct call *call = calls_find(visit->apid->calls, body->call);
+	struct hs_leg_hold hold;
+
+	if (!call || call->shown == HS_CALL_STATE_ENDED) {
+		refuse_gone(visit, body->call);
+		return;
+	}
+	if (call->state != CALL_UP) {
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_call_state.names[call->shown],
+			     "only an answered call can be held");
+		return;
+	}
+	if (is_away(visit, call->legs[0].driver) || is_away(visit, HS_ROLE_MEDIAD))
+		return;
+	hold = (struct hs_leg_hold){call->legs[0].id, body->held};
+	calls_ask_leg(&call->legs[0], HS_LEG_HOLD, &hold);
+	answer_call(visit, call);
+}
+
+const struct serve_row serve_call_rows[] = {
+	{.message = HS_PHONE_RING, .handle = phone_ring, .changes = true},
+	{.message = HS_PHONE_HANGUP, .handle = phone_hangup, .changes = true},
+	{.message = HS_PHONE_STATUS, .handle = phone_status},
+	{.message = HS_LINES_LIST, .handle = lines_list},
+	{.message = HS_LINES_GET, .handle = lines_get},
+	{.message = HS_LINES_RING, .handle = lines_ring, .changes = true},
+	{.message = HS_LINES_HANGUP, .handle = lines_hangup, .changes = true},
+	{.message = HS_CALLS_LIST, .handle = calls_list},
+	{.message = HS_CALLS_CREATE, .handle = calls_create_one, .changes = true},
+	{.message = HS_CALLS_GET, .handle = calls_get},
+	{.message = HS_CALLS_HANGUP, .handle = calls_hangup, .changes = true},
+	{.message = HS_CALLS_HOLD, .handle = calls_hold, .changes = true},
+	{.handle = NULL},
+};
