@@ -37,8 +37,10 @@ static char *draw(struct ladder *ladder)
 static int rows_with(const char *text, const char *word)
 {
 	int count = 0;
-	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+	while ((text = strstr(text, word))) {
+		text++;
 		count++;
+	}
 	return count;
 }
 
