@@ -8,12 +8,16 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define LOCK_TRIES 100
+#define LOCK_WAIT_MS 5
 
 extern char **environ;
 
@@ -87,17 +91,31 @@ static void tune_memory(void)
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }
 
-/* $HOOKSWITCH_HOME or ./var, absolute. The caller frees it. */
+/* $HOOKSWITCH_HOME or ./var, absolute and without links. The caller frees it. */
 static char *find_home(void)
 {
-	const char *home = getenv("HOOKSWITCH_HOME");
-	AUTO(free) char *here = NULL;
+	const char *named = getenv("HOOKSWITCH_HOME");
+	AUTO(free) char *home = hs_strdup(named && *named ? named : "var");
+	AUTO(free) char *above = NULL;
+	char *whole = realpath(home, NULL), *slash;
+	size_t length = strlen(home);
 
-	home = home && *home ? home : "var";
-	if (*home == '/')
-		return hs_strdup(home);
-	here = getcwd(NULL, 0);
-	return hs_printf("%s/%s", here ? here : "", strncmp(home, "./", 2) == 0 ? home + 2 : home);
+	if (whole)
+		return whole;
+	while (length > 1 && home[length - 1] == '/')
+		home[--length] = 0;
+	slash = strrchr(home, '/');
+	if (!slash) {
+		above = realpath(".", NULL);
+	} else if (slash == home) {
+		above = hs_strdup("/");
+	} else {
+		*slash = 0;
+		above = realpath(home, NULL);
+	}
+	if (!above) /* the folder it would be in is not there: whoever makes it will say so */
+		return hs_strdup(named && *named ? named : "var");
+	return hs_printf("%s/%s", strcmp(above, "/") == 0 ? "" : above, slash ? slash + 1 : home);
 }
 
 /* --config, $HOOKSWITCH_CONFIG, or the file in home if it is there; else NULL. The caller frees it. */
@@ -107,7 +125,7 @@ static char *find_config(const struct options *options, const char *home)
 	AUTO(free) char *usual = hs_printf("%s/hookswitch.yaml", home);
 
 	if (named && *named)
-		return hs_strdup(named);
+		return hs_strdup(named && *named ? named : "var");
 	return access(usual, F_OK) == 0 ? TAKE(usual) : NULL;
 }
 
@@ -178,8 +196,12 @@ static int lock(const struct daemon_plan *plan)
 
 	if (fd < 0)
 		return fail("daemon.no_lock", path, -errno, "the home must be writable");
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	/* The child of a keeper that was just killed may need a moment to be gone. */
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		poll(NULL, 0, LOCK_WAIT_MS);
+	}
 	close(fd);
 	return fail("daemon.already_runs", plan->home, -EBUSY,
 		    "stop it first, or give this one another HOOKSWITCH_HOME");
@@ -215,6 +237,12 @@ static int prepare(struct daemon_plan *plan)
 	result = lock(plan);
 	if (result < 0)
 		return result;
+	result = hs_privs_open_way(plan->home);
+	if (result < 0)
+		return fail(
+			"daemon.closed_way", plan->home, result,
+			"a folder above the home is closed to the daemons' users: open it with chmod o+x, or choose "
+			"another HOOKSWITCH_HOME");
 	result = hs_secret_make_keys(plan->home, plan->daemon->role);
 	if (result < 0)
 		return fail("daemon.no_keys", plan->home, result, "keys/ in the home must be writable");

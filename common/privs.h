@@ -27,6 +27,11 @@ gid_t hs_privs_edge_gid(enum hs_role binder, enum hs_edge edge);
  * its state folder <home>/<name>/ 0700. As the keeper, before the drop. -errno. */
 int hs_privs_make_folders(const char *home, enum hs_role role);
 
+/* The keeper, after its folders are made: lets the daemons' users reach home (absolute, without links) where a folder
+ * above it is closed to them, in a mount namespace of the keeper's own. Not separate: nothing. -EPERM where namespaces
+ * are not allowed. */
+int hs_privs_open_way(const char *home);
+
 /* The keeper, when all is opened: of root's capabilities only those stay that a child needs to become its user and to
  * be stopped. -errno. */
 int hs_privs_settle(void);

@@ -267,6 +267,46 @@ static void check_ordinary_folders(void)
 	MUST(hs_privs_make_folders("/proc/nowhere", HS_ROLE_APID) < 0);
 }
 
+/* The home in a folder that only root may enter, as in a checkout in /root. */
+static void check_way(void)
+{
+	AUTO(free) char *closed = hs_printf("%s/closed", home);
+	AUTO(free) char *deep = hs_printf("%s/closed/deep", home);
+	AUTO(free) char *inner = hs_printf("%s/closed/deep/var", home);
+	AUTO(free) char *own = hs_printf("%s/closed/deep/var/mediad/file", home);
+	AUTO(free) char *secret = hs_printf("%s/closed/secret", home);
+	int fd;
+
+	MUST(mkdir(closed, 0700) == 0 && mkdir(deep, 0755) == 0 && chmod(home, 0711) == 0);
+	fd = open(secret, O_WRONLY | O_CREAT, 0644);
+	MUST(fd >= 0);
+	hs_privs_setup(BASE);
+	MUST(hs_privs_make_folders(inner, HS_ROLE_MEDIAD) == 0);
+	fd = hs_privs_open_way(inner);
+	if (fd == -EPERM)
+		_exit(0); /* namespaces are not allowed here; the daemon says so */
+	MUST(fd == 0);
+	MUST(access(secret, F_OK) < 0 && errno == ENOENT);
+	MUST(mkdir(secret, 0700) < 0 && errno == EROFS);
+	MUST(hs_privs_open_way(inner) == 0); /* nothing is closed any more */
+	MUST(hs_privs_drop(HS_ROLE_MEDIAD) == 0);
+	MUST(open(own, O_WRONLY | O_CREAT, 0600) >= 0);
+}
+
+static void reaches_a_home_in_a_closed_folder(void **state)
+{
+	AUTO(free) char *own = hs_printf("%s/closed/deep/var/mediad/file", home);
+	AUTO(free) char *secret = hs_printf("%s/closed/secret", home);
+
+	if (geteuid() != 0)
+		skip();
+	in_child(check_way);
+	/* Nothing changed outside of the child's view. */
+	assert_int_equal(access(secret, F_OK), 0);
+	if (access(own, F_OK) < 0)
+		print_message("namespaces are not allowed here\n");
+}
+
 static void an_ordinary_user_makes_his_own(void **state)
 {
 	in_child(check_ordinary_folders);
@@ -282,6 +322,7 @@ int main(void)
 		cmocka_unit_test(knows_roles_by_uid),
 		cmocka_unit_test_setup_teardown(makes_folders, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(follows_no_link, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(reaches_a_home_in_a_closed_folder, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(an_ordinary_user_makes_his_own, make_home, remove_home),
 	};
 
