@@ -1,0 +1,113 @@
+#include "audio.h"
+#include "cleanup.h"
+#include "log.h"
+#include "metrics.h"
+#include "operator.h"
+#include "stream.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define JOURNAL_BYTES (64 << 10)
+
+static void add_operator(struct stream *stream, const char *line)
+{
+	struct operator_link *link = operator_create(stream, line, stream->house->config->operator->websocket_url);
+
+	if (!link) {
+		hs_daemon_degraded(stream->house, "operator-url", "operator.websocket_url cannot be used; see the log");
+		return;
+	}
+	egress_rules_add_port(&stream->rules, operator_url(link)->port);
+	stream->operators[stream->count++] = link;
+}
+
+static void add_operators(struct stream *stream)
+{
+	const struct hs_config *config = stream->house->config;
+	const struct hs_config_line *line = hs_config_default_line(config);
+
+	stream->operators = hs_zalloc((config->operator->lines_count + 1) * sizeof(struct operator_link *));
+	if (!config->operator->websocket_url)
+		hs_log(INFO, "operator.none", LOG_WHY("operator.websocket_url is not set: nothing is dialled"));
+	else if (config->operator->lines_count)
+		for (size_t i = 0; i < config->operator->lines_count; i++)
+			add_operator(stream, config->operator->lines[i]);
+	else if (line)
+		add_operator(stream, line->id);
+}
+
+static void set_up_metrics(struct stream *stream)
+{
+	static const char lost[] = "hookswitch_operator_frames_dropped_total";
+	static const char help[] = "Audio frames dropped between operator and mediad.";
+
+	stream->connected =
+		hs_metric_gauge("hookswitch_operator_connections", "via=\"dialled\"", "Open WebSockets to operators.");
+	stream->failures = hs_metric_counter("hookswitch_operator_failures_total", "",
+					     "Times an operator was lost or could not be reached.");
+	stream->lost_to = hs_metric_counter(lost, "direction=\"to_operator\"", help);
+	stream->lost_from = hs_metric_counter(lost, "direction=\"from_operator\"", help);
+}
+
+static int start(struct hs_house *house)
+{
+	struct stream *stream = hs_zalloc(sizeof(*stream));
+	const struct hs_config_webhooks *webhooks = house->config->webhooks;
+
+	house->daemon = stream;
+	stream->house = house;
+	set_up_metrics(stream);
+	egress_rules_init(&stream->rules, webhooks->allow_networks, webhooks->allow_networks_count);
+	stream->resolve = resolve_create(house->loop);
+	stream->lwsio = hs_lwsio_create(house->loop);
+	if (!stream->resolve || !stream->lwsio)
+		return -EIO;
+	add_operators(stream);
+	if (!stream->count)
+		return 0;
+	stream->audio = audio_create(stream);
+	hear_start(stream);
+	for (size_t i = 0; i < stream->count; i++)
+		operator_start(stream->operators[i]);
+	return 0;
+}
+
+static void stop(struct hs_house *house)
+{
+	struct stream *stream = house->daemon;
+
+	stream->ending = true;
+	for (size_t i = 0; i < stream->count; i++)
+		operator_stop(stream->operators[i]);
+	if (!stream->open)
+		hs_daemon_stopped(house);
+}
+
+static void finish(struct hs_house *house)
+{
+	struct stream *stream = house->daemon;
+
+	hs_lwsio_destroy(stream->lwsio);
+	follow_destroy(stream->follow);
+	for (size_t i = 0; i < stream->count; i++)
+		operator_destroy(stream->operators[i]);
+	audio_destroy(stream->audio);
+	resolve_destroy(stream->resolve);
+	egress_rules_finish(&stream->rules);
+	free(stream->operators);
+	free(stream);
+}
+
+static const struct hs_daemon daemon_table = {
+	.name = "hook-stream",
+	.role = HS_ROLE_HOOK_STREAM,
+	.journal_bytes = JOURNAL_BYTES,
+	.start = start,
+	.stop = stop,
+	.finish = finish,
+};
+
+int main(int argc, char **argv)
+{
+	return hs_daemon_main(argc, argv, &daemon_table);
+}
