@@ -191,8 +191,7 @@ static void fork_accepted(struct fork *fork, const sip_t *sip)
 	struct dialog *dialog = fork->dialog;
 	bool late = fork->cancelled || dialog->r.state > DIALOG_RINGING || !sip->sip_to->a_tag;
 	if (late) {
-		dialog->r.peer = fork->r->peer;
-		ending_ack_bye(dialog, fork->leg, sip);
+		ending_ack_bye(dialog, fork->leg, &fork->r->peer, sip);
 		close_fork(fork);
 		ending_check(dialog);
 		return;

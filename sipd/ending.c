@@ -33,10 +33,10 @@ void ending_bye(struct dialog *dialog)
 					   SIPTAG_USER_AGENT_STR("hookswitch"), TAG_END());
 }
 
-void ending_ack_bye(struct dialog *dialog, nta_leg_t *leg, const sip_t *sip)
+void ending_ack_bye(struct dialog *dialog, nta_leg_t *leg, const struct peer *peer, const sip_t *sip)
 {
 	struct path path;
-	path_to(dialog->sipd->agent, &dialog->r.peer, dialog->r.leg, &path);
+	path_to(dialog->sipd->agent, peer, dialog->r.leg, &path);
 	snprintf(path.cseq, sizeof(path.cseq), "%u ACK", sip->sip_cseq->cs_seq);
 	nta_leg_rtag(leg, sip->sip_to->a_tag);
 	nta_leg_client_reroute(leg, sip->sip_record_route, sip->sip_contact, 1);
@@ -44,11 +44,10 @@ void ending_ack_bye(struct dialog *dialog, nta_leg_t *leg, const sip_t *sip)
 		leg, NULL, NULL, path.route, SIP_METHOD_ACK, NULL, TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
 		SIPTAG_CSEQ_STR(path.cseq), NTATAG_ACK_BRANCH(sip->sip_via->v_branch), TAG_END());
 	nta_outgoing_destroy(ack);
-	if (dialog->bye)
-		return;
-	dialog->bye = nta_outgoing_tcreate(leg, bye_answered, (nta_outgoing_magic_t *)dialog, path.route,
-					   SIP_METHOD_BYE, NULL, TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
-					   SIPTAG_USER_AGENT_STR("hookswitch"), TAG_END());
+	nta_outgoing_t *bye = nta_outgoing_tcreate(leg, NULL, NULL, path.route, SIP_METHOD_BYE, NULL,
+						   TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
+						   SIPTAG_USER_AGENT_STR("hookswitch"), TAG_END());
+	nta_outgoing_destroy(bye); /* it is repeated until answered all the same */
 }
 
 static void tell_again(uv_timer_t *timer)

@@ -9,8 +9,8 @@
 /* Sends BYE in the dialog. Its record stays until the far end confirms. */
 void ending_bye(struct dialog *dialog);
 
-/* Sends ACK for a 2xx, then BYE: for an answer that nobody waits for any more. leg: of that fork. */
-void ending_ack_bye(struct dialog *dialog, nta_leg_t *leg, const sip_t *sip);
+/* Sends ACK for a 2xx, then BYE: for an answer that nobody waits for any more. leg and peer: of that fork. */
+void ending_ack_bye(struct dialog *dialog, nta_leg_t *leg, const struct peer *peer, const sip_t *sip);
 
 /* Tells apid that the leg is over, once; tries again each second while the journal is full. */
 void ending_tell(struct dialog *dialog, enum hs_cause cause, bool by_far_end, int status, const char *why);

@@ -154,8 +154,7 @@ static void fork_answered(struct dialog *dialog, struct fork *fork, const sip_t 
 		if (status > 100)
 			send_cancel(dialog, fork); /* the first one may have come too early */
 	} else if (status < 300) {
-		dialog->r.peer = fork->r->peer;
-		ending_ack_bye(dialog, fork->leg, sip);
+		ending_ack_bye(dialog, fork->leg, &fork->r->peer, sip);
 	} else {
 		ack_failure(dialog, fork, sip);
 	}

@@ -541,7 +541,7 @@ class Call:
 
     def response(self, status=None, timeout=8):
         found = self.phone.response(self.key, status, timeout)
-        if found.status >= 180:
+        if 180 <= found.status < 300:
             self.last = found
         return found
 

@@ -1,0 +1,639 @@
+"""Calls both ways: what phones see, what apid hears, what mediad is asked."""
+import re
+import threading
+import time
+
+import pytest
+import world
+from world import OUR_SDP, REALM, SDP, wait_for
+
+
+def incoming(house, phone, number="hotline", **members):
+    """An INVITE up to the fact leg.incoming."""
+    before = len(house.bus.facts_of("leg.incoming"))
+    call = phone.call(number)
+    call.response(100)
+    call.fact = house.bus.fact("leg.incoming", line=f"line-{phone.user}", count=before + 1, **members)
+    return call
+
+
+def answered(house, phone, number="hotline"):
+    """A call of a phone that is up."""
+    call = incoming(house, phone, number)
+    call.leg = call.fact["leg"]
+    house.bus.ask("leg.answer", leg=call.leg)
+    assert call.response(200).body.decode() == OUR_SDP
+    call.ack()
+    house.bus.fact("leg.answered", leg=call.leg)
+    return call
+
+
+def rung(house, phone, **more):
+    """A call to a phone that is up: (leg, INVITE)."""
+    leg = house.ring(line=f"line-{phone.user}", **more)
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
+    phone.answer(invite, 200, sdp=SDP)
+    phone.request("ACK")
+    house.bus.fact("leg.answered", leg=leg)
+    house.bus.media_asked("media.describe", leg=leg, role="answer")
+    return leg, invite
+
+
+# ---- a phone calls ----
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("user", ["alice", "carol"])
+def test_hotline(house, transport, user):
+    phone = house.registered(user, transport=transport)
+    call = incoming(house, phone)
+    assert call.fact["dialled"] == "hotline" and call.fact["measured"] is False
+    asked = house.bus.media_asked("media.describe", leg=call.fact["leg"])
+    assert (asked["role"], asked["description"], asked["source"], asked["nat"]) == ("offer", SDP, "127.0.0.1", False)
+    assert asked["call"] == call.fact["call"]
+    house.bus.ask("leg.answer", leg=call.fact["leg"])
+    ok = call.response(200)
+    assert ok.body.decode() == OUR_SDP and f":{house.port}" in ok.get("Contact") and "Server" in dict(ok.headers)
+    assert not re.search(r"\d", ok.get("Server"))
+    assert not house.bus.facts_of("leg.answered")
+    call.ack()
+    house.bus.fact("leg.answered", leg=call.fact["leg"])
+    assert call.ask("BYE").status == 200
+    ended = house.bus.fact("leg.ended", leg=call.fact["leg"])
+    assert (ended["cause"], ended["by_far_end"]) == ("normal", True)
+
+
+@pytest.mark.parametrize("user,dialled", [("%2343%23", "#43#"), ("+1-415-555", "+1415555"), ("101;phone-context=x", "101"),
+                                          ("J%C3%B6rg", "Jörg"), ("0", "0")])
+def test_dialled(house, user, dialled):
+    phone = house.registered("alice")
+    call = incoming(house, phone, user)
+    assert call.fact["dialled"] == dialled
+    house.bus.ask("leg.hangup", leg=call.fact["leg"], cause="unreachable")
+    assert call.response().status == 404
+
+
+@pytest.mark.parametrize("cause,status", [("busy", 486), ("declined", 603), ("unreachable", 404), ("rejected", 403),
+                                          ("overloaded", 503), ("no_answer", 480), ("failed", 500)])
+def test_refusals(house, cause, status):
+    call = incoming(house, house.registered("alice"))
+    house.bus.ask("leg.hangup", leg=call.fact["leg"], cause=cause)
+    refusal = call.response()
+    assert refusal.status == status
+    assert bool(refusal.get("Retry-After")) == (status == 503)
+    call.phone.ack(refusal, call.uri)
+    assert house.bus.fact("leg.ended", leg=call.fact["leg"])["cause"] == cause
+    house.bus.ask("leg.hangup", leg=call.fact["leg"], cause="normal")  # ended already: no error
+
+
+def test_progress(house):
+    call = incoming(house, house.registered("alice"), "101")
+    leg = call.fact["leg"]
+    house.bus.ask("leg.progress", leg=leg, early_media=False)
+    assert not call.response(180).body
+    house.bus.ask("leg.progress", leg=leg, early_media=True)
+    assert call.response(183).body.decode() == OUR_SDP
+    house.bus.ask("leg.answer", leg=leg)
+    first = call.response(200)
+    assert first.tag("To")
+    house.bus.ask("leg.answer", leg=leg)  # again: safe
+    with pytest.raises(world.Refused) as refused:
+        house.bus.ask("leg.progress", leg=leg, early_media=False)
+    assert (refused.value.error, refused.value.state) == ("wrong_state", "answering")
+    with pytest.raises(world.Refused) as refused:
+        house.bus.ask("leg.answer", leg="l1-unknown")
+    assert refused.value.error == "not_found"
+    call.ack()
+
+
+def test_answer_before_mediad(house):
+    """apid decides while mediad still works: the 200 waits for the description."""
+    house.bus.media["media.describe"] = "silent"
+    call = incoming(house, house.registered("alice"))
+    asked = house.bus.media_asked("media.describe")
+    house.bus.ask("leg.answer", leg=call.fact["leg"])
+    call.phone.nothing(lambda m: m.status == 200 and m.method == "INVITE", 0.3)
+    house.bus.answer_media(asked, description=OUR_SDP, held=False)
+    assert call.response(200).body.decode() == OUR_SDP
+    call.ack()
+    house.bus.fact("leg.answered")
+
+
+@pytest.mark.parametrize("error,status", [("invalid", 488), ("overloaded", 503)])
+def test_media_refuses(house, error, status):
+    house.bus.media["media.describe"] = error
+    call = incoming(house, house.registered("alice"))
+    assert call.response().status == status
+    assert house.bus.fact("leg.ended")["cause"] == "media_failed"
+
+
+def test_cancel(house):
+    call = incoming(house, house.registered("alice"), "101")
+    house.bus.ask("leg.progress", leg=call.fact["leg"], early_media=False)
+    call.response(180)
+    assert call.cancel().status == 200
+    gone = call.response(487)
+    call.phone.ack(gone, call.uri)
+    ended = house.bus.fact("leg.ended", leg=call.fact["leg"])
+    assert (ended["cause"], ended["by_far_end"], ended["status"]) == ("cancelled", True, 487)
+
+
+def test_lost_ack(house):
+    """Without ACK the 200 is repeated, then the call ends with BYE."""
+    call = incoming(house, house.registered("alice"))
+    house.bus.ask("leg.answer", leg=call.fact["leg"])
+    for _ in range(3):
+        call.response(200)
+    bye = call.phone.request("BYE", timeout=45)
+    call.phone.answer(bye, 200)
+    ended = house.bus.fact("leg.ended", leg=call.fact["leg"])
+    assert ended["cause"] == "failed" and "ACK" in ended["why"]
+
+
+def test_hangup_waits_for_ack(house):
+    call = incoming(house, house.registered("alice"))
+    house.bus.ask("leg.answer", leg=call.fact["leg"])
+    call.response(200)
+    house.bus.ask("leg.hangup", leg=call.fact["leg"], cause="normal")
+    house.bus.fact("leg.ended", leg=call.fact["leg"])
+    call.phone.nothing(lambda m: m.method == "BYE", 0.2)
+    call.ack()
+    call.phone.answer(call.phone.request("BYE"), 200)
+
+
+def test_our_hangup(house):
+    call = answered(house, house.registered("alice"))
+    house.bus.ask("leg.hangup", leg=call.leg, cause="time_limit")
+    bye = call.phone.request("BYE")
+    assert bye.tag("From") == call.last.tag("To") and bye.tag("To") == call.tag and bye.uri == call.phone.contact
+    call.phone.answer(bye, 200)
+    ended = house.bus.fact("leg.ended", leg=call.leg)
+    assert (ended["cause"], ended["by_far_end"]) == ("time_limit", False)
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+def test_unproven_invite_leaves_nothing(house):
+    phone = house.phone("alice", password="wrong")
+    for _ in range(20):
+        phone.ask_proven("INVITE", f"sip:hotline@{REALM}", body=SDP)
+    assert house.metric("hookswitch_sip_dialogs") == 0
+    assert not house.bus.facts_of("leg.incoming") and not house.bus.asked
+
+
+@pytest.mark.parametrize("more,status", [
+    ({"body": ""}, 488), ({"body": "x", "content_type": "text/plain"}, 415),
+    ({"body": SDP, "content_type": "multipart/mixed;boundary=x"}, 415),
+])
+def test_bodies(house, more, status):
+    answer = house.registered("alice").ask_proven("INVITE", f"sip:hotline@{REALM}", **more)
+    assert answer.status == status
+
+
+def test_apid_away(house):
+    """A call that nobody decides on ends in about four seconds, with Retry-After."""
+    phone = house.registered("alice")
+    house.bus.set_apid(False)
+    wait_for(lambda: not house.bus.apid_up)
+    call = phone.call("hotline")
+    began = time.monotonic()
+    refusal = call.response(503)
+    assert 2 < time.monotonic() - began < 6 and refusal.get("Retry-After")
+    house.bus.set_apid(True)
+    leg = house.bus.fact("leg.incoming", timeout=15)["leg"]
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "overloaded"
+
+
+def test_moved_source_must_prove(house):
+    call = answered(house, house.registered("alice"))
+    thief = house.phone("alice", password="wrong", host="127.0.0.9")
+    text, key = thief.build("BYE", call.last.contact_uri(), to=call.last.get("To"), call_id=call.call_id,
+                            from_tag=call.tag, cseq=next(call.phone.cseq))
+    thief.send(text)
+    assert thief.response(key).status == 401
+    assert not house.bus.facts_of("leg.ended")
+    assert call.ask("OPTIONS").status == 200
+
+
+# ---- within a call ----
+
+@pytest.mark.parametrize("kind,body,digit,ms", [
+    ("application/dtmf-relay", "Signal=5\r\nDuration=250\r\n", "5", 250), ("application/dtmf-relay", "Signal= #\r\n", "#", 160),
+    ("application/dtmf-relay", "Signal=10\r\nDuration=100", "*", 100), ("application/dtmf", "7", "7", 160),
+    ("application/dtmf-relay", "Signal=d\nDuration=99999\n", "D", 160), ("application/dtmf", "11", "#", 160),
+])
+def test_info_digit(house, kind, body, digit, ms):
+    call = answered(house, house.registered("alice"))
+    assert call.ask("INFO", body=body, content_type=kind).status == 200
+    fact = house.bus.fact("leg.digit", leg=call.leg)
+    assert (fact["digit"], fact["duration_ms"], fact["phase"], fact["source"]) == (digit, ms, "end", "info")
+
+
+@pytest.mark.parametrize("kind,body", [("application/hook-flash", "x"), ("application/dtmf-relay", "Signal=hf\r\n"),
+                                       ("application/dtmf", "16")])
+def test_info_flash(house, kind, body):
+    call = answered(house, house.registered("alice"))
+    assert call.ask("INFO", body=body, content_type=kind).status == 200
+    house.bus.fact("leg.flash", leg=call.leg)
+
+
+@pytest.mark.parametrize("kind,body", [("text/plain", "hello"), ("application/dtmf-relay", "\0" * 200),
+                                       ("application/dtmf", ""), ("application/dtmf-relay", "Signal=55555555555")])
+def test_info_odd(house, kind, body):
+    call = answered(house, house.registered("alice"))
+    assert call.ask("INFO", body=body, content_type=kind).status == 200
+    assert call.ask("OPTIONS").status == 200
+    assert not house.bus.facts_of("leg.digit") and not house.bus.facts_of("leg.flash")
+
+
+@pytest.mark.parametrize("method", ["UPDATE", "REFER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "FOO"])
+def test_refused_inside(house, method):
+    call = answered(house, house.registered("alice"))
+    refusal = call.ask(method)
+    assert refusal.status in (405, 501) and "INVITE" in refusal.get("Allow")
+    assert call.ask("OPTIONS").status == 200
+
+
+def test_hold_by_phone(house):
+    call = answered(house, house.registered("alice"))
+    key = call.send("INVITE", body=SDP + "a=sendonly\r\n")
+    call.key = key
+    assert call.response(200).body
+    call.ack()
+    house.bus.fact("leg.held", leg=call.leg, held=True, by_far_end=True)
+    call.key = call.send("INVITE", body=SDP)
+    call.response(200)
+    call.ack()
+    house.bus.fact("leg.held", leg=call.leg, held=False, by_far_end=True)
+    assert call.ask("BYE").status == 200
+
+
+def test_refresh_without_offer(house):
+    call = answered(house, house.registered("alice"))
+    call.key = call.send("INVITE")
+    assert call.response(200).body.decode() == OUR_SDP
+    house.bus.media_asked("media.offer", leg=call.leg)
+    call.ack(body=SDP)
+    house.bus.media_asked("media.describe", leg=call.leg, role="answer")
+
+
+def test_change_refused_by_mediad(house):
+    call = answered(house, house.registered("alice"))
+    house.bus.media["media.describe"] = "invalid"
+    call.key = call.send("INVITE", body=SDP)
+    refusal = call.response(488)
+    call.phone.ack(refusal, call.last.contact_uri())
+    assert call.ask("OPTIONS").status == 200 and not house.bus.facts_of("leg.ended")
+
+
+def test_our_hold(house):
+    phone = house.registered("alice")
+    leg, invite = rung(house, phone)
+    house.bus.ask("leg.hold", leg=leg, held=True)
+    assert house.bus.media_asked("media.offer", leg=leg)["direction"] == "sendonly"
+    again = phone.request("INVITE")
+    assert again.get("Call-ID") == invite.get("Call-ID")
+    phone.answer(again, 200, sdp=SDP)
+    phone.request("ACK")
+    house.bus.fact("leg.held", leg=leg, held=True, by_far_end=False)
+    house.bus.ask("leg.hold", leg=leg, held=False)
+    phone.answer(phone.request("INVITE"), 200, sdp=SDP)
+    house.bus.fact("leg.held", leg=leg, held=False, by_far_end=False)
+
+
+def test_glare(house):
+    phone = house.registered("alice")
+    leg, invite = rung(house, phone)
+    house.bus.ask("leg.hold", leg=leg, held=True)
+    again = phone.request("INVITE")
+    key = phone.inside("INVITE", invite, body=SDP)
+    assert phone.response(key).status == 491
+    phone.answer(again, 491)
+    third = phone.request("INVITE", timeout=8)
+    assert third.at - again.at > 2
+    phone.answer(third, 200, sdp=SDP)
+    house.bus.fact("leg.held", leg=leg, held=True, by_far_end=False)
+
+
+def test_digits_by_info(house):
+    phone = house.registered("alice")
+    leg, _ = rung(house, phone)
+    house.bus.ask("leg.digits", leg=leg, digits="12#", duration_ms=120)
+    for digit in "12#":
+        info = phone.request("INFO")
+        assert info.body.decode() == f"Signal={digit}\r\nDuration=120\r\n"
+        phone.answer(info, 200)
+
+
+# ---- we call ----
+
+def test_ring(house):
+    phone = house.registered("alice")
+    leg = house.ring(caller_number="+14155551212", caller_name='Jörg "J" \\ <sip:evil@x>\r\n')
+    invite = phone.request("INVITE")
+    assert invite.body.decode() == OUR_SDP and invite.uri == phone.contact
+    assert "\r" not in invite.get("From") and "<sip:+14155551212@" in invite.get("From")
+    assert invite.get("From").startswith('"Jörg \\"J\\" \\\\ <sip:evil@x>')
+    phone.answer(invite, 100)
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
+    phone.answer(invite, 180)
+    phone.answer(invite, 200, sdp=SDP)
+    ack = phone.request("ACK")
+    assert ack.get("CSeq").split()[0] == invite.get("CSeq").split()[0] and ack.tag("To") == "phonetag"
+    house.bus.fact("leg.answered", leg=leg)
+    assert house.bus.media_asked("media.describe", leg=leg)["description"] == SDP
+    key = phone.inside("BYE", invite)
+    assert phone.response(key).status == 200
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "normal"
+    assert len(house.bus.facts_of("leg.ringing")) == 1
+    call = next(records for call, records in house.records().items() if call == "c1-" + leg[3:])
+    assert [w for w in call if "ACK" in w or "BYE" in w or "INVITE" in w][0] == "INVITE" and "200 (BYE)" in call
+
+
+def test_ring_over_a_connection(house):
+    phone = house.registered("alice", transport="tcp")
+    leg, invite = rung(house, phone)
+    assert "transport=tcp" in invite.get("Contact")
+    house.bus.ask("leg.hangup", leg=leg, cause="normal")
+    phone.answer(phone.request("BYE"), 200)
+
+
+def test_lost_200_ack(house):
+    """The phone says 200 again: it hears ACK again."""
+    phone = house.registered("alice")
+    leg, invite = rung(house, phone)
+    phone.answer(invite, 200, sdp=SDP)
+    phone.request("ACK")
+    assert not house.bus.facts_of("leg.ended")
+
+
+@pytest.mark.parametrize("status,cause", [(486, "busy"), (600, "busy"), (603, "declined"), (403, "declined"), (480, "no_answer"),
+                                          (408, "no_answer"), (404, "unreachable"), (401, "rejected"), (407, "rejected"),
+                                          (302, "failed"), (488, "failed"), (500, "failed")])
+def test_failures(house, status, cause):
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    extra = [f'WWW-Authenticate: Digest realm="{REALM}", nonce="x", algorithm=MD5, qop="auth"'] if status == 401 else []
+    extra += ["Contact: <sip:elsewhere@127.0.0.1:9>"] if status == 302 else []
+    phone.answer(invite, status, headers=extra)
+    phone.request("ACK")
+    ended = house.bus.fact("leg.ended", leg=leg)
+    assert (ended["cause"], ended["status"], ended["by_far_end"]) == (cause, status, True)
+    phone.nothing(lambda m: m.method == "INVITE" and m.status is None and "Authorization" in dict(m.headers), 0.1)
+
+
+def test_no_answer(house):
+    phone = house.registered("alice")
+    leg = house.ring(ring_timeout_ms=1000)
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    cancel = phone.request("CANCEL")
+    assert cancel.all("Via") == invite.all("Via")
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "no_answer"
+    phone.answer(cancel, 200)
+    phone.answer(invite, 487)
+    phone.request("ACK")
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+def test_hangup_while_ringing_and_late_answer(house):
+    """CANCEL and 200 cross: the answer is acknowledged and ended."""
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
+    house.bus.ask("leg.hangup", leg=leg, cause="normal")
+    phone.request("CANCEL")
+    phone.answer(invite, 200, sdp=SDP)
+    phone.request("ACK")
+    phone.answer(phone.request("BYE"), 200)
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "cancelled"
+    assert not house.bus.facts_of("leg.answered")
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+def test_fork(house):
+    """All contacts ring; the first to lift wins, a second one hears BYE, the rest CANCEL."""
+    phones = [house.registered("alice") for _ in range(3)]
+    leg = house.ring()
+    invites = [phone.request("INVITE") for phone in phones]
+    for i, phone in enumerate(phones):
+        phone.answer(invites[i], 180, tag=f"tag{i}")
+    house.bus.fact("leg.ringing", leg=leg)
+    phones[1].answer(invites[1], 200, sdp=SDP, tag="tag1")
+    phones[1].request("ACK")
+    house.bus.fact("leg.answered", leg=leg)
+    phones[0].answer(phones[0].request("CANCEL"), 200)
+    phones[0].answer(invites[0], 487, tag="tag0")
+    phones[0].request("ACK")
+    phones[2].request("CANCEL")
+    phones[2].answer(invites[2], 200, sdp=SDP, tag="tag2")
+    phones[2].request("ACK")
+    phones[2].answer(phones[2].request("BYE"), 200)
+    phones[1].nothing(lambda m: m.method == "BYE", 0.2)
+    assert not house.bus.facts_of("leg.ended")
+    assert len(house.bus.facts_of("leg.answered")) == 1
+    house.bus.ask("leg.hangup", leg=leg, cause="normal")
+    phones[1].answer(phones[1].request("BYE"), 200)
+
+
+def test_fork_best_failure(house):
+    phones = [house.registered("alice") for _ in range(3)]
+    leg = house.ring()
+    for phone, status in zip(phones, (404, 486, 480)):
+        phone.answer(phone.request("INVITE"), status)
+    ended = house.bus.fact("leg.ended", leg=leg)
+    assert (ended["cause"], ended["status"]) == ("busy", 486)
+
+
+def test_early_media(house):
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    phone.answer(invite, 183, sdp=SDP)
+    assert house.bus.fact("leg.progressing", leg=leg)["early_media"]
+    house.bus.media_asked("media.describe", leg=leg, role="answer")
+    phone.answer(invite, 200, sdp=SDP)
+    house.bus.fact("leg.answered", leg=leg)
+
+
+def test_answer_without_sdp(house):
+    phone = house.registered("alice")
+    leg = house.ring()
+    phone.answer(phone.request("INVITE"), 200)
+    phone.request("ACK")
+    phone.answer(phone.request("BYE"), 200)
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "failed"
+
+
+def test_media_fails_after_answer(house):
+    phone = house.registered("alice")
+    house.bus.media["media.describe"] = "invalid"
+    leg = house.ring()
+    phone.answer(phone.request("INVITE"), 200, sdp=SDP)
+    phone.answer(phone.request("BYE"), 200)
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "media_failed"
+
+
+def test_originate_again(house):
+    phone = house.registered("alice")
+    leg = house.ring()
+    house.ring(leg=leg)
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
+    phone.nothing(lambda m: m.method == "INVITE", 0.2)
+    phone.answer(invite, 486)
+
+
+@pytest.mark.parametrize("line,error", [("line-bob", "wrong_state"), ("nothing", "not_found")])
+def test_originate_refused(house, line, error):
+    with pytest.raises(world.Refused) as refused:
+        house.ring(line=line)
+    assert refused.value.error == error
+
+
+def test_unreachable_phone(house):
+    """Nobody listens there any more: the kernel says so at once."""
+    phone = house.registered("alice")
+    phone.close()
+    leg = house.ring()
+    assert house.bus.fact("leg.ended", leg=leg, timeout=5)["cause"] in ("unreachable", "no_answer")
+
+
+def test_many_calls(house):
+    """Two hundred calls of ten phones at once; nothing is left."""
+    phones = [house.registered("alice", transport="udp" if i % 2 else "tcp") for i in range(10)]
+
+    def run(phone):
+        for _ in range(20):
+            call = phone.call("hotline")
+            ok = call.response(200)
+            assert ok.body
+            call.ack()
+            assert call.ask("BYE").status == 200
+
+    served, stop = set(), threading.Event()
+
+    def serve():
+        while not stop.is_set():
+            fresh = [f["leg"] for f in house.bus.facts_of("leg.incoming") if f["leg"] not in served]
+            for leg in fresh:
+                served.add(leg)
+                house.bus.ask("leg.answer", leg=leg)
+            time.sleep(0.002)
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    threads = [threading.Thread(target=run, args=[phone]) for phone in phones]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    wait_for(lambda: len(house.bus.facts_of("leg.ended")) == 200)
+    stop.set()
+    server.join(5)
+    assert all(f["cause"] == "normal" for f in house.bus.facts_of("leg.ended"))
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+# ---- sipd dies ----
+
+def check_ended(house, leg, died):
+    ended = house.bus.fact("leg.ended", leg=leg, timeout=5)
+    assert (ended["cause"], ended["by_far_end"]) == ("driver_restarted", False)
+    fact = next(f for f in house.bus.facts if f["type"] == "leg.ended" and f["body"]["leg"] == leg)
+    assert fact["at_s"] - died < 1, f"{fact['at_s'] - died:.3f} s"
+
+
+def test_death_in_calls(house):
+    """kill -9: established calls, both ways, hear BYE; apid hears of each within a second."""
+    caller, callee = house.registered("alice"), house.registered("bob")
+    call = answered(house, caller)
+    leg, invite = rung(house, callee)
+    died = time.monotonic()
+    house.kill()
+    check_ended(house, call.leg, died)
+    check_ended(house, leg, died)
+    bye = caller.request("BYE")
+    assert (bye.tag("From"), bye.tag("To"), bye.get("Call-ID")) == (call.last.tag("To"), call.tag, call.call_id)
+    caller.answer(bye, 200)
+    bye = callee.request("BYE")
+    assert (bye.tag("From"), bye.tag("To")) == (invite.tag("From"), "phonetag")
+    assert int(bye.get("CSeq").split()[0]) > int(invite.get("CSeq").split()[0])
+    callee.answer(bye, 200)
+    assert house.bus.fact("driver.started", clean=False)
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+def test_death_while_a_phone_rings(house):
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
+    died = time.monotonic()
+    house.kill()
+    check_ended(house, leg, died)
+    cancel = phone.request("CANCEL")
+    assert re.search(r"branch=[^;]+", cancel.get("Via")).group() == re.search(r"branch=[^;]+", invite.get("Via")).group()
+    assert cancel.get("CSeq").split()[0] == invite.get("CSeq").split()[0]
+    phone.answer(cancel, 200)
+    phone.answer(invite, 487)
+    ack = phone.request("ACK")
+    assert re.search(r"branch=[^;]+", ack.get("Via")).group() == re.search(r"branch=[^;]+", invite.get("Via")).group()
+
+
+def test_death_and_late_answer(house):
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    old = house.kill()
+    house.wait_ready(old)
+    phone.answer(invite, 200, sdp=SDP)
+    phone.request("ACK")
+    bye = phone.request("BYE")
+    assert bye.tag("To") == "phonetag"
+    phone.answer(bye, 200)
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "driver_restarted"
+
+
+def test_death_before_the_answer(house):
+    """The caller's INVITE gets a final answer from the successor, and again when it is repeated."""
+    call = incoming(house, house.registered("alice"), "101")
+    house.bus.ask("leg.progress", leg=call.fact["leg"], early_media=False)
+    early = call.response(180)
+    died = time.monotonic()
+    house.kill()
+    check_ended(house, call.fact["leg"], died)
+    final = call.response(503)
+    assert final.tag("To") == early.tag("To")
+    call.phone.send(call.text)
+    assert call.response().status == 503
+    assert len(house.bus.facts_of("leg.incoming")) == 1
+
+
+def test_packets_wait_for_the_successor(house):
+    """What arrives while nobody is there is answered by the successor."""
+    phone = house.registered("alice")
+    world.os.kill(house.keeper.pid, world.signal.SIGSTOP)  # no successor yet
+    house.kill()
+    sent = [phone.build("OPTIONS", f"sip:{REALM}") for _ in range(5)]
+    for text, _ in sent:
+        phone.send(text)
+    world.os.kill(house.keeper.pid, world.signal.SIGCONT)
+    for _, key in sent:
+        assert phone.response(key).status == 200
+
+
+def test_many_deaths(house):
+    phone = house.registered("alice")
+    for _ in range(4):
+        call = answered(house, phone)
+        old = house.kill()
+        phone.answer(phone.request("BYE"), 200)
+        assert house.bus.fact("leg.ended", leg=call.leg)["cause"] == "driver_restarted"
+        house.wait_ready(old)
+    assert phone.register().status == 200
