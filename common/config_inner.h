@@ -10,6 +10,8 @@
 
 struct hs_table;
 
+#define CONFIG_FAULTS_TOLD 20 /* more are only counted */
+
 struct config_source {
 	const char *file;        /* NULL: none */
 	FILE *faults;            /* NULL: told to nobody */
@@ -30,6 +32,9 @@ void config_fault(struct config_source *source, const char *path, const char *fo
 /* Field of a shape by name, or NULL. */
 const struct hs_field *config_field(const struct hs_shape *shape, const char *name);
 
+/* Single edits between two words, at most 64 letters each. */
+size_t config_distance(const char *left, const char *right);
+
 /* A sentence that names the key that was probably meant, "; did you mean rest_port?", or "". */
 void config_suggest(const struct hs_shape *shape, const char *name, char *ret_text, size_t size);
 
@@ -44,6 +49,9 @@ struct json_object *config_read_yaml(struct config_source *source, const char *t
 
 /* Puts the environment's values over those of the file, and warns about variables that look like misspelt ones. */
 void config_read_environment(struct config_source *source, struct json_object *json);
+
+/* Overwrites and drops what the schema gives to other roles only. json is what config was made of. */
+void config_drop_foreign(struct hs_config *config, struct json_object *json, enum hs_role role);
 
 /* What no schema can say: things that must be there, be different or be in order. */
 void config_check(struct config_source *source, const struct hs_config *config);

@@ -134,11 +134,10 @@ int hs_secret_make_keys(const char *home, enum hs_role role)
 static unsigned char *join(const char *destination, const char *value, size_t *ret_bytes)
 {
 	size_t first = strlen(destination) + 1, second = strlen(value);
-	unsigned char *plain = hs_zalloc(first + second);
+	unsigned char *plain = hs_zalloc(first + second + 1);
 
 	memcpy(plain, destination, first);
-	if (second)
-		memcpy(plain + first, value, second);
+	memcpy(plain + first, value, second + 1);
 	*ret_bytes = first + second;
 	return plain;
 }
