@@ -381,7 +381,7 @@ static struct ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *ask)
 uint64_t hs_bus_ask(struct hs_bus *bus, const struct hs_ask *ask)
 {
 	struct bus_ask_room *room = bus->ask;
-	struct bus_link *link = bus_link_get(bus, ask->to);
+	struct bus_link *link = bus_link_get(bus, ask->to, true);
 	struct ticket *ticket = make_ticket(bus, ask);
 
 	ticket->number = slot_take(room, ticket);

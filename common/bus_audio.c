@@ -129,6 +129,7 @@ static void configure(struct bus_socket *socket)
 	AUTO(free) char *role = hs_printf("%s:%s", ROLE_NAME, hs_role_names[socket->bus->role]);
 
 	limit(audio);
+	bus_peer_ping(&audio->peer);
 	zmq_setsockopt(socket->zmq, BROUGHT_ROLE, role, strlen(role));
 }
 

@@ -61,7 +61,7 @@ struct bus_peer {
 	enum hs_role binder;
 	enum hs_edge edge;
 	char *endpoint;
-	bool is_up, must_redial;
+	bool is_up, must_redial, has_ping, has_dialled;
 	void (*changed)(struct bus_peer *peer);
 	void (*configure)(struct bus_socket *socket); /* before it connects; NULL: nothing more to set */
 	struct bus_peer *next;
@@ -186,10 +186,14 @@ int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, int type, enum hs_r
 void bus_peer_close(struct bus_peer *peer);
 void bus_peer_redial(uv_timer_t *timer);
 
+/* From now on silence is noticed too (DEALER only). */
+void bus_peer_ping(struct bus_peer *peer);
+
 /* ---- bus_link.c: the connection to a role's request edge ---- */
 
-/* Makes it when there is none. NULL: that role has no request edge, or not for us. */
-struct bus_link *bus_link_get(struct hs_bus *bus, enum hs_role role);
+/* Makes it when there is none. NULL: that role has no request edge, or not for us. must_ping: a stopped peer matters.
+ */
+struct bus_link *bus_link_get(struct hs_bus *bus, enum hs_role role, bool must_ping);
 bool bus_link_is_up(const struct bus_link *link);
 
 /* True while the first connection may still come at once. */

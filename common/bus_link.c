@@ -71,22 +71,27 @@ static bool take(struct bus_socket *socket)
 	return true;
 }
 
-struct bus_link *bus_link_get(struct hs_bus *bus, enum hs_role role)
+static struct bus_link *make(struct hs_bus *bus, enum hs_role role)
+{
+	struct bus_link *link = bus_alloc(bus, sizeof(*link));
+
+	link->role = role;
+	link->new_until = hs_clock_ms() + NEW_MS;
+	bus->links[role] = link;
+	if (bus_peer_open(bus, &link->peer, ZMQ_DEALER, role, HS_EDGE_REQUESTS, take, on_changed) < 0)
+		hs_log(ERROR, "bus.cannot_connect", LOG_TEXT("peer", hs_role_names[role]));
+	return link;
+}
+
+struct bus_link *bus_link_get(struct hs_bus *bus, enum hs_role role, bool must_ping)
 {
 	struct bus_link *link;
 
-	if (role <= HS_ROLE_NONE || role >= HS_ROLES)
+	if (role <= HS_ROLE_NONE || role >= HS_ROLES || !(hs_edges[HS_EDGE_REQUESTS].connect[role] & 1u << bus->role))
 		return NULL;
-	if (bus->links[role])
-		return bus->links[role];
-	if (!(hs_edges[HS_EDGE_REQUESTS].connect[role] & 1u << bus->role))
-		return NULL;
-	link = bus_alloc(bus, sizeof(*link));
-	link->role = role;
-	link->new_until = hs_clock_ms() + NEW_MS;
-	if (bus_peer_open(bus, &link->peer, ZMQ_DEALER, role, HS_EDGE_REQUESTS, take, on_changed) < 0)
-		hs_log(ERROR, "bus.cannot_connect", LOG_TEXT("peer", hs_role_names[role]));
-	bus->links[role] = link;
+	link = bus->links[role] ? bus->links[role] : make(bus, role);
+	if (must_ping)
+		bus_peer_ping(&link->peer);
 	return link;
 }
 
@@ -130,7 +135,7 @@ void bus_link_close(struct bus_link *link)
 
 bool hs_bus_is_up(struct hs_bus *bus, enum hs_role to)
 {
-	struct bus_link *link = bus_link_get(bus, to);
+	struct bus_link *link = bus_link_get(bus, to, true);
 
 	return link && bus_link_is_up(link);
 }
@@ -138,7 +143,7 @@ bool hs_bus_is_up(struct hs_bus *bus, enum hs_role to)
 void hs_bus_watch(struct hs_bus *bus, enum hs_role to, void (*changed)(void *context, enum hs_role to, bool up),
 		  void *context)
 {
-	struct bus_link *link = bus_link_get(bus, to);
+	struct bus_link *link = bus_link_get(bus, to, true);
 	struct watcher *watcher;
 
 	if (!link)

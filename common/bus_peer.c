@@ -48,6 +48,12 @@ static bool take_event(struct bus_socket *monitor)
 	return true;
 }
 
+static void dial_again(struct bus_peer *peer)
+{
+	zmq_disconnect(peer->socket.zmq, peer->endpoint);
+	zmq_connect(peer->socket.zmq, peer->endpoint);
+}
+
 void bus_peer_redial(uv_timer_t *timer)
 {
 	struct hs_bus *bus = timer->data;
@@ -58,8 +64,7 @@ void bus_peer_redial(uv_timer_t *timer)
 		peer->must_redial = false;
 		if (peer->is_up)
 			continue;
-		zmq_disconnect(peer->socket.zmq, peer->endpoint);
-		zmq_connect(peer->socket.zmq, peer->endpoint);
+		dial_again(peer);
 	}
 }
 
@@ -78,8 +83,6 @@ static int watch(struct hs_bus *bus, struct bus_peer *peer)
 	return result;
 }
 
-/* A peer that died is noticed by its socket; one that was stopped, by the silence: 2 s to the next ping and 1 s for the
- * answer. Slower than libzmq's examples because each ping wakes two I/O threads of a suite that may be idle. */
 static void configure(struct bus_socket *socket)
 {
 	bus_socket_set(socket, ZMQ_IMMEDIATE, 1);
@@ -87,11 +90,19 @@ static void configure(struct bus_socket *socket)
 	bus_socket_set(socket, ZMQ_RECONNECT_IVL_MAX, 500);
 }
 
-static void configure_heartbeat(struct bus_socket *socket)
+/* A peer that died is noticed by its socket; one that was stopped, by its silence: at most 2 s to the next ping and 1 s
+ * for the answer. Each ping wakes two processes of a suite that may be idle, so not oftener, and not where nobody asks
+ * whether the peer is there. */
+void bus_peer_ping(struct bus_peer *peer)
 {
-	bus_socket_set(socket, ZMQ_HEARTBEAT_IVL, 1500);
-	bus_socket_set(socket, ZMQ_HEARTBEAT_TIMEOUT, 1000);
-	bus_socket_set(socket, ZMQ_HEARTBEAT_TTL, 4000);
+	if (peer->has_ping)
+		return;
+	peer->has_ping = true;
+	bus_socket_set(&peer->socket, ZMQ_HEARTBEAT_IVL, 2000);
+	bus_socket_set(&peer->socket, ZMQ_HEARTBEAT_TIMEOUT, 1000);
+	bus_socket_set(&peer->socket, ZMQ_HEARTBEAT_TTL, 4000);
+	if (peer->has_dialled)
+		dial_again(peer); /* options count from the next connection on */
 }
 
 int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, int type, enum hs_role binder, enum hs_edge edge,
@@ -109,9 +120,7 @@ int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, int type, enum hs_r
 	if (result < 0)
 		return result;
 	configure(&peer->socket);
-	if (type == ZMQ_DEALER)
-		configure_heartbeat(&peer->socket);
-	else
+	if (type == ZMQ_SUB)
 		zmq_setsockopt(peer->socket.zmq, ZMQ_SUBSCRIBE, "", 0);
 	if (peer->configure)
 		peer->configure(&peer->socket);
@@ -121,6 +130,7 @@ int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, int type, enum hs_r
 		return result;
 	peer->next = bus->peers;
 	bus->peers = peer;
+	peer->has_dialled = true;
 	return zmq_connect(peer->socket.zmq, peer->endpoint) < 0 ? -zmq_errno() : 0;
 }
 

@@ -247,7 +247,7 @@ void bus_tell_create(struct hs_bus *bus)
 	room->again = hs_metric_counter("hookswitch_bus_facts_again_total", "", "Times facts were pushed again.");
 	room->waiting = hs_metric_gauge("hookswitch_bus_facts_waiting", "", "Facts apid has not acknowledged.");
 	bus->tell = room;
-	bus_link_get(bus, HS_ROLE_APID);
+	bus_link_get(bus, HS_ROLE_APID, false);
 }
 
 void bus_tell_destroy(struct hs_bus *bus)

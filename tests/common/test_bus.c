@@ -437,13 +437,19 @@ static const struct {
 	{knock_as_apid_lying, 2, "source"},
 };
 
-static void open_files(struct world *world)
+/* The modes of the files would already keep strangers away: here it is the second lock that is tried. */
+static void open_folder(struct world *world)
 {
 	AUTO(free) char *folder = hs_printf("%s/run/sipd/requests", world->home);
-	AUTO(free) char *file = hs_printf("%s/socket", folder);
 
-	/* The modes of the files would already keep strangers away: here it is the second lock that is tried. */
-	assert_int_equal(chmod(folder, 0777), 0);
+	assert_int_equal(chmod(folder, 02777), 0);
+}
+
+static void open_files(struct world *world)
+{
+	AUTO(free) char *file = hs_printf("%s/run/sipd/requests/socket", world->home);
+
+	open_folder(world);
 	assert_int_equal(chmod(file, 0777), 0);
 }
 
@@ -478,6 +484,72 @@ static int run_separate(const char *home)
 		}
 	}
 	return failures + server.served;
+}
+
+/* Somebody else listens where sipd should. SO_PEERCRED of a listener is the uid at listen(). */
+static int listen_as_hookd(const char *home)
+{
+	AUTO(free) char *endpoint = hs_printf("ipc://%s/run/sipd/requests/socket", home);
+	void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_ROUTER);
+
+	if (setgid(UID_BASE + HS_ROLE_HOOKD) < 0 || setuid(UID_BASE + HS_ROLE_HOOKD) < 0 ||
+	    zmq_bind(socket, endpoint) < 0)
+		return 1;
+	chmod(endpoint + strlen("ipc://"), 0777);
+	return pause();
+}
+
+static int listen_as_sipd(const char *home)
+{
+	hs_privs_setup(UID_BASE);
+	return setuid(hs_privs_uid(HS_ROLE_SIPD)) < 0 ? 1 : run_sipd(home);
+}
+
+/* apid as root with separate users, towards an impostor and then the real sipd. */
+static int run_towards_impostor(const char *home)
+{
+	struct world world = {0};
+	struct watched watched = {0};
+	struct hs_bus *apid;
+	int failures = 0;
+	pid_t pid;
+
+	hs_privs_setup(UID_BASE);
+	hs_copy(world.home, sizeof(world.home), home);
+	uv_loop_init(&world.loop);
+	if (hs_privs_make_folders(home, HS_ROLE_SIPD) < 0 || hs_privs_make_folders(home, HS_ROLE_APID) < 0)
+		return 10;
+	open_folder(&world);
+	pid = world_fork(&world, listen_as_hookd);
+	if (seteuid(hs_privs_uid(HS_ROLE_APID)) < 0)
+		return 11;
+	apid = world_open(&world, HS_ROLE_APID);
+	if (seteuid(0) < 0) /* root passes the files' modes: only ZAP is left */
+		return 12;
+	hs_bus_watch(apid, HS_ROLE_SIPD, on_changed, &watched);
+	for (int i = 0; i < 200 && world_refused("stranger") == 0; i++)
+		world_turn_for(&world, 10);
+	failures += world_refused("stranger") == 0;
+	failures += watched.ups;
+	end(pid);
+	pid = world_fork(&world, listen_as_sipd);
+	failures += !world_turn_until(&world, &watched.ups, 1, 4000);
+	end(pid);
+	return failures;
+}
+
+static void test_impostor_listens(void **state)
+{
+	struct world *world = *state;
+	int status = -1;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	pid = world_fork(world, run_towards_impostor);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_strangers_and_wrong_roles(void **state)
@@ -587,6 +659,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_late_answers_never_stall, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_watch_death_and_stop, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_strangers_and_wrong_roles, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_impostor_listens, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_insults, world_setup, world_teardown),
 	};
