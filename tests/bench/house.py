@@ -30,12 +30,12 @@ class House:
                                 HOOKSWITCH_SERVER_SIP_PORT=str(free_port(socket.SOCK_DGRAM)),
                                 HOOKSWITCH_SIP_REQUESTS_PER_S="100000", HOOKSWITCH_SIP_BURST="100000",
                                 HOOKSWITCH_API_REQUESTS_PER_S="1000000", HOOKSWITCH_CALLS_MAX_ACTIVE="20000",
-                                HOOKSWITCH_MEDIA_PORT_MIN="10000", HOOKSWITCH_MEDIA_PORT_MAX="60000",
+                                HOOKSWITCH_MEDIA_PORT_MIN="10000", HOOKSWITCH_MEDIA_PORT_MAX="31999",
                                 HOOKSWITCH_LOG_LEVEL="warn")
 
     def quickstart(self, *arguments):
         return subprocess.run(["taskset", "-c", str(SUITE_CORE), ROOT / "deploy/quickstart", "--no-build", *arguments],
-                              env=self.environment, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+                              env=self.environment, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
     def seal(self, user):
         """A sealed secret for a line; its password is the user's name with a prefix."""

@@ -23,7 +23,7 @@ class Side:
     """A socket that speaks for many lines."""
 
     def __init__(self, server):
-        self.server = server
+        self.server, self.patience = server, 5.0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -41,8 +41,8 @@ class Side:
             ("Contact", f"<sip:{user}@127.0.0.1:{self.port}>")] + ([("Content-Type", "application/sdp")] if body else [])
         self.socket.sendto(Message(f"SIP/2.0 {status} {phrase}", rows, body).bytes(), self.server)
 
-    def next(self, timeout=5.0):
-        if not select.select([self.socket], [], [], timeout)[0]:
+    def next(self):
+        if not select.select([self.socket], [], [], self.patience)[0]:
             raise TimeoutError("no SIP answer")
         return Message.parse(self.socket.recv(65536))
 

@@ -25,10 +25,10 @@ def start_all(house):
 
 def first_register(house, began):
     calls = Calls(house, 0, 0, 0, 1)
+    calls.callee.patience = 0.005
 
     def attempt():
         try:
-            calls.callee.socket.settimeout(0.02)
             calls.register("u00001")
             return True
         except (TimeoutError, ConnectionError, OSError):
