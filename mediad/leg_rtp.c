@@ -385,7 +385,8 @@ static void randomise(struct rtp_record *record)
 	snprintf(record->cname, sizeof record->cname, "%08x%08x%08x", random.name[0], random.name[1], random.name[2]);
 }
 
-/* What our descriptions name: the advertised address, the one the sockets are bound to, else the route's to the peer. */
+/* What our descriptions name: the advertised address, the one the sockets are bound to, else the route's to the peer.
+ */
 static int find_local(const struct world *world, const struct address *peer, struct address *ret_local)
 {
 	if (world->advertised.family) {

@@ -170,6 +170,10 @@ void leg_rtp_rtp_readable(uv_poll_t *poll, int status, int events)
 	struct leg_rtp *leg = poll->data;
 	uint8_t *data = leg->end.world->datagram;
 	struct address from = {0};
+	if (status < 0) {
+		rtp_socket_recover(&leg->rtp, leg_rtp_rtp_readable);
+		return;
+	}
 	int bytes = rtp_socket_receive(&leg->rtp, data, PACKET_MAX + 4, &from);
 	if (bytes < 0)
 		return; /* nothing there after all, or an ICMP answer, now cleared */
@@ -187,6 +191,10 @@ void leg_rtp_rtcp_readable(uv_poll_t *poll, int status, int events)
 	struct leg_rtp *leg = poll->data;
 	uint8_t *data = leg->end.world->datagram;
 	struct address from = {0};
+	if (status < 0) {
+		rtp_socket_recover(&leg->rtcp, leg_rtp_rtcp_readable);
+		return;
+	}
 	int bytes = rtp_socket_receive(&leg->rtcp, data, PACKET_MAX + 4, &from);
 	if (bytes < 0)
 		return;

@@ -54,10 +54,10 @@ uint16_t ports_take(struct ports *ports, int64_t now_ms, uint32_t random)
 {
 	if (ports->waiting == 0)
 		return 0;
-	/* Swapping the chosen one with the first would spoil the order by age of the resting ones only if it crossed
-	 * into them: the choice is among the rested. Half of them, so that the youngest stay at the end. */
-	size_t ready = rested(ports, now_ms), among = ready > 1 ? (ready + 1) / 2 : 1;
-	uint16_t *chosen = slot(ports, random % among), *head = slot(ports, 0);
+	/* The chosen one changes places with the first. Among the rested ones that spoils no order that matters; the
+	 * resting ones stay behind them, by age. */
+	size_t ready = rested(ports, now_ms);
+	uint16_t *chosen = slot(ports, ready ? random % ready : 0), *head = slot(ports, 0);
 	uint16_t pair = *chosen;
 	*chosen = *head;
 	ports->head = (ports->head + 1) % ports->pairs;

@@ -17,7 +17,7 @@ struct ports;
 /* Pairs of an even port and the odd one above it, both within first..last. NULL when there is none. */
 struct ports *ports_create(uint16_t first, uint16_t last);
 
-/* Takes a pair; random chooses among the older half of the free ones. Returns the even port; 0: all are in use. */
+/* Takes a pair; random chooses among the rested ones. Returns the even port; 0: all are in use. */
 uint16_t ports_take(struct ports *ports, int64_t now_ms, uint32_t random);
 
 /* Gives a pair back, to rest. Ports that were not taken are ignored. */

@@ -85,6 +85,14 @@ void rtp_socket_watch(struct rtp_socket *socket, void *context, uv_poll_cb reada
 	uv_poll_start(&socket->poll, UV_READABLE, readable);
 }
 
+void rtp_socket_recover(struct rtp_socket *socket, uv_poll_cb readable)
+{
+	int error = 0;
+	socklen_t length = sizeof error;
+	getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	uv_poll_start(&socket->poll, UV_READABLE, readable);
+}
+
 static void drain(const struct rtp_socket *socket)
 {
 	uint8_t byte;

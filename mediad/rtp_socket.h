@@ -22,6 +22,10 @@ int rtp_socket_open_pair(struct world *world, const struct address *local, struc
 /* Lets readable be called for packets; context is poll.data. */
 void rtp_socket_watch(struct rtp_socket *socket, void *context, uv_poll_cb readable);
 
+/* The watch ended with an error: libuv ends it when ICMP told that a packet of ours reached nobody. Forgets the error
+ * and goes on watching. */
+void rtp_socket_recover(struct rtp_socket *socket, uv_poll_cb readable);
+
 /* Takes and gives packets of this peer only. -errno: the route is missing. */
 int rtp_socket_connect(struct rtp_socket *socket, const struct address *peer);
 

@@ -50,10 +50,10 @@ struct tones *tones_create(enum hs_tone_plan plan)
 	return tones;
 }
 
-/* A full-scale sine is +3.14 dBm0 in A-law and +3.17 in mu-law (G.711): its peak is 32124 in our linear scale. */
+/* A sine that just reaches the last decision value of mu-law, 8159 in its 14 bits, is +3.17 dBm0 (G.711 section 6). */
 static float peak(int level_dbm0)
 {
-	return 32124.0F * powf(10.0F, ((float)level_dbm0 - 3.17F) / 20.0F);
+	return 4 * 8159.0F * powf(10.0F, ((float)level_dbm0 - 3.17F) / 20.0F);
 }
 
 static bool sounds(const struct tone_row *row, uint64_t position)

@@ -294,11 +294,11 @@ class Packet:
 class Phone:
     """A UDP socket that speaks RTP and RTCP, and notes what comes."""
 
-    def __init__(self, host="127.0.0.1", codec=0, event=101):
+    def __init__(self, host="127.0.0.1", codec=0, event=101, port=None):
         self.host, self.codec, self.event = host, codec, event
         while True:
             self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.rtp.bind((host, random.randrange(26000, 27998, 2)))
+            self.rtp.bind((host, port or random.randrange(26000, 27998, 2)))
             self.port = self.rtp.getsockname()[1]
             self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
@@ -327,6 +327,8 @@ class Phone:
             into.append(Packet(data, source, at) if is_rtp else data)
 
     def close(self):
+        if not self.running:
+            return
         self.running = False
         for thread in self.threads:
             thread.join()

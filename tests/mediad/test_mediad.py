@@ -270,6 +270,24 @@ def test_our_own_ports_are_refused_as_far_ends(mediad, legs, phone):
     assert error.value.name == "invalid" and "our own" in error.value.detail
 
 
+def test_a_phone_whose_port_was_closed_for_a_while_is_heard_again(mediad, legs, phone):
+    """ICMP says that nobody is there; the socket must not go deaf."""
+    a, b = phone(), phone()
+    la, lb = legs(), legs()
+    incoming(mediad, a, la)
+    outgoing(mediad, b, lb)
+    port, to = a.port, a.to
+    a.close()
+    mediad.ask("media.join", a=la, b=lb)
+    sent = mediad.ask("media.status", leg=la)["figures"]["packets_sent"]
+    until(lambda: mediad.ask("media.status", leg=la)["figures"]["packets_sent"] > sent + 20, 5, "packets to nobody")
+    again = phone(port=port)
+    again.send(b"\x33" * 160, to=to)
+    again.send(b"\x34" * 160, to=to)
+    until(lambda: b"\x34" * 160 in b.audio(), 5, "audio of the phone that is back")
+    again.wait_for(3)
+
+
 def test_closed_ports_answer_nothing(mediad, legs, phone):
     a = phone()
     leg = legs()
