@@ -24,10 +24,9 @@ def start_all(house):
 
 
 def first_register(house, began):
-    calls = Calls(house, 0, 0, 0, 1)
-    calls.callee.patience = 0.005
-
     def attempt():
+        calls = Calls(house, 0, 0, 0, 1)  # a socket of its own: a late answer to the last attempt is nobody's
+        calls.callee.patience = 0.02
         try:
             calls.register("u00001")
             return True
