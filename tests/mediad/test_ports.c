@@ -90,8 +90,8 @@ static void test_choice_is_spread(void **state)
 	uint32_t random = 3;
 	int low = 0;
 	for (int i = 0; i < 1000; i++)
-		low += ports_take(ports, 0, cases_random(&random)) < 21250;
-	assert_true(low > 250 && low < 750);
+		low += ports_take(ports, 0, cases_random(&random)) < 25000;
+	assert_true(low > 400 && low < 600);
 	ports_destroy(ports);
 }
 
