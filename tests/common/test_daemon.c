@@ -251,6 +251,13 @@ static void on_status(void *context, const struct hs_answer *answer)
 	uv_stop(&question->loop);
 }
 
+static long figure(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtol(at + strlen(name), NULL, 10) : -1;
+}
+
 static void on_metrics(void *context, const struct hs_answer *answer)
 {
 	struct question *question = context;
@@ -259,7 +266,8 @@ static void on_metrics(void *context, const struct hs_answer *answer)
 	question->answered = true;
 	assert_int_equal(answer->error, HS_OK);
 	assert_non_null(strstr(body->text, "hookswitch_degraded{daemon=\"hookd\",reason=\"test\"} 1\n"));
-	assert_non_null(strstr(body->text, "hookswitch_process_resident_bytes{daemon=\"hookd\"} "));
+	assert_true(figure(body->text, "hookswitch_process_resident_bytes{daemon=\"hookd\"} ") > 100000);
+	assert_true(figure(body->text, "hookswitch_process_open_fds{daemon=\"hookd\"} ") > 5);
 	uv_stop(&question->loop);
 }
 
