@@ -295,12 +295,13 @@ static void check_way(void)
 
 static void reaches_a_home_in_a_closed_folder(void **state)
 {
-	AUTO(free) char *own = hs_printf("%s/closed/deep/var/mediad/file", home);
-	AUTO(free) char *secret = hs_printf("%s/closed/secret", home);
-
 	if (geteuid() != 0)
 		skip();
 	in_child(check_way);
+
+	AUTO(free) char *own = hs_printf("%s/closed/deep/var/mediad/file", home);
+	AUTO(free) char *secret = hs_printf("%s/closed/secret", home);
+
 	/* Nothing changed outside of the child's view. */
 	assert_int_equal(access(secret, F_OK), 0);
 	if (access(own, F_OK) < 0)
