@@ -61,7 +61,8 @@ static void find_names(struct hs_bus *bus)
 				continue;
 			if (strcmp(field->name, "call") == 0)
 				bus->call_field[id] = field;
-			else if (strcmp(field->name, "leg") == 0)
+			else if (strcmp(field->name, "leg") == 0 ||
+				 (id == HS_MEDIA_JOIN && strcmp(field->name, "a") == 0))
 				bus->leg_field[id] = field;
 		}
 	}

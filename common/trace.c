@@ -3,8 +3,8 @@
 #include "bus.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "id.h"
 #include "wire.h"
-#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #define RECORDS 4096
 #define WHAT_BYTES 256
+#define LEGS 1024 /* of which the call is remembered, by hash; a newer leg takes an older one's place */
 
 struct record {
 	struct hs_trace trace; /* its texts lie behind it */
@@ -23,6 +24,9 @@ static struct {
 	char daemon[33];
 	struct record *ring[RECORDS];
 	size_t next; /* where the next one goes */
+	struct {
+		char leg[HS_ID_BYTES], call[HS_ID_BYTES];
+	} legs[LEGS];
 } state;
 
 void hs_trace_setup(const char *daemon, struct hs_bus *bus)
@@ -64,15 +68,31 @@ static struct record *make_record(const struct hs_trace *trace)
 
 static void publish(const struct hs_trace *trace)
 {
-	AUTO(json_put) struct json_object *json = NULL;
-	const char *text;
+	AUTO(free) char *text = NULL;
 	size_t bytes;
 
 	if (!state.bus || !hs_bus_is_heard(state.bus, HS_EDGE_OPERATIONS))
 		return;
-	json = hs_wire_encode(&hs_shape_trace, trace);
-	text = json_object_to_json_string_length(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &bytes);
+	text = hs_wire_text(&hs_shape_trace, trace, &bytes);
 	hs_bus_publish(state.bus, HS_EDGE_OPERATIONS, "trace", text, bytes);
+}
+
+/* Many messages name only a leg: its call is known from those that named both. */
+static const char *call_of(const char *call, const char *leg)
+{
+	uint32_t hash = 2166136261u;
+
+	if (!leg)
+		return call;
+	for (const char *at = leg; *at; at++)
+		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	hash %= LEGS;
+	if (call) {
+		hs_copy(state.legs[hash].leg, sizeof(state.legs[hash].leg), leg);
+		hs_copy(state.legs[hash].call, sizeof(state.legs[hash].call), call);
+		return call;
+	}
+	return strcmp(state.legs[hash].leg, leg) == 0 ? state.legs[hash].call : NULL;
 }
 
 void hs_trace_add(enum hs_trace_kind kind, const char *call, const char *leg, const char *from, const char *to,
@@ -85,7 +105,7 @@ void hs_trace_add(enum hs_trace_kind kind, const char *call, const char *leg, co
 		.at_us = now,
 		.daemon = state.daemon,
 		.kind = kind,
-		.call = call,
+		.call = call_of(call, leg),
 		.leg = leg,
 		.from = from ? from : "",
 		.to = to ? to : "",

@@ -8,7 +8,7 @@
 #define COLUMNS_MAX 12
 #define NAME_MAX_BYTES 66
 #define TIME_WIDTH 13
-#define PITCH 8
+#define PITCH 7
 #define LANE 3             /* where a column's line stands within its pitch */
 #define TWICE_US 50000     /* both ends of a bus message tell it within this */
 #define RECORDS_MAX 100000 /* far more than the daemons remember */
@@ -87,10 +87,12 @@ static int by_time(const void *a, const void *b)
 	return strcmp(left->trace.daemon, right->trace.daemon);
 }
 
+/* Who tells may say more of it than who is told: "leg.digit begin" and "leg.digit" are one. */
 static bool same_message(const struct hs_trace *a, const struct hs_trace *b)
 {
-	return a->kind == b->kind && strcmp(a->daemon, b->daemon) != 0 && !strcmp(a->from, b->from) &&
-	       !strcmp(a->to, b->to) && !strcmp(a->what, b->what);
+	size_t length = strlen(a->what) < strlen(b->what) ? strlen(a->what) : strlen(b->what);
+	return strcmp(a->daemon, b->daemon) != 0 && !strcmp(a->from, b->from) && !strcmp(a->to, b->to) &&
+	       !strncmp(a->what, b->what, length);
 }
 
 /* Marks what the other end has told already. */

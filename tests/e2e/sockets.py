@@ -54,7 +54,9 @@ class Socket:
         self.close_code, self.close_reason = self.socket.close_code, self.socket.close_reason
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=1)
 
     async def speak(self):
         """For those who send on their own."""
@@ -118,9 +120,12 @@ class Audio(Socket):
         self.queue, self.sent = [], []
         super().__init__(f"{base}/api/v1/lines/{line}/audio", token, timeout)
 
-    def play(self, payloads):
-        """Frames to send from now on, one each 20 ms."""
-        self.queue = list(payloads)
+    def play(self, payloads, ahead=10):
+        """Frames to send from now on: so many at once, so that our own jitter is not heard, then one each 20 ms."""
+        payloads = list(payloads)
+        for payload in payloads[:ahead]:
+            self.send(payload)
+        self.queue = payloads[ahead:]
 
     async def speak(self):
         due = time.monotonic()

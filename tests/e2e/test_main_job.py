@@ -107,8 +107,9 @@ def assert_records_agree(suite, events, call, codec):
     assert leg["media"]["codec"] == codec.lower()
     assert leg["media"]["packets_received"] > SECONDS * 50 and leg["media"]["packets_lost"] == 0
     ladder = suite.hookctl("follow", call).stdout
-    for word in ("INVITE", "180", "200", "BYE", "leg.originate", "leg.answered", "media.open", "media.join", "lines"):
-        assert word in ladder or (word == "lines" and "phone.ring" in ladder), f"{word} is not in\n{ladder}"
+    for word in ("phone/ring", "media.open", "leg.originate", "INVITE", "180", "200 (INVITE)", "leg.answered", "media.join",
+                 "leg.digit", "POST dtmf", "media.played", "phone/hangup", "BYE", "leg.ended", "media.closed"):
+        assert word in ladder, f"{word} is not in\n{ladder}"
     assert max(len(row) for row in ladder.splitlines()) <= 100, ladder
     followed = json.loads(suite.hookctl("follow", call, "--json").stdout)
     assert followed["call"]["cause"] == "normal"

@@ -55,12 +55,12 @@ static void test_picture(void **state)
 	AUTO(free) char *text = draw(ladder);
 	assert_string_equal(text, "far A = 192.0.2.7:5060\n"
 				  "web A = 203.0.113.9:443\n"
-				  "              far A   sipd   mediad   apid    hookd   web A\n"
-				  "12:00:00.001    |       |       |<------|       |       |    media.open\n"
-				  "12:00:00.002    |       |<--------------|       |       |    leg.originate\n"
-				  "12:00:00.003    |<------|       |       |       |       |    INVITE\n"
-				  "12:00:00.009    |-------------->|       |       |       |    first packet\n"
-				  "12:00:00.012    |       |       |       |       |------>|    POST 200\n");
+				  "              far A  sipd  mediad  apid   hookd  web A\n"
+				  "12:00:00.001    |      |      |<-----|      |      |   media.open\n"
+				  "12:00:00.002    |      |<------------|      |      |   leg.originate\n"
+				  "12:00:00.003    |<-----|      |      |      |      |   INVITE\n"
+				  "12:00:00.009    |------------>|      |      |      |   first packet\n"
+				  "12:00:00.012    |      |      |      |      |----->|   POST 200\n");
 	ladder_destroy(ladder);
 }
 
