@@ -311,9 +311,21 @@ void bus_ask_link_up(struct hs_bus *bus, enum hs_role role)
 
 /* ---- Asking ---- */
 
+static char *make_body(const struct hs_ask *ask, size_t *ret_bytes)
+{
+	if (ask->body)
+		return hs_wire_text(hs_messages[ask->message].body, ask->body, ret_bytes);
+	*ret_bytes = 2;
+	if (!ask->body_json)
+		return hs_strdup("{}");
+	return hs_strdup(json_object_to_json_string_length(
+		ask->body_json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_bytes));
+}
+
 static char *make_text(struct hs_bus *bus, const struct hs_ask *ask, const char *id, size_t *ret_bytes)
 {
-	AUTO(json_put) struct json_object *body = NULL;
+	size_t body_bytes;
+	AUTO(free) char *body = make_body(ask, &body_bytes);
 	struct hs_envelope_request head = {
 		.v = HS_PROTO_VERSION,
 		.kind = "request",
@@ -329,11 +341,7 @@ static char *make_text(struct hs_bus *bus, const struct hs_ask *ask, const char 
 		.idempotency_key = ask->idempotency_key,
 	};
 
-	if (ask->body)
-		body = hs_wire_encode(hs_messages[ask->message].body, ask->body);
-	else
-		body = ask->body_json ? json_object_get(ask->body_json) : json_object_new_object();
-	return bus_envelope_text(&hs_shape_envelope_request, &head, body, ret_bytes);
+	return bus_envelope_text(&hs_shape_envelope_request, &head, body, body_bytes, ret_bytes);
 }
 
 /* The names of call and leg, from the struct or the JSON that is asked. */

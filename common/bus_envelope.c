@@ -165,14 +165,21 @@ int bus_envelope_published(const struct bus_part parts[3], struct hs_arena *aren
 	return 0;
 }
 
-char *bus_envelope_text(const struct hs_shape *shape, const void *head, struct json_object *body, size_t *ret_bytes)
+char *bus_envelope_text(const struct hs_shape *shape, const void *head, const char *body, size_t body_bytes,
+			size_t *ret_bytes)
 {
-	AUTO(json_put) struct json_object *json = hs_wire_encode(shape, head);
-	const char *text;
+	static const char between[] = ",\"body\":";
+	size_t bytes, gap = sizeof(between) - 1;
+	char *text = hs_wire_text(shape, head, &bytes);
 
-	if (body)
-		json_object_object_add(json, "body", json_object_get(body));
-	text = json_object_to_json_string_length(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-						 ret_bytes);
-	return hs_strdup(text);
+	if (body) {
+		text = hs_resize(text, bytes + gap + body_bytes + 1, 1);
+		memcpy(text + bytes - 1, between, gap); /* over the closing brace */
+		memcpy(text + bytes - 1 + gap, body, body_bytes);
+		bytes += gap + body_bytes;
+		text[bytes - 1] = '}';
+		text[bytes] = '\0';
+	}
+	*ret_bytes = bytes;
+	return text;
 }

@@ -57,7 +57,7 @@ static void acknowledge(struct hs_bus *bus, struct cursor *cursor)
 
 	if (!cursor->has_route)
 		return;
-	text = bus_envelope_text(&hs_shape_envelope_ack, &ack, NULL, &bytes);
+	text = bus_envelope_text(&hs_shape_envelope_ack, &ack, NULL, 0, &bytes);
 	bus_serve_post(bus, &cursor->route, text, bytes);
 }
 

@@ -242,8 +242,9 @@ int bus_envelope_fact(enum hs_role self, enum hs_role from, const void *data, si
 int bus_envelope_published(const struct bus_part parts[3], struct hs_arena *arena,
 			   struct hs_envelope_published *ret_head, struct hs_published *ret_event);
 
-/* Text of an envelope with body as its last member; body may be NULL. The caller frees it. */
-char *bus_envelope_text(const struct hs_shape *shape, const void *head, struct json_object *body, size_t *ret_bytes);
+/* Text of an envelope with body, JSON text, as its last member; NULL: none. The caller frees it. */
+char *bus_envelope_text(const struct hs_shape *shape, const void *head, const char *body, size_t body_bytes,
+			size_t *ret_bytes);
 
 /* ---- bus.c ---- */
 

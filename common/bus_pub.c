@@ -46,7 +46,7 @@ static void send_copy(struct hs_bus *bus, struct pub *pub, const char *topic, co
 		.at = hs_clock_wall_ms(),
 	};
 	size_t head_bytes;
-	AUTO(free) char *text = bus_envelope_text(&hs_shape_envelope_published, &head, NULL, &head_bytes);
+	AUTO(free) char *text = bus_envelope_text(&hs_shape_envelope_published, &head, NULL, 0, &head_bytes);
 	const struct bus_part parts[] = {{topic, strlen(topic)}, {text, head_bytes}, {body, bytes}};
 
 	bus_send(&pub->socket, parts, 3);

@@ -8,7 +8,6 @@
 #include "log.h"
 #include "table.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,11 +110,11 @@ void hs_bus_answer(struct hs_request *request, const void *answer)
 {
 	struct served *served = (struct served *)request;
 	const struct hs_shape *shape = hs_messages[request->message].answer;
-	AUTO(json_put) struct json_object *body = answer ? hs_wire_encode(shape, answer) : json_object_new_object();
+	size_t bytes, body_bytes = 2;
+	AUTO(free) char *body = answer ? hs_wire_text(shape, answer, &body_bytes) : hs_strdup("{}");
 	const char *id = strchr(served->key, '/') + 1;
 	struct hs_envelope_answer head = {.v = HS_PROTO_VERSION, .kind = "answer", .re = id};
-	size_t bytes;
-	char *text = bus_envelope_text(&hs_shape_envelope_answer, &head, body, &bytes);
+	char *text = bus_envelope_text(&hs_shape_envelope_answer, &head, body, body_bytes, &bytes);
 
 	if (bytes > HS_WIRE_MAX_BYTES) {
 		free(text);
@@ -141,7 +140,7 @@ static char *refusal(const char *id, enum hs_error error, const char *field, con
 		.state = state,
 	};
 
-	return bus_envelope_text(&hs_shape_envelope_answer, &head, NULL, ret_bytes);
+	return bus_envelope_text(&hs_shape_envelope_answer, &head, NULL, 0, ret_bytes);
 }
 
 void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *field, const char *state,

@@ -8,7 +8,6 @@
 #include "log.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +102,7 @@ static char *make_head(struct hs_bus *bus, size_t *ret_bytes)
 		.epoch = (int64_t)bus->tell->epoch,
 	};
 
-	return bus_envelope_text(&hs_shape_envelope_facts, &head, NULL, ret_bytes);
+	return bus_envelope_text(&hs_shape_envelope_facts, &head, NULL, 0, ret_bytes);
 }
 
 static void push(struct hs_bus *bus, struct bus_link *link)
@@ -181,15 +180,14 @@ void bus_tell_acknowledged(struct hs_bus *bus, struct json_object *json, struct 
 
 static char *make_fact(enum hs_message_id fact, const void *body, size_t *ret_bytes)
 {
-	AUTO(json_put) struct json_object *json = json_object_new_object();
+	size_t body_bytes;
+	AUTO(free) char *text = hs_wire_text(hs_messages[fact].body, body, &body_bytes), *made = NULL;
 	char at[HS_CLOCK_TEXT];
 
 	hs_clock_format(hs_clock_wall_ms(), at);
-	json_object_object_add(json, "type", json_object_new_string(hs_messages[fact].name));
-	json_object_object_add(json, "at", json_object_new_string(at));
-	json_object_object_add(json, "body", hs_wire_encode(hs_messages[fact].body, body));
-	return hs_strdup(json_object_to_json_string_length(
-		json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_bytes));
+	made = hs_printf("{\"type\":\"%s\",\"at\":\"%s\",\"body\":%s}", hs_messages[fact].name, at, text);
+	*ret_bytes = strlen(made);
+	return TAKE(made);
 }
 
 /* Once a second at most: a full journal refuses every call. */

@@ -32,8 +32,12 @@ int hs_wire_parse(const char *text, size_t length, struct json_object **ret_json
 int hs_wire_decode(const struct hs_shape *shape, struct json_object *json, bool strict, struct hs_arena *arena,
 		   void *ret_struct, struct hs_wire_fault *ret_fault);
 
-/* A new object from a struct. Absent members are left out. Never fails; texts that are not UTF-8 are cleaned. */
+/* A new object from a struct. Absent members are left out. Never fails: texts that are not UTF-8, or hold control
+ * characters, are cleaned, and sentences (fields of at most 256 bytes) are cut to what the field takes. */
 struct json_object *hs_wire_encode(const struct hs_shape *shape, const void *structure);
+
+/* The same as text, which is several times faster. NUL-terminated; the caller frees it. */
+char *hs_wire_text(const struct hs_shape *shape, const void *structure, size_t *ret_bytes);
 
 /* A message's id by name, or -ENOENT. */
 int hs_wire_find(const char *name);

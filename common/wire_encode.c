@@ -1,164 +1,251 @@
 /* Never fails, and never makes what the other end refuses: texts are cleaned, and sentences (fields of at most 256
- * bytes) that are too long are cut, so that a phone with an odd name does not stop the facts behind it. */
+ * bytes) that are too long are cut, so that a phone with an odd name does not stop the facts behind it. The text is
+ * written straight from the struct; a JSON object is made from the text, so that there is one writer. */
 #include "cleanup.h"
 #include "clock.h"
 #include "wire_inner.h"
+#include <inttypes.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CUT_UP_TO 256
+#define FIRST_BYTES 512
+#define DEPTH 64 /* of an object of our own, whatever JSON members it holds */
 
-#define NEW_MEMBER (JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY)
+struct text {
+	char *bytes;
+	size_t used, size;
+};
+
+static void write_struct(struct text *text, const struct hs_shape *shape, const void *structure);
+
+static char *reserve(struct text *text, size_t more)
+{
+	if (text->size - text->used < more) {
+		text->size = text->size * 2 > text->used + more ? text->size * 2 : text->used + more;
+		text->bytes = hs_resize(text->bytes, text->size, 1);
+	}
+	return text->bytes + text->used;
+}
+
+static void put(struct text *text, const char *bytes, size_t count)
+{
+	memcpy(reserve(text, count), bytes, count);
+	text->used += count;
+}
+
+static void put_char(struct text *text, char c)
+{
+	*reserve(text, 1) = c;
+	text->used++;
+}
+
+static void put_plain(struct text *text, const char *word)
+{
+	put_char(text, '"');
+	put(text, word, strlen(word));
+	put_char(text, '"');
+}
 
 /* Bytes of the text that may go out: all, or up to the last whole character that fits. */
-static size_t fitting(const struct hs_field *field, const char *text, size_t length)
+static size_t fitting(const struct hs_field *field, const char *value)
 {
+	size_t length = strlen(value);
+
 	if (field->type != HS_TYPE_TEXT || field->max_bytes > CUT_UP_TO || length <= field->max_bytes)
 		return length;
 	length = field->max_bytes;
-	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+	while (length > 0 && ((unsigned char)value[length] & 0xc0) == 0x80)
 		length--;
 	return length;
 }
 
-static bool is_clean(const unsigned char *text, size_t length)
+static bool is_plain(unsigned char c)
 {
-	for (size_t i = 0, bytes; i < length; i += bytes) {
-		bytes = hs_wire_utf8(text + i, length - i);
-		if (!bytes || hs_wire_is_control(text + i, bytes))
-			return false;
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* One character that is not plain; returns its bytes. */
+static size_t put_special(struct text *text, const unsigned char *value, size_t length)
+{
+	size_t bytes = hs_wire_utf8(value, length);
+
+	if (!bytes || hs_wire_is_control(value, bytes)) {
+		put_char(text, '?');
+		return bytes ? bytes : 1;
 	}
-	return true;
-}
-
-static struct json_object *cleaned(const unsigned char *text, size_t length)
-{
-	AUTO(free) unsigned char *copy = hs_zalloc(length + 1);
-	size_t used = 0;
-
-	for (size_t i = 0, bytes; i < length; i += bytes) {
-		bytes = hs_wire_utf8(text + i, length - i);
-		if (!bytes || hs_wire_is_control(text + i, bytes)) {
-			copy[used++] = '?';
-			bytes = bytes ? bytes : 1;
-			continue;
-		}
-		memcpy(copy + used, text + i, bytes);
-		used += bytes;
+	if (bytes > 1) {
+		put(text, (const char *)value, bytes);
+		return bytes;
 	}
-	return json_object_new_string_len((const char *)copy, (int)used);
+	put_char(text, '\\');
+	put_char(text, *value == '\t' ? 't' : *value == '\r' ? 'r' : *value == '\n' ? 'n' : (char)*value);
+	return 1;
 }
 
-static struct json_object *write_text(const struct hs_field *field, const void *slot)
+static void write_text(struct text *text, const struct hs_field *field, const void *slot)
 {
-	const char *text = *(const char *const *)slot;
-	size_t length;
+	const unsigned char *value = *(const unsigned char *const *)slot;
+	size_t length = fitting(field, (const char *)value), at = 0;
 
-	if (!text)
-		return NULL;
-	length = fitting(field, text, strlen(text));
-	if (is_clean((const unsigned char *)text, length))
-		return json_object_new_string_len(text, (int)length);
-	return cleaned((const unsigned char *)text, length);
+	put_char(text, '"');
+	while (at < length) {
+		size_t end = at;
+
+		while (end < length && is_plain(value[end]))
+			end++;
+		put(text, (const char *)value + at, end - at);
+		at = end;
+		if (at < length)
+			at += put_special(text, value + at, length - at);
+	}
+	put_char(text, '"');
 }
 
-static struct json_object *write_int(const struct hs_field *field, const void *slot)
+static void write_int(struct text *text, const struct hs_field *field, const void *slot)
 {
-	return json_object_new_int64(*(const int64_t *)slot);
+	char digits[24];
+
+	put(text, digits, (size_t)snprintf(digits, sizeof(digits), "%" PRId64, *(const int64_t *)slot));
 }
 
-static struct json_object *write_bool(const struct hs_field *field, const void *slot)
+static void write_bool(struct text *text, const struct hs_field *field, const void *slot)
 {
-	return json_object_new_boolean(*(const bool *)slot);
+	if (*(const bool *)slot)
+		put(text, "true", 4);
+	else
+		put(text, "false", 5);
 }
 
-static struct json_object *write_time(const struct hs_field *field, const void *slot)
+static void write_time(struct text *text, const struct hs_field *field, const void *slot)
 {
-	char text[HS_CLOCK_TEXT];
+	char at[HS_CLOCK_TEXT];
 
-	if (!*(const int64_t *)slot)
-		return NULL;
-	hs_clock_format(*(const int64_t *)slot, text);
-	return json_object_new_string(text);
+	hs_clock_format(*(const int64_t *)slot, at);
+	put_plain(text, at);
 }
 
-static struct json_object *write_enum(const struct hs_field *field, const void *slot)
+static void write_enum(struct text *text, const struct hs_field *field, const void *slot)
 {
-	unsigned int value = *(const unsigned int *)slot;
-
-	if (value == 0 || value >= (unsigned int)field->values->count)
-		return NULL;
-	return json_object_new_string(field->values->names[value]);
+	put_plain(text, field->values->names[*(const unsigned int *)slot]);
 }
 
-static struct json_object *write_struct(const struct hs_field *field, const void *slot)
+static void write_pointed(struct text *text, const struct hs_field *field, const void *slot)
 {
-	const void *structure = *(const void *const *)slot;
-
-	return structure ? hs_wire_encode(field->shape, structure) : NULL;
+	write_struct(text, field->shape, *(const void *const *)slot);
 }
 
-static struct json_object *write_json(const struct hs_field *field, const void *slot)
+static void write_json(struct text *text, const struct hs_field *field, const void *slot)
 {
-	return json_object_get(*(struct json_object *const *)slot);
+	size_t bytes;
+	const char *json = json_object_to_json_string_length(
+		*(struct json_object *const *)slot, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &bytes);
+
+	put(text, json, bytes);
 }
 
 static const struct {
-	struct json_object *(*write)(const struct hs_field *field, const void *slot);
+	void (*write)(struct text *text, const struct hs_field *field, const void *slot);
 	size_t size; /* of an item in a list; structs: the shape's */
 } writers[] = {
-	[HS_TYPE_TEXT] = {write_text, sizeof(char *)},
-	[HS_TYPE_ID] = {write_text, sizeof(char *)},
-	[HS_TYPE_DIGITS] = {write_text, sizeof(char *)},
-	[HS_TYPE_URL] = {write_text, sizeof(char *)},
-	[HS_TYPE_INT] = {write_int, sizeof(int64_t)},
-	[HS_TYPE_BOOL] = {write_bool, sizeof(bool)},
-	[HS_TYPE_TIME] = {write_time, sizeof(int64_t)},
-	[HS_TYPE_ENUM] = {write_enum, sizeof(unsigned int)},
-	[HS_TYPE_STRUCT] = {write_struct, 0},
-	[HS_TYPE_JSON] = {write_json, sizeof(void *)},
+	[HS_TYPE_TEXT] = {write_text, sizeof(char *)},   [HS_TYPE_ID] = {write_text, sizeof(char *)},
+	[HS_TYPE_DIGITS] = {write_text, sizeof(char *)}, [HS_TYPE_URL] = {write_text, sizeof(char *)},
+	[HS_TYPE_INT] = {write_int, sizeof(int64_t)},    [HS_TYPE_BOOL] = {write_bool, sizeof(bool)},
+	[HS_TYPE_TIME] = {write_time, sizeof(int64_t)},  [HS_TYPE_ENUM] = {write_enum, sizeof(unsigned int)},
+	[HS_TYPE_STRUCT] = {write_pointed, 0},           [HS_TYPE_JSON] = {write_json, sizeof(void *)},
 };
 
-static struct json_object *write_list(const struct hs_field *field, const char *base)
+static bool is_present(const struct hs_field *field, const void *slot)
 {
-	const char *items = *(const char *const *)(base + field->offset);
-	size_t count = *(const size_t *)(base + field->mark_offset);
-	struct json_object *list;
-
-	if (!count && field->optional)
-		return NULL;
-	list = json_object_new_array();
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *item;
-
-		if (field->type == HS_TYPE_STRUCT)
-			item = hs_wire_encode(field->shape, items + i * field->shape->size);
-		else
-			item = writers[field->type].write(field, items + i * writers[field->type].size);
-		if (item)
-			json_object_array_add(list, item);
+	switch (field->type) {
+	case HS_TYPE_INT:
+	case HS_TYPE_BOOL:
+		return true;
+	case HS_TYPE_TIME:
+		return *(const int64_t *)slot != 0;
+	case HS_TYPE_ENUM:
+		return *(const unsigned int *)slot > 0 &&
+		       *(const unsigned int *)slot < (unsigned int)field->values->count;
+	default:
+		return *(const void *const *)slot != NULL;
 	}
-	return list;
+}
+
+static void write_list(struct text *text, const struct hs_field *field, const char *items, size_t count)
+{
+	bool is_struct = field->type == HS_TYPE_STRUCT;
+	size_t size = is_struct ? field->shape->size : writers[field->type].size;
+	bool is_first = true;
+
+	put_char(text, '[');
+	for (size_t i = 0; i < count; i++, items += size) {
+		if (!is_struct && !is_present(field, items))
+			continue;
+		if (!is_first)
+			put_char(text, ',');
+		is_first = false;
+		/* Structs lie one beside the other in a list; alone they are pointed to. */
+		if (is_struct)
+			write_struct(text, field->shape, items);
+		else
+			writers[field->type].write(text, field, items);
+	}
+	put_char(text, ']');
+}
+
+static bool is_left_out(const struct hs_field *field, const char *base)
+{
+	if (field->list)
+		return field->optional && *(const size_t *)(base + field->mark_offset) == 0;
+	if (field->marked)
+		return !*(const bool *)(base + field->mark_offset);
+	return !is_present(field, base + field->offset);
+}
+
+static void write_struct(struct text *text, const struct hs_shape *shape, const void *structure)
+{
+	const char *base = structure;
+	char before = '{';
+
+	for (size_t i = 0; i < shape->fields_count; i++) {
+		const struct hs_field *field = &shape->fields[i];
+
+		if (is_left_out(field, base))
+			continue;
+		put_char(text, before);
+		before = ',';
+		put_plain(text, field->name);
+		put_char(text, ':');
+		if (field->list)
+			write_list(text, field, *(const char *const *)(base + field->offset),
+				   *(const size_t *)(base + field->mark_offset));
+		else
+			writers[field->type].write(text, field, base + field->offset);
+	}
+	if (before == '{')
+		put_char(text, before);
+	put_char(text, '}');
+}
+
+char *hs_wire_text(const struct hs_shape *shape, const void *structure, size_t *ret_bytes)
+{
+	struct text text = {hs_resize(NULL, FIRST_BYTES, 1), 0, FIRST_BYTES};
+
+	write_struct(&text, shape, structure);
+	put_char(&text, '\0');
+	*ret_bytes = text.used - 1;
+	return text.bytes;
 }
 
 struct json_object *hs_wire_encode(const struct hs_shape *shape, const void *structure)
 {
-	struct json_object *json = json_object_new_object();
-	const char *base = structure;
+	size_t bytes;
+	AUTO(free) char *text = hs_wire_text(shape, structure, &bytes);
+	struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
+	struct json_object *json = json_tokener_parse_ex(tokener, text, (int)bytes);
 
-	for (size_t i = 0; i < shape->fields_count; i++) {
-		const struct hs_field *field = &shape->fields[i];
-		struct json_object *member;
-
-		if (field->list)
-			member = write_list(field, base);
-		else if (field->marked && !*(const bool *)(base + field->mark_offset))
-			continue;
-		else
-			member = writers[field->type].write(field, base + field->offset);
-		if (member)
-			json_object_object_add_ex(json, field->name, member, NEW_MEMBER);
-	}
-	return json;
+	json_tokener_free(tokener);
+	return json ? json : json_object_new_object();
 }

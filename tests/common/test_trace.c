@@ -16,7 +16,8 @@ static void test_ring(void **state)
 	hs_trace_setup("sipd", NULL);
 	assert_int_equal(hs_trace_read(NULL, records, 10), 0);
 	for (int i = 0; i < 5000; i++)
-		hs_trace_add(HS_TRACE_KIND_SIP, i % 2 ? "c1" : NULL, "l1", "phone", "sipd", "INVITE %d", i);
+		hs_trace_add(HS_TRACE_KIND_SIP, i % 2 ? "c1" : NULL, i % 2 ? "l1" : "l0", "phone", "sipd", "INVITE %d",
+			     i);
 	assert_int_equal(hs_trace_read(NULL, records, 3000), 3000);
 	assert_string_equal(records[2999].what, "INVITE 4999");
 	assert_string_equal(records[0].what, "INVITE 2000");
@@ -29,6 +30,10 @@ static void test_ring(void **state)
 	assert_int_equal(hs_trace_read("c1", records, 2), 2);
 	assert_string_equal(records[0].what, "INVITE 4997");
 	assert_int_equal(hs_trace_read("c2", records, 10), 0);
+	/* A leg's call is remembered: what names only the leg belongs to it. */
+	hs_trace_add(HS_TRACE_KIND_BUS, NULL, "l1", "apid", "sipd", "leg.hangup");
+	assert_int_equal(hs_trace_read("c1", records, 1), 1);
+	assert_string_equal(records[0].what, "leg.hangup");
 
 	memset(odd, 'x', sizeof(odd));
 	odd[sizeof(odd) - 1] = '\0';
