@@ -94,7 +94,7 @@ static void aim_latching(struct leg_rtp *leg, int64_t now_us)
 /* Two legs whose far ends were our own ports would send each other one packet for ever. */
 static bool is_loop(const struct leg_rtp *leg, const struct address *address)
 {
-	return ports_has(leg->end.world->ports, address->port) && address_is_ours(address);
+	return ports_is_taken(leg->end.world->ports, address->port) && address_is_ours(address);
 }
 
 /* ---- Descriptions ---- */

@@ -23,7 +23,7 @@ void leg_rtp_digit(void *context, enum digits_edge edge, char digit, uint32_t du
  * ever. */
 static bool is_our_port(const struct leg_rtp *leg, const struct address *address)
 {
-	return ports_has(leg->end.world->ports, address->port) && address_is_ours(address);
+	return ports_is_taken(leg->end.world->ports, address->port) && address_is_ours(address);
 }
 
 /* The rule for sources while the socket is not connected: only an open window lets somebody in, and only from the

@@ -83,6 +83,11 @@ bool ports_has(const struct ports *ports, uint16_t port)
 	return port >= ports->first && (size_t)(port - ports->first) < 2 * ports->pairs;
 }
 
+bool ports_is_taken(const struct ports *ports, uint16_t port)
+{
+	return ports_has(ports, port) && ports->taken[(port - ports->first) / 2];
+}
+
 size_t ports_used(const struct ports *ports)
 {
 	return ports->pairs - ports->waiting;

@@ -26,6 +26,9 @@ void ports_give(struct ports *ports, uint16_t port, int64_t now_ms);
 /* Whether a port lies in the range. */
 bool ports_has(const struct ports *ports, uint16_t port);
 
+/* Whether a leg has it now. Others in the range may be a phone's on this machine. */
+bool ports_is_taken(const struct ports *ports, uint16_t port);
+
 /* Pairs in use. */
 size_t ports_used(const struct ports *ports);
 
