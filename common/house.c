@@ -20,6 +20,8 @@
 #define CLOSE_MS 500  /* for handles that are being closed */
 #define TEXT_BYTES 60000
 #define TRACES 1000
+#define TRACE_BYTES 200000 /* of all records in an answer: the bus takes 256 KiB */
+#define TRACE_MEMBERS 180  /* of one record: names, times, punctuation */
 
 struct life {
 	struct hs_house house; /* first: hs_daemon_* find the rest by it */
@@ -92,13 +94,34 @@ static void serve_metrics(void *context, struct hs_request *request)
 	hs_bus_answer(request, &(struct hs_daemon_metrics_answer){.text = text});
 }
 
+static size_t length_of(const char *text)
+{
+	return text ? strlen(text) : 0;
+}
+
+/* How many of the newest records fit into an answer. */
+static size_t newest_that_fit(const struct hs_trace *records, size_t count)
+{
+	size_t bytes = 0, fits = 0;
+
+	for (; fits < count && bytes < TRACE_BYTES; fits++) {
+		const struct hs_trace *record = &records[count - 1 - fits];
+
+		bytes += TRACE_MEMBERS + length_of(record->call) + length_of(record->leg) + length_of(record->from) +
+			 length_of(record->to) + length_of(record->what);
+	}
+	return fits;
+}
+
 static void serve_trace(void *context, struct hs_request *request)
 {
 	const struct hs_daemon_trace *body = request->body;
 	AUTO(free) struct hs_trace *records = hs_zalloc(TRACES * sizeof(*records));
 	size_t count = hs_trace_read(body->call, records, TRACES);
+	size_t fits = newest_that_fit(records, count);
 
-	hs_bus_answer(request, &(struct hs_daemon_trace_answer){.records_count = count, .records = records});
+	hs_bus_answer(request,
+		      &(struct hs_daemon_trace_answer){.records_count = fits, .records = records + count - fits});
 }
 
 static void serve_log(void *context, struct hs_request *request)
