@@ -21,7 +21,7 @@
 
 #define GRACE_MS 5000     /* from SIGTERM to SIGKILL */
 #define WINDOW_MS 10000   /* more than QUICK_DEATHS in it: wait before the next start */
-#define HEALTHY_MS 1000   /* a child that lived this long ends the waiting */
+#define HEALTHY_MS 1000   /* the successor of a child that lived this long never waits */
 #define FIRST_WAIT_MS 100 /* doubled each time */
 #define LAST_WAIT_MS 5000
 #define QUICK_DEATHS 5
@@ -277,7 +277,7 @@ static int64_t mourn(struct keeper *keeper, int status)
 		keeper->wait_ms = 0;
 	else if (keeper->wait_ms)
 		keeper->wait_ms = keeper->wait_ms * 2 < LAST_WAIT_MS ? keeper->wait_ms * 2 : LAST_WAIT_MS;
-	if (often && !keeper->wait_ms)
+	else if (often)
 		keeper->wait_ms = FIRST_WAIT_MS;
 	hs_log(ERROR, "keeper.died", LOG_INT("code", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
 	       LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_INT("deaths", keeper->deaths),

@@ -17,7 +17,7 @@
 #define KEYS 12
 #define LARGEST 3000
 #define KILLS 3000
-#define KILLS_MS 6000
+#define KILLS_MS 4000
 
 /* ---- a journal outside of a keeper ---- */
 

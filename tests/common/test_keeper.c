@@ -268,10 +268,10 @@ static void waits_when_it_keeps_dying(void **state)
 
 	assert_int_equal(end_of(start_keeper(die_at_once)), 0);
 	assert_int_equal(shared->lives, 9);
-	assert_true(at[5] - at[0] < 100);
-	assert_true(at[6] - at[5] >= 100 && at[6] - at[5] < 200);
-	assert_true(at[7] - at[6] >= 200 && at[7] - at[6] < 400);
-	assert_true(at[8] - at[7] >= 400 && at[8] - at[7] < 800);
+	assert_in_range(at[5] - at[0], 0, 1000); /* upper bounds are wide: the machine may be busy */
+	assert_in_range(at[6] - at[5], 100, 1000);
+	assert_in_range(at[7] - at[6], 200, 1000);
+	assert_in_range(at[8] - at[7], 400, 1500);
 }
 
 static int give_up(struct hs_keep *keep, void *argument)
@@ -370,7 +370,7 @@ static void restarts_at_once(void **state)
 	while (shared->child == before && hs_clock_ms() < begin + 2000)
 		;
 	assert_true(shared->child != before);
-	assert_true(hs_clock_ms() - begin < 100);
+	assert_in_range(hs_clock_ms() - begin, 0, 1000);
 	kill(pid, SIGTERM);
 	assert_int_equal(end_of(pid), 0);
 	close(pipe_of_child[0]);
