@@ -363,7 +363,7 @@ static void survives_death_at_any_point(void **state)
 		check_records(journal, ledger);
 	}
 	print_message("%d kills\n", kills);
-	assert_true(kills > 100);
+	assert_true(kills > 20);
 	hs_journal_close(journal);
 	close(fd);
 	munmap(ledger, sizeof(*ledger));
