@@ -1,0 +1,103 @@
+#include "cleanup.h"
+#include "peek.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct peek look(const char *text)
+{
+	struct peek peek;
+	peek_look(text, strlen(text), &peek);
+	return peek;
+}
+
+static void kinds(void **state)
+{
+	static const struct {
+		const char *text;
+		enum peek_kind kind;
+	} rows[] = {
+		{"", PEEK_BLANK},
+		{"\r\n\r\n", PEEK_BLANK},
+		{"OPTIONS sip:x SIP/2.0\r\n\r\n", PEEK_REQUEST},
+		{"\r\n\r\nOPTIONS sip:x SIP/2.0\r\n\r\n", PEEK_REQUEST},
+		{"OPTIONS sip:x SIP/7.0\r\n\r\n", PEEK_REQUEST},
+		{"SIP/2.0 200 OK\r\n\r\n", PEEK_RESPONSE},
+		{"SIP/2.0 2x0 OK\r\n\r\n", PEEK_GARBAGE},
+		{"GET / HTTP/1.1\r\n\r\n", PEEK_GARBAGE},
+		{"OPTIONS", PEEK_GARBAGE},
+		{"OPT\x01IONS sip:x SIP/2.0\r\n\r\n", PEEK_GARBAGE},
+		{"\x01\x01stun", PEEK_GARBAGE},
+	};
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		assert_int_equal(look(rows[i].text).kind, rows[i].kind);
+}
+
+static void reads(void **state)
+{
+	struct peek peek =
+		look("INVITE sip:x SIP/2.0\r\nv: SIP/2.0/UDP h\r\nVia : b\r\n c\r\nI:  abc@d \r\n\r\nCall-ID: no\r\n");
+	assert_string_equal(peek.method, "INVITE");
+	assert_int_equal(peek.headers, 4);
+	assert_int_equal(peek.vias, 2);
+	assert_int_equal(peek.call_id_bytes, 5);
+	assert_memory_equal(peek.call_id, "abc@d", 5);
+	peek = look("SIP/2.0 486 Busy\r\nCSeq: 17\t INVITE\r\n\r\n");
+	assert_int_equal(peek.status, 486);
+	assert_string_equal(peek.method, "INVITE");
+	assert_string_equal(look("AVERYVERYVERYLONGMETHOD sip:x SIP/2.0\r\n\r\n").method, "AVERYVERYVERYLO");
+}
+
+static char *with_lines(const char *line, int times)
+{
+	size_t length = strlen(line), used;
+	char *text = hs_zalloc(64 + length * (size_t)times);
+	strcat(text, "OPTIONS sip:x SIP/2.0\r\n");
+	used = strlen(text);
+	for (int i = 0; i < times; i++, used += length)
+		memcpy(text + used, line, length);
+	return text;
+}
+
+static void refuses(void **state)
+{
+	static const struct {
+		const char *line;
+		int times;
+		const char *why;
+	} rows[] = {
+		{"a: b\r\n", 128, NULL},
+		{"a: b\r\n", 129, "headers"},
+		{"Via: x\r\n", 33, "headers"},
+		{"Route: <sip:x>\r\n", 33, "headers"},
+		{"Via: x;MADDR=y\r\n", 1, "maddr"},
+		{"Via: x;\r\n maddr=y\r\n", 1, "maddr"},
+		{"X: maddr\r\n", 1, NULL},
+	};
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		AUTO(free) char *text = with_lines(rows[i].line, rows[i].times);
+		struct peek peek = look(text);
+		const char *why = peek_refuse(&peek);
+		if (rows[i].why)
+			assert_string_equal(why, rows[i].why);
+		else
+			assert_null(why);
+	}
+	AUTO(free) char *line = hs_zalloc(9100);
+	memset(line, 'x', 9000);
+	memcpy(line, "OPTIONS sip:x SIP/2.0\r\nA: ", 26);
+	struct peek peek = look(line);
+	assert_string_equal(peek_refuse(&peek), "long_line");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(kinds), cmocka_unit_test(reads), cmocka_unit_test(refuses)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
