@@ -71,45 +71,45 @@ static struct json_object *ask_record(struct follow *follow)
 	return call;
 }
 
-static void print_member(struct json_object *object, const char *name)
+#define MEMBERS_A_ROW 4
+
+/* The named members that are there, a few in each row. */
+static void print_members(struct json_object *object, const char *const *names, size_t count)
 {
-	struct json_object *value;
-	if (json_object_object_get_ex(object, name, &value))
-		printf("  %s %s", name, json_object_get_string(value));
+	size_t shown = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *value = json_object_object_get(object, names[i]);
+		if (!value)
+			continue;
+		printf("%s%s %s", shown % MEMBERS_A_ROW ? "  " : "    ", names[i], json_object_get_string(value));
+		if (++shown % MEMBERS_A_ROW == 0)
+			putchar('\n');
+	}
+	if (shown % MEMBERS_A_ROW)
+		putchar('\n');
 }
 
-static void print_media(struct json_object *leg)
+static void print_leg(struct json_object *leg)
 {
+	static const char *const members[] = {"line", "state", "cause"};
 	static const char *const figures[] = {"codec",        "remote",          "packets_received", "packets_sent",
 					      "packets_lost", "packets_refused", "jitter_us",        "dropped_frames"};
 	struct json_object *media;
-	printf("  leg %s", json_object_get_string(json_object_object_get(leg, "id")));
-	print_member(leg, "line");
-	print_member(leg, "state");
-	print_member(leg, "cause");
-	putchar('\n');
-	if (!json_object_object_get_ex(leg, "media", &media))
-		return;
-	printf("     ");
-	for (size_t i = 0; i < HS_COUNT(figures); i++) {
-		print_member(media, figures[i]);
-		if (i == 3)
-			printf("\n     ");
-	}
-	putchar('\n');
+	printf("leg %s\n", json_object_get_string(json_object_object_get(leg, "id")));
+	print_members(leg, members, HS_COUNT(members));
+	if (json_object_object_get_ex(leg, "media", &media))
+		print_members(media, figures, HS_COUNT(figures));
 }
 
 static void print_record(struct json_object *call)
 {
-	static const char *const members[] = {"state",    "direction",   "line",  "cause",
-					      "ended_by", "duration_ms", "digits"};
+	static const char *const members[] = {"state", "direction", "line",        "dialled",
+					      "cause", "ended_by",  "duration_ms", "digits"};
 	printf("call %s\n", json_object_get_string(json_object_object_get(call, "id")));
-	for (size_t i = 0; i < HS_COUNT(members); i++)
-		print_member(call, members[i]);
-	putchar('\n');
+	print_members(call, members, HS_COUNT(members));
 	struct json_object *legs = json_object_object_get(call, "legs");
 	for (size_t i = 0; legs && i < json_object_array_length(legs); i++)
-		print_media(json_object_array_get_idx(legs, i));
+		print_leg(json_object_array_get_idx(legs, i));
 	putchar('\n');
 }
 
