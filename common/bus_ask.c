@@ -3,11 +3,11 @@
  * lies in a heap under one timer, which runs only while something is asked.
  */
 #include "bus_inner.h"
+#include "bus_tickets.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "id.h"
 #include "log.h"
-#include "table.h"
 #include "trace.h"
 #include <errno.h>
 #include <json-c/json.h>
@@ -18,182 +18,31 @@
 #define DEADLINE_MS 2000
 #define TICKETS_MAX 65536
 
-struct ticket {
-	uint64_t number;
-	enum hs_role to;
-	enum hs_message_id message;
-	char *key; /* role/id */
-	char *text;
-	size_t bytes;
-	int64_t asked_us, deadline_at, due_at;
-	size_t heap_at;
-	bool patient, was_sent;
-	enum hs_error failed; /* to be told at the next turn */
-	char *call, *leg;     /* for the trace; NULL: none */
-	void (*answered)(void *context, const struct hs_answer *answer);
-	void *context;
-	uint64_t serial;     /* counts all tickets */
-	struct ticket *twin; /* asked under the same id while this one waits */
-};
-
-struct slot {
-	struct ticket *ticket;
-	uint32_t generation;
-};
-
 struct bus_ask_room {
 	uv_timer_t timer;
 	int64_t timer_at; /* when it fires; INT64_MAX: not started */
-	struct slot *slots;
-	uint32_t *free_slots;
-	size_t slots_count, free_count;
-	struct ticket **heap; /* smallest due_at first */
-	size_t heap_count, heap_size;
-	struct hs_table *by_key;
+	struct bus_tickets tickets;
 	char id_prefix[HS_ID_BYTES];
-	uint64_t serial;
+	uint64_t made_ids;
 	struct hs_metric *took, *failed, *resent;
 };
 
-/* ---- Heap ---- */
-
-static void heap_set(struct bus_ask_room *room, size_t at, struct ticket *ticket)
-{
-	room->heap[at] = ticket;
-	ticket->heap_at = at;
-}
-
-static void heap_up(struct bus_ask_room *room, struct ticket *ticket)
-{
-	size_t at = ticket->heap_at;
-
-	for (; at > 0 && room->heap[(at - 1) / 2]->due_at > ticket->due_at; at = (at - 1) / 2)
-		heap_set(room, at, room->heap[(at - 1) / 2]);
-	heap_set(room, at, ticket);
-}
-
-static void heap_down(struct bus_ask_room *room, struct ticket *ticket)
-{
-	size_t at = ticket->heap_at;
-
-	for (;;) {
-		size_t child = at * 2 + 1;
-
-		if (child + 1 < room->heap_count && room->heap[child + 1]->due_at < room->heap[child]->due_at)
-			child++;
-		if (child >= room->heap_count || room->heap[child]->due_at >= ticket->due_at)
-			break;
-		heap_set(room, at, room->heap[child]);
-		at = child;
-	}
-	heap_set(room, at, ticket);
-}
-
-static void heap_add(struct bus_ask_room *room, struct ticket *ticket)
-{
-	if (room->heap_count == room->heap_size) {
-		room->heap_size = room->heap_size ? room->heap_size * 2 : 64;
-		room->heap = hs_resize(room->heap, room->heap_size, sizeof(struct ticket *));
-	}
-	heap_set(room, room->heap_count++, ticket);
-	heap_up(room, ticket);
-}
-
-static void heap_remove(struct bus_ask_room *room, struct ticket *ticket)
-{
-	struct ticket *last = room->heap[--room->heap_count];
-
-	if (last == ticket)
-		return;
-	heap_set(room, ticket->heap_at, last);
-	heap_up(room, last);
-	heap_down(room, last);
-}
-
-/* ---- Tickets ---- */
-
-static uint64_t slot_take(struct bus_ask_room *room, struct ticket *ticket)
-{
-	uint32_t at;
-
-	if (room->free_count == 0) {
-		size_t more = room->slots_count ? room->slots_count : 64;
-
-		room->slots = hs_resize(room->slots, room->slots_count + more, sizeof(struct slot));
-		room->free_slots = hs_resize(room->free_slots, room->slots_count + more, sizeof(uint32_t));
-		for (size_t i = 0; i < more; i++) {
-			room->slots[room->slots_count + i] = (struct slot){NULL, 1};
-			room->free_slots[room->free_count++] = (uint32_t)(room->slots_count + i);
-		}
-		room->slots_count += more;
-	}
-	at = room->free_slots[--room->free_count];
-	room->slots[at].ticket = ticket;
-	return (uint64_t)room->slots[at].generation << 32 | at;
-}
-
-static void slot_give(struct bus_ask_room *room, uint64_t number)
-{
-	uint32_t at = (uint32_t)number;
-
-	room->slots[at].ticket = NULL;
-	room->slots[at].generation++;
-	room->free_slots[room->free_count++] = at;
-}
-
-static struct ticket *find(struct bus_ask_room *room, uint64_t number)
-{
-	uint32_t at = (uint32_t)number;
-
-	if (at >= room->slots_count || room->slots[at].generation != number >> 32)
-		return NULL;
-	return room->slots[at].ticket;
-}
-
-static void ticket_free(struct ticket *ticket)
-{
-	free(ticket->key);
-	free(ticket->text);
-	free(ticket->call);
-	free(ticket->leg);
-	free(ticket);
-}
-
-/* Takes the ticket out of everything; a twin that waits under the same id stays known. */
-static void detach(struct bus_ask_room *room, struct ticket *ticket)
-{
-	struct ticket *first = hs_table_get(room->by_key, ticket->key);
-
-	heap_remove(room, ticket);
-	slot_give(room, ticket->number);
-	if (first == ticket) {
-		if (ticket->twin)
-			hs_table_put(room->by_key, ticket->key, ticket->twin);
-		else
-			hs_table_remove(room->by_key, ticket->key);
-		return;
-	}
-	for (; first; first = first->twin)
-		if (first->twin == ticket)
-			first->twin = ticket->twin;
-}
-
 /* Tells the asker; the ticket is gone before it is told. */
-static void complete(struct hs_bus *bus, struct ticket *ticket, const struct hs_answer *answer)
+static void complete(struct hs_bus *bus, struct bus_ticket *ticket, const struct hs_answer *answer)
 {
 	const char *peer = hs_role_names[ticket->to];
 
-	detach(bus->ask, ticket);
+	bus_tickets_remove(&bus->ask->tickets, ticket);
 	hs_metric_observe_us(bus->ask->took, hs_clock_us() - ticket->asked_us);
 	if (ticket->call || ticket->leg)
 		hs_trace_add(HS_TRACE_KIND_BUS, ticket->call, ticket->leg, peer, hs_role_names[bus->role], "%s: %s",
 			     hs_messages[ticket->message].name, hs_errors[answer->error].name);
 	if (ticket->answered)
 		ticket->answered(ticket->context, answer);
-	ticket_free(ticket);
+	bus_ticket_free(ticket);
 }
 
-static void fail(struct hs_bus *bus, struct ticket *ticket, enum hs_error error, const char *detail)
+static void fail(struct hs_bus *bus, struct bus_ticket *ticket, enum hs_error error, const char *detail)
 {
 	struct hs_answer answer = {.error = error, .detail = detail};
 
@@ -217,29 +66,27 @@ static void on_timer(uv_timer_t *timer)
 static void arm(struct hs_bus *bus)
 {
 	struct bus_ask_room *room = bus->ask;
-	int64_t due, wait;
+	struct bus_ticket *first = bus_tickets_first(&room->tickets);
+	int64_t wait;
 
-	if (room->heap_count == 0 || room->heap[0]->due_at >= room->timer_at)
+	if (!first || first->due_at >= room->timer_at)
 		return;
-	due = room->heap[0]->due_at;
-	wait = due - hs_clock_ms();
+	wait = first->due_at - hs_clock_ms();
 	if (wait <= 0) {
 		bus_wake(bus);
 		return;
 	}
 	uv_update_time(bus->loop);
 	uv_timer_start(&room->timer, on_timer, (uint64_t)wait, 0);
-	room->timer_at = due;
+	room->timer_at = first->due_at;
 }
 
-static void set_due(struct hs_bus *bus, struct ticket *ticket, int64_t due_at)
+static void set_due(struct hs_bus *bus, struct bus_ticket *ticket, int64_t due_at)
 {
-	ticket->due_at = due_at < ticket->deadline_at ? due_at : ticket->deadline_at;
-	heap_up(bus->ask, ticket);
-	heap_down(bus->ask, ticket);
+	bus_tickets_move(&bus->ask->tickets, ticket, due_at < ticket->deadline_at ? due_at : ticket->deadline_at);
 }
 
-static void send_text(struct hs_bus *bus, struct ticket *ticket, int64_t now)
+static void send_text(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 {
 	if (ticket->was_sent)
 		hs_metric_add(bus->ask->resent, 1);
@@ -249,7 +96,7 @@ static void send_text(struct hs_bus *bus, struct ticket *ticket, int64_t now)
 }
 
 /* What a ticket whose time has come needs. */
-static void step(struct hs_bus *bus, struct ticket *ticket, int64_t now)
+static void step(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 {
 	struct bus_link *link = bus->links[ticket->to];
 
@@ -271,41 +118,28 @@ static void step(struct hs_bus *bus, struct ticket *ticket, int64_t now)
 
 void bus_ask_flush(struct hs_bus *bus)
 {
-	struct bus_ask_room *room = bus->ask;
-	size_t limit = room->heap_count; /* those asked meanwhile come at the next turn */
+	struct bus_tickets *tickets = &bus->ask->tickets;
+	size_t limit = tickets->count; /* those asked meanwhile come at the next turn */
+	struct bus_ticket *first = bus_tickets_first(tickets);
 	int64_t now;
 
-	if (room->heap_count == 0)
+	if (!first)
 		return;
 	now = hs_clock_ms();
-	while (limit-- > 0 && room->heap_count > 0 && room->heap[0]->due_at <= now)
-		step(bus, room->heap[0], now);
+	for (; limit-- > 0 && first && first->due_at <= now; first = bus_tickets_first(tickets))
+		step(bus, first, now);
 	arm(bus);
-}
-
-static int by_serial(const void *a, const void *b)
-{
-	uint64_t first = (*(struct ticket *const *)a)->serial, second = (*(struct ticket *const *)b)->serial;
-
-	return first < second ? -1 : first > second;
 }
 
 /* In the order in which they were asked: what undoes must not overtake what does. */
 void bus_ask_link_up(struct hs_bus *bus, enum hs_role role)
 {
-	struct bus_ask_room *room = bus->ask;
-	AUTO(free) struct ticket **waiting = hs_zalloc((room->slots_count + 1) * sizeof(struct ticket *));
-	size_t count = 0;
+	size_t count;
+	AUTO(free) struct bus_ticket **waiting = bus_tickets_of(&bus->ask->tickets, role, &count);
 
-	for (size_t i = 0; i < room->slots_count; i++) {
-		struct ticket *ticket = room->slots[i].ticket;
-
-		if (ticket && ticket->to == role && !ticket->failed)
-			waiting[count++] = ticket;
-	}
-	qsort(waiting, count, sizeof(*waiting), by_serial);
 	for (size_t i = 0; i < count; i++)
-		send_text(bus, waiting[i], hs_clock_ms());
+		if (!waiting[i]->failed)
+			send_text(bus, waiting[i], hs_clock_ms());
 	arm(bus);
 }
 
@@ -358,17 +192,16 @@ static char *name_in(const struct hs_ask *ask, const struct hs_field *field)
 	return NULL;
 }
 
-static struct ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *ask)
+static struct bus_ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *ask)
 {
 	struct bus_ask_room *room = bus->ask;
-	struct ticket *ticket = hs_zalloc(sizeof(*ticket));
+	struct bus_ticket *ticket = hs_zalloc(sizeof(*ticket));
 	char made[HS_ID_BYTES + 20];
 	const char *id = ask->id;
 	int64_t now = hs_clock_ms();
 
-	ticket->serial = ++room->serial;
 	if (!id) {
-		snprintf(made, sizeof(made), "%s.%llx", room->id_prefix, (unsigned long long)ticket->serial);
+		snprintf(made, sizeof(made), "%s.%llx", room->id_prefix, (unsigned long long)++room->made_ids);
 		id = made;
 	}
 	ticket->to = ask->to;
@@ -390,14 +223,12 @@ uint64_t hs_bus_ask(struct hs_bus *bus, const struct hs_ask *ask)
 {
 	struct bus_ask_room *room = bus->ask;
 	struct bus_link *link = bus_link_get(bus, ask->to, true);
-	struct ticket *ticket = make_ticket(bus, ask);
+	struct bus_ticket *ticket = make_ticket(bus, ask);
 
-	ticket->number = slot_take(room, ticket);
-	heap_add(room, ticket);
-	ticket->twin = hs_table_put(room->by_key, ticket->key, ticket);
+	bus_tickets_add(&room->tickets, ticket);
 	if (!link)
 		ticket->failed = HS_ERROR_UNAVAILABLE;
-	else if (room->heap_count > TICKETS_MAX || ticket->bytes > HS_WIRE_MAX_BYTES)
+	else if (room->tickets.count > TICKETS_MAX || ticket->bytes > HS_WIRE_MAX_BYTES)
 		ticket->failed = HS_ERROR_OVERLOADED;
 	else if (bus_link_is_up(link))
 		send_text(bus, ticket, hs_clock_ms());
@@ -407,17 +238,17 @@ uint64_t hs_bus_ask(struct hs_bus *bus, const struct hs_ask *ask)
 
 void hs_bus_forget(struct hs_bus *bus, uint64_t number)
 {
-	struct ticket *ticket = find(bus->ask, number);
+	struct bus_ticket *ticket = bus_tickets_find(&bus->ask->tickets, number);
 
 	if (!ticket)
 		return;
-	detach(bus->ask, ticket);
-	ticket_free(ticket);
+	bus_tickets_remove(&bus->ask->tickets, ticket);
+	bus_ticket_free(ticket);
 }
 
 /* ---- Answers ---- */
 
-static enum hs_error read_answer(const struct ticket *ticket, const struct hs_envelope_answer *head,
+static enum hs_error read_answer(const struct bus_ticket *ticket, const struct hs_envelope_answer *head,
 				 struct hs_arena *arena, struct hs_answer *ret_answer, struct hs_wire_fault *fault)
 {
 	const struct hs_shape *shape = hs_messages[ticket->message].answer;
@@ -438,7 +269,7 @@ static enum hs_error read_answer(const struct ticket *ticket, const struct hs_en
 	return HS_OK;
 }
 
-static void answer_ticket(struct hs_bus *bus, struct ticket *ticket, const struct hs_envelope_answer *head,
+static void answer_ticket(struct hs_bus *bus, struct bus_ticket *ticket, const struct hs_envelope_answer *head,
 			  struct hs_arena *arena)
 {
 	struct hs_wire_fault fault = {"", "it has neither body nor error"};
@@ -452,21 +283,13 @@ static void answer_ticket(struct hs_bus *bus, struct ticket *ticket, const struc
 	complete(bus, ticket, &answer);
 }
 
-static struct ticket *waiting_since(struct bus_ask_room *room, const char *key, uint64_t limit)
-{
-	struct ticket *ticket = hs_table_get(room->by_key, key);
-
-	while (ticket && ticket->serial > limit)
-		ticket = ticket->twin;
-	return ticket;
-}
-
 void bus_ask_answered(struct hs_bus *bus, enum hs_role from, struct json_object *json, struct hs_arena *arena)
 {
-	uint64_t limit = bus->ask->serial; /* what is asked meanwhile under this id waits for an answer of its own */
+	uint64_t limit =
+		bus->ask->tickets.serial; /* what is asked meanwhile under this id waits for an answer of its own */
 	struct hs_envelope_answer head;
 	struct hs_wire_fault fault;
-	struct ticket *ticket;
+	struct bus_ticket *ticket;
 	char key[HS_ID_BYTES + 8];
 
 	if (hs_wire_decode(&hs_shape_envelope_answer, json, false, arena, &head, &fault) < 0) {
@@ -475,7 +298,7 @@ void bus_ask_answered(struct hs_bus *bus, enum hs_role from, struct json_object 
 	}
 	snprintf(key, sizeof(key), "%d/%s", (int)from, head.re);
 	/* None: it is the second answer to a question that was sent twice. */
-	while ((ticket = waiting_since(bus->ask, key, limit)))
+	while ((ticket = bus_tickets_waiting(&bus->ask->tickets, key, limit)))
 		answer_ticket(bus, ticket, &head, arena);
 }
 
@@ -486,7 +309,7 @@ void bus_ask_create(struct hs_bus *bus)
 	uv_timer_init(bus->loop, &room->timer);
 	bus_handle_opened(bus, (uv_handle_t *)&room->timer);
 	room->timer_at = INT64_MAX;
-	room->by_key = hs_table_create();
+	bus_tickets_init(&room->tickets);
 	hs_id_make('q', NULL, room->id_prefix);
 	room->took = hs_metric_histogram("hookswitch_bus_answer_seconds", "", "From a question to its answer.");
 	room->failed = hs_metric_counter("hookswitch_bus_unanswered_total", "", "Questions without an answer.");
@@ -500,12 +323,6 @@ void bus_ask_destroy(struct hs_bus *bus)
 
 	if (!room)
 		return;
-	for (size_t i = 0; i < room->slots_count; i++)
-		if (room->slots[i].ticket)
-			ticket_free(room->slots[i].ticket);
-	free(room->slots);
-	free(room->free_slots);
-	free(room->heap);
-	hs_table_destroy(room->by_key);
+	bus_tickets_finish(&room->tickets);
 	bus_handle_close(bus, (uv_handle_t *)&room->timer);
 }

@@ -37,7 +37,8 @@ enum hs_role bus_envelope_role(const char *name)
 	return HS_ROLE_NONE;
 }
 
-int bus_envelope_edge(const char *name)
+/* Edge of a name, or -ENOENT. */
+static int edge_of(const char *name)
 {
 	for (int i = 0; i < HS_EDGES; i++)
 		if (strcmp(hs_edges[i].name, name) == 0)
@@ -150,7 +151,7 @@ int bus_envelope_published(const struct bus_part parts[3], struct hs_arena *aren
 	head = bus_envelope_parse(parts[1].data, parts[1].bytes, arena, &fault);
 	if (!head || hs_wire_decode(&hs_shape_envelope_published, head, false, arena, ret_head, &fault) < 0)
 		return -EBADMSG;
-	edge = bus_envelope_edge(ret_head->edge);
+	edge = edge_of(ret_head->edge);
 	if (edge < 0)
 		return -EBADMSG;
 	*ret_event = (struct hs_published){

@@ -184,7 +184,6 @@ enum hs_role bus_zap_stamped(zmq_msg_t *frame);
 int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, int type, enum hs_role binder, enum hs_edge edge,
 		  bool (*take)(struct bus_socket *socket), void (*changed)(struct bus_peer *peer));
 void bus_peer_close(struct bus_peer *peer);
-void bus_peer_redial(uv_timer_t *timer);
 
 /* From now on silence is noticed too (DEALER only). */
 void bus_peer_ping(struct bus_peer *peer);
@@ -216,7 +215,6 @@ const char *bus_envelope_kind(struct json_object *json);
 enum hs_role bus_envelope_from(enum hs_role stamped, const char *source);
 
 enum hs_role bus_envelope_role(const char *name);
-int bus_envelope_edge(const char *name); /* or -ENOENT */
 enum hs_error bus_envelope_error(const char *name);
 
 /* What a request turned out to be. */

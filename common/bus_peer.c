@@ -25,6 +25,26 @@ static struct bus_peer *peer_of_monitor(struct bus_socket *monitor)
 	return (struct bus_peer *)((char *)monitor - offsetof(struct bus_peer, monitor));
 }
 
+static void dial_again(struct bus_peer *peer)
+{
+	zmq_disconnect(peer->socket.zmq, peer->endpoint);
+	zmq_connect(peer->socket.zmq, peer->endpoint);
+}
+
+static void redial(uv_timer_t *timer)
+{
+	struct hs_bus *bus = timer->data;
+
+	for (struct bus_peer *peer = bus->peers; peer; peer = peer->next) {
+		if (!peer->must_redial)
+			continue;
+		peer->must_redial = false;
+		if (peer->is_up)
+			continue;
+		dial_again(peer);
+	}
+}
+
 static bool take_event(struct bus_socket *monitor)
 {
 	struct bus_peer *peer = peer_of_monitor(monitor);
@@ -43,29 +63,9 @@ static bool take_event(struct bus_socket *monitor)
 	if (event & FAILURES) {
 		peer->must_redial = true;
 		if (!uv_is_active((uv_handle_t *)&monitor->bus->redial))
-			uv_timer_start(&monitor->bus->redial, bus_peer_redial, REDIAL_MS, 0);
+			uv_timer_start(&monitor->bus->redial, redial, REDIAL_MS, 0);
 	}
 	return true;
-}
-
-static void dial_again(struct bus_peer *peer)
-{
-	zmq_disconnect(peer->socket.zmq, peer->endpoint);
-	zmq_connect(peer->socket.zmq, peer->endpoint);
-}
-
-void bus_peer_redial(uv_timer_t *timer)
-{
-	struct hs_bus *bus = timer->data;
-
-	for (struct bus_peer *peer = bus->peers; peer; peer = peer->next) {
-		if (!peer->must_redial)
-			continue;
-		peer->must_redial = false;
-		if (peer->is_up)
-			continue;
-		dial_again(peer);
-	}
 }
 
 static int watch(struct hs_bus *bus, struct bus_peer *peer)

@@ -21,7 +21,7 @@ int hs_wire_parse(const char *text, size_t length, struct json_object **ret_json
 	json = json_tokener_parse_ex(tokener, text, (int)length);
 	if (!json)
 		hs_wire_refuse(ret_fault, NULL, "is not JSON: %s",
-			   json_tokener_error_desc(json_tokener_get_error(tokener)));
+			       json_tokener_error_desc(json_tokener_get_error(tokener)));
 	json_tokener_free(tokener);
 	if (!json)
 		return -EINVAL;

@@ -41,7 +41,7 @@ int hs_wire_refuse(struct hs_wire_fault *fault, const char *field, const char *f
 static int refuse(struct scan *scan, const char *why)
 {
 	return hs_wire_refuse(scan->fault, NULL, "is not JSON we take: %s at byte %zu", why,
-			  (size_t)(scan->at - scan->text));
+			      (size_t)(scan->at - scan->text));
 }
 
 size_t hs_wire_utf8(const unsigned char *text, size_t length)
@@ -225,7 +225,7 @@ static int note_member(struct scan *scan, struct members *members, const char *n
 			if (members->hash[i] == hash && members->length[i] == length &&
 			    memcmp(scan->text + members->start[i], name, length) == 0)
 				return hs_wire_refuse(scan->fault, NULL, "has the member \"%.*s\" twice",
-						  length > 64 ? 64 : (int)length, name);
+						      length > 64 ? 64 : (int)length, name);
 	if (members->count == MEMBERS_MAX)
 		return refuse(scan, "more than 256 members in one object");
 	members->seen[hash / 64 % (BLOOM_BITS / 64)] |= UINT64_C(1) << hash % 64;
