@@ -57,16 +57,24 @@ static bool same_uri(const char *text, const url_t *request_uri)
 	return same;
 }
 
+/* The kernel's filter forgets nobody by itself. */
+static void bans_changed(uv_timer_t *timer)
+{
+	struct sipd *sipd = timer->data;
+	int64_t next = sources_next_release(sipd->sources, hs_clock_ms());
+	wiretap_refresh_bans();
+	if (next >= 0)
+		uv_timer_start(&sipd->bans, bans_changed, (uint64_t)next + 1, 0);
+}
+
 static void note_failure(struct sipd *sipd, const struct user *user, const struct peer *peer)
 {
 	bool spare = locations_has_host(sipd->locations, peer->host);
 	hs_metric_add(
 		hs_metric_counter("hookswitch_sip_auth_failures_total", "", "wrong credentials with a fresh nonce"), 1);
-	hs_log(WARN, "sip.auth_failed", LOG_TEXT("address", peer->host), LOG_LINE(user->known ? user->line : NULL));
-	if (sources_fail(sipd->sources, &peer->key, peer->host, user->known ? user->line : "", spare, hs_clock_ms())) {
-		hs_log(WARN, "sip.banned", LOG_TEXT("address", peer->host));
-		wiretap_refresh_bans();
-	}
+	hs_log(DEBUG, "sip.auth_failed", LOG_TEXT("address", peer->host), LOG_LINE(user->known ? user->line : NULL));
+	if (sources_fail(sipd->sources, &peer->key, peer->host, user->known ? user->line : "", spare, hs_clock_ms()))
+		bans_changed(&sipd->bans);
 	auth_report(sipd);
 }
 
@@ -115,6 +123,8 @@ static void report_one(void *context, const struct sources_report *report)
 		.banned = report->banned,
 	};
 	tell_suspected(sipd, &fact);
+	hs_log(WARN, report->banned ? "sip.banned" : "sip.logins_failed", LOG_TEXT("address", report->host),
+	       LOG_LINE(fact.line), LOG_INT("failures", report->failures));
 }
 
 static void report_due(uv_timer_t *timer)

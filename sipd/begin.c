@@ -160,7 +160,8 @@ int begin_start(struct hs_house *house)
 	sipd->house = house;
 	sipd->config = house->config;
 	uv_timer_init(house->loop, &sipd->suspects);
-	sipd->suspects.data = sipd;
+	uv_timer_init(house->loop, &sipd->bans);
+	sipd->suspects.data = sipd->bans.data = sipd;
 	sipd->users = users_create(house->config, house->home);
 	sipd->nonces = make_nonces();
 	sipd->sources = make_sources(house->config->sip);
@@ -215,6 +216,7 @@ void begin_finish(struct hs_house *house)
 	registrar_stop(sipd->registrar);
 	agent_stop(sipd->agent);
 	uv_close((uv_handle_t *)&sipd->suspects, NULL);
+	uv_close((uv_handle_t *)&sipd->bans, NULL);
 	for (int i = 0; i < 2; i++) /* what was closed is freed in the next turns */
 		uv_run(house->loop, UV_RUN_NOWAIT);
 	keepalive_destroy(sipd->keepalive);

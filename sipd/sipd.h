@@ -30,6 +30,7 @@ struct sipd {
 	struct registrar *registrar;
 	struct keepalive *keepalive;
 	uv_timer_t suspects; /* runs while failed logins wait to be told */
+	uv_timer_t bans;     /* until the next ban ends */
 	bool stopping;
 };
 

@@ -281,6 +281,17 @@ size_t sources_banned_ipv4(const struct sources *sources, int64_t now_ms, uint32
 	return count;
 }
 
+int64_t sources_next_release(const struct sources *sources, int64_t now_ms)
+{
+	int64_t next = -1;
+	for (const struct source *source = sources->newest; source; source = source->older) {
+		int64_t left = source->banned_until_ms - now_ms;
+		if (left > 0 && (next < 0 || left < next))
+			next = left;
+	}
+	return next;
+}
+
 void sources_destroy(struct sources *sources)
 {
 	if (!sources)

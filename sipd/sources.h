@@ -70,6 +70,9 @@ int64_t sources_report(struct sources *sources, int64_t now_ms,
 /* IPv4 addresses under a ban, in network order, at most max: for the kernel's filter. */
 size_t sources_banned_ipv4(const struct sources *sources, int64_t now_ms, uint32_t *ret_addresses, size_t max);
 
+/* ms until the next ban ends, -1: nobody is banned. */
+int64_t sources_next_release(const struct sources *sources, int64_t now_ms);
+
 void sources_destroy(struct sources *sources); /* NULL is fine */
 
 #endif

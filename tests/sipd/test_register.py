@@ -228,7 +228,7 @@ def test_bindings_survive_a_restart_of_the_suite(house):
     assert (refused.value.error, refused.value.state) == ("wrong_state", "offline")
 
 
-@pytest.mark.configure(sip={"failures": 4, "local_networks": ["10.9.9.0/24"]})
+@pytest.mark.configure(sip={"failures": 4, "ban_s": 2, "local_networks": ["10.9.9.0/24"]})
 def test_ban(house):
     phone = house.phone("alice", password="wrong", host="127.0.0.3")
     for _ in range(4):
@@ -245,6 +245,13 @@ def test_ban(house):
     assert tcp.recv(10) == b""
     tcp.close()
     assert house.is_alive()
+
+    def free_again():
+        text, key = phone.build("OPTIONS", f"sip:{REALM}")
+        phone.send(text)
+        with phone.changed:
+            return phone.changed.wait_for(lambda: any(m.get("Call-ID") == key[0] for m in phone.inbox), 0.3)
+    wait_for(free_again)
 
 
 @pytest.mark.configure(sip={"failures": 4, "local_networks": ["10.9.9.0/24"]})

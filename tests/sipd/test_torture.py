@@ -147,7 +147,7 @@ def test_row(shared, name, transport):
         data = data.replace("SIP/2.0/UDP", f"SIP/2.0/{transport.upper()}").encode()
     try:
         phone.send(data)
-        if name != "dblreq" and not (None in allowed and len(allowed) == 1):
+        if not (None in allowed and len(allowed) == 1):
             wait_for(lambda: phone.inbox or phone.closed or None in allowed, 5)
     except OSError:
         assert transport == "tcp"
@@ -198,9 +198,8 @@ def test_half_messages(shared):
     flood = open_ones[0]
     flood.settimeout(5)
     with pytest.raises(OSError):
-        for _ in range(2000):
+        while time.monotonic() - began < 8:
             flood.sendall(b"a: b\r\n" * 50)
-    assert time.monotonic() - began < 4
     assert shared.is_alive()
     for stream in open_ones:
         stream.close()

@@ -25,7 +25,7 @@ REALM = "phones.test"
 SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
        "m=audio 16000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n")
 OUR_SDP = SDP.replace("16000", "26000").replace("o=- 1", "o=- 77")
-PASSWORDS = {"alice": "correct horse", "bob": "battery staple", "carol": "sha only"}
+PASSWORDS = {"alice": "correct-horse", "bob": "battery staple", "carol": "sha only"}
 DIGESTS = {"alice": "md5", "bob": "both", "carol": "sha256"}
 ports = itertools.count(15000 + os.getpid() % 700)
 
