@@ -133,11 +133,14 @@ static bool settle_once(struct hs_bus *bus)
 /* Sending touches: a second look spares the loop a turn in most cases. */
 static void settle(struct hs_bus *bus)
 {
+	bool is_pending = true;
+
 	bus->is_settling = true;
 	bus->is_awake = false;
 	bus_ask_flush(bus);
-	if (settle_once(bus) && settle_once(bus))
-		bus->is_awake = true;
+	for (int looks = 0; looks < 2 && is_pending; looks++)
+		is_pending = settle_once(bus);
+	bus->is_awake |= is_pending;
 	bus->is_settling = false;
 	if (bus->is_awake)
 		bus_wake(bus);

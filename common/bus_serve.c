@@ -73,7 +73,9 @@ static void forget_oldest(struct bus_serve_room *room)
 
 static void keep(struct bus_serve_room *room, struct served *served)
 {
-	served->done_at = hs_clock_ms();
+	int64_t now = hs_clock_ms();
+
+	served->done_at = now;
 	if (room->newest)
 		room->newest->newer = served;
 	else
@@ -82,7 +84,7 @@ static void keep(struct bus_serve_room *room, struct served *served)
 	room->done_count++;
 	room->done_bytes += served->answer_bytes;
 	while (room->oldest && (room->done_count > KEEP_COUNT || room->done_bytes > KEEP_BYTES ||
-				room->oldest->done_at + KEEP_MS < served->done_at))
+				room->oldest->done_at + KEEP_MS < now))
 		forget_oldest(room);
 }
 

@@ -181,7 +181,7 @@ struct bus_ticket **bus_tickets_of(const struct bus_tickets *tickets, enum hs_ro
 	for (size_t i = 0; i < tickets->count; i++)
 		if (tickets->heap[i]->to == to)
 			found[(*ret_count)++] = tickets->heap[i];
-	qsort(found, *ret_count, sizeof(*found), by_serial);
+	qsort((void *)found, *ret_count, sizeof(void *), by_serial);
 	return found;
 }
 

@@ -47,11 +47,11 @@ static bool read_grant(const uint8_t *data, char *ret_grant)
 		uint8_t c = data[i];
 		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
-		if (i < length ? !is_letter && !memchr("_.~-", c, 4) : c != 0)
+		if (i < length ? !is_letter && !strchr("_.~-", c) : c != 0)
 			return false;
+		ret_grant[i] = (char)c;
 	}
-	memcpy(ret_grant, data, length);
-	ret_grant[length] = '\0';
+	ret_grant[HS_FRAME_GRANT_BYTES] = '\0';
 	return length > 0;
 }
 
