@@ -122,4 +122,10 @@ struct end {
 	bool is_gone;          /* to be closed at the next tick: its peer vanished */
 };
 
+/* Call of an end; NULL: none. */
+static inline const char *end_call(const struct end *end)
+{
+	return end->call[0] ? end->call : NULL;
+}
+
 #endif

@@ -35,7 +35,7 @@ static void hear_attach(struct mediad *mediad, uint64_t peer, const struct hs_fr
 		return;
 	}
 	if (leg_stream_attach(stream, peer) == 0)
-		hs_log(INFO, "stream.attached", LOG_CALL(stream->call), LOG_TEXT("stream", stream->id));
+		hs_log(INFO, "stream.attached", LOG_CALL(end_call(stream)), LOG_TEXT("stream", stream->id));
 }
 
 static void hear_audio(struct mediad *mediad, uint64_t peer, const struct hs_frame *frame)
@@ -57,7 +57,7 @@ static void hear_detach(struct mediad *mediad, uint64_t peer, const struct hs_fr
 	struct end *stream = find_stream(mediad, frame);
 	if (stream && leg_stream_is_held_by(stream, peer)) {
 		leg_stream_detach(stream);
-		hs_log(INFO, "stream.detached", LOG_CALL(stream->call), LOG_TEXT("stream", stream->id));
+		hs_log(INFO, "stream.detached", LOG_CALL(end_call(stream)), LOG_TEXT("stream", stream->id));
 	}
 	player_abandon(&mediad->world, peer, frame->grant);
 }

@@ -173,7 +173,8 @@ static void refuse(struct play *play, const struct reading *reading, const char 
 {
 	struct world *world = play->player->world;
 	hs_metric_add(world->meters.uploads_refused, 1);
-	hs_log(INFO, "upload.refused", LOG_CALL(play->player->leg->call), LOG_LEG(play->player->leg->id), LOG_WHY(why));
+	hs_log(INFO, "upload.refused", LOG_CALL(end_call(play->player->leg)), LOG_LEG(play->player->leg->id),
+	       LOG_WHY(why));
 	audio_say(world->audio, reading->peer, HS_FRAME_REFUSED, play->id, why);
 	end_play(play, false);
 }

@@ -23,8 +23,8 @@ static void trace(const struct leg_rtp *leg, const char *what, const struct addr
 {
 	char text[ADDRESS_TEXT];
 	address_format(remote, text);
-	hs_trace_add(HS_TRACE_KIND_MEDIA, leg->end.call[0] ? leg->end.call : NULL, leg->end.id,
-		     text[0] ? text : "far end", "mediad", "%s", what);
+	hs_trace_add(HS_TRACE_KIND_MEDIA, end_call(&leg->end), leg->end.id, text[0] ? text : "far end", "mediad", "%s",
+		     what);
 }
 
 /* ---- Sockets and the source rule ---- */
@@ -38,7 +38,7 @@ void leg_rtp_latch(struct leg_rtp *leg, const struct address *from)
 	if (!address_same_host(from, &leg->rtcp.peer))
 		rtp_socket_disconnect(&leg->rtcp, &(struct address){0});
 	address_format(from, text);
-	hs_log(INFO, "media.latched", LOG_CALL(leg->end.call), LOG_LEG(leg->end.id), LOG_TEXT("remote", text));
+	hs_log(INFO, "media.latched", LOG_CALL(end_call(&leg->end)), LOG_LEG(leg->end.id), LOG_TEXT("remote", text));
 	trace(leg, "latched", from);
 	leg_rtp_stir(&leg->end);
 }
@@ -58,13 +58,15 @@ static void close_window(struct leg_rtp *leg)
 		rtp_socket_connect(&leg->rtp, &peer);
 }
 
+/* An unspecified address is the hold of RFC 2543: whom we knew stays. One without a route is nobody. */
 static int aim(struct rtp_socket *socket, const struct address *peer)
 {
-	if (address_is_usable(peer))
-		return rtp_socket_connect(socket, peer);
-	if (!socket->is_connected) /* hold of RFC 2543: whom we knew stays */
-		rtp_socket_disconnect(socket, &socket->peer);
-	return 0;
+	if (!address_is_usable(peer))
+		return 0;
+	int error = rtp_socket_connect(socket, peer);
+	if (error < 0)
+		rtp_socket_disconnect(socket, &(struct address){0});
+	return error;
 }
 
 /* Without NAT: the signalled addresses and no other. */
@@ -92,9 +94,10 @@ static void aim_latching(struct leg_rtp *leg, int64_t now_us)
 }
 
 /* Two legs whose far ends were our own ports would send each other one packet for ever. */
-static bool is_loop(const struct leg_rtp *leg, const struct address *address)
+bool leg_rtp_is_loop(const struct leg_rtp *leg, const struct address *address)
 {
-	return ports_is_taken(leg->end.world->ports, address->port) && address_is_ours(address);
+	return ports_is_taken(leg->end.world->ports, address->port) && address_is_usable(address) &&
+	       address_is_ours(address);
 }
 
 /* ---- Descriptions ---- */
@@ -128,7 +131,7 @@ static int check(const struct leg_rtp *leg, const struct offer *offer, char *ret
 		snprintf(ret_why, OFFER_WHY, "its address is not of the same kind (IPv4, IPv6) as ours");
 		return -EINVAL;
 	}
-	if (is_loop(leg, &offer->rtp) || is_loop(leg, &offer->rtcp)) {
+	if (leg_rtp_is_loop(leg, &offer->rtp) || leg_rtp_is_loop(leg, &offer->rtcp)) {
 		snprintf(ret_why, OFFER_WHY, "it names one of our own ports");
 		return -EINVAL;
 	}
@@ -202,8 +205,8 @@ static void tell_described(const struct leg_rtp *leg, enum hs_description_role r
 		 hs_enum_codec.names[leg->end.codec], hs_enum_direction.names[record->met], address,
 		 record->nat ? " behind NAT" : "");
 	trace(leg, what, &record->source);
-	hs_log(INFO, "media.described", LOG_CALL(leg->end.call), LOG_LEG(leg->end.id), LOG_TEXT("remote", address),
-	       LOG_TEXT("codec", hs_enum_codec.names[leg->end.codec]),
+	hs_log(INFO, "media.described", LOG_CALL(end_call(&leg->end)), LOG_LEG(leg->end.id),
+	       LOG_TEXT("remote", address), LOG_TEXT("codec", hs_enum_codec.names[leg->end.codec]),
 	       LOG_TEXT("direction", hs_enum_direction.names[record->met]), LOG_INT("nat", record->nat));
 }
 
@@ -243,7 +246,7 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 	if (nat)
 		aim_latching(leg, now_us);
 	else if (aim_straight(leg) < 0)
-		hs_log(WARN, "media.unroutable", LOG_CALL(end->call), LOG_LEG(end->id));
+		hs_log(WARN, "media.unroutable", LOG_CALL(end_call(end)), LOG_LEG(end->id));
 	if (!record->is_described)
 		begin_sockets(leg);
 	record->is_described = true;

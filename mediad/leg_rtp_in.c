@@ -19,19 +19,12 @@ void leg_rtp_digit(void *context, enum digits_edge edge, char digit, uint32_t du
 	world->report->digit(world->report_context, &leg->end, edge, digit, duration_ms);
 }
 
-/* Addresses that no packet may come from or go to: our own ports, else two legs could send each other one packet for
- * ever. */
-static bool is_our_port(const struct leg_rtp *leg, const struct address *address)
-{
-	return ports_is_taken(leg->end.world->ports, address->port) && address_is_ours(address);
-}
-
 /* The rule for sources while the socket is not connected: only an open window lets somebody in, and only from the
  * signalling's host. */
 static bool admit(struct leg_rtp *leg, const struct address *from)
 {
 	struct rtp_record *record = &leg->record;
-	if (!record->is_latching || !address_same_host(from, &record->source) || is_our_port(leg, from))
+	if (!record->is_latching || !address_same_host(from, &record->source) || leg_rtp_is_loop(leg, from))
 		return false;
 	leg_rtp_latch(leg, from);
 	return true;
@@ -130,8 +123,8 @@ static void take(struct leg_rtp *leg, const struct packet *packet, int64_t now_u
 		return;
 	}
 	heard.is_restart = arrival == FIGURES_RESTART;
-	if (!offer_may_receive(leg->record.met)) {
-		leg_rtp_refuse(leg, REFUSED_HELD);
+	if (!offer_may_receive(leg->record.met)) { /* no fault of theirs: many phones go on while they are held */
+		hs_metric_add(leg->end.world->meters.refused[REFUSED_HELD], 1);
 		return;
 	}
 	pass(leg, meaning, &heard);
@@ -160,7 +153,7 @@ static void read_rtp(struct leg_rtp *leg, uint8_t *data, size_t bytes, const str
 static bool admit_report(struct leg_rtp *leg, const struct address *from)
 {
 	if (leg->record.is_latching || !leg->record.is_latched || !address_same_host(from, &leg->rtp.peer) ||
-	    is_our_port(leg, from))
+	    leg_rtp_is_loop(leg, from))
 		return false;
 	return rtp_socket_connect(&leg->rtcp, from) == 0;
 }

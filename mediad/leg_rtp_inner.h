@@ -75,6 +75,7 @@ struct leg_rtp {
 /* leg_rtp.c */
 struct leg_rtp *leg_rtp_of(const struct end *end);
 void leg_rtp_latch(struct leg_rtp *leg, const struct address *from);
+bool leg_rtp_is_loop(const struct leg_rtp *leg, const struct address *address); /* one of our own ports */
 void leg_rtp_tick(struct end *end, int64_t now_us);
 
 /* leg_rtp_in.c: a socket is readable. */

@@ -59,7 +59,7 @@ static void refuse_open(struct hs_request *request, int error)
 
 static void log_opened(const struct end *end)
 {
-	hs_log(INFO, "media.opened", LOG_CALL(end->call), LOG_LEG(end->id),
+	hs_log(INFO, "media.opened", LOG_CALL(end_call(end)), LOG_LEG(end->id),
 	       LOG_TEXT("kind", hs_enum_media_kind.names[end->kind->kind]));
 }
 
@@ -127,7 +127,8 @@ static void serve_open(void *context, struct hs_request *request)
 		open_stream(mediad, request, body);
 }
 
-/* The leg a description is for; an offer opens a new one. NULL: the request is refused. */
+/* The leg a description is for; an offer makes a new one, which is not in the session yet. NULL: the request is
+ * refused. */
 static struct end *described_leg(struct mediad *mediad, struct hs_request *request,
 				 const struct hs_media_describe *body, const struct address *source, bool *ret_is_new)
 {
@@ -141,7 +142,6 @@ static struct end *described_leg(struct mediad *mediad, struct hs_request *reque
 			refuse_open(request, error);
 			return NULL;
 		}
-		session_add(mediad->session, end);
 		return end;
 	}
 	if (!end)
@@ -149,13 +149,11 @@ static struct end *described_leg(struct mediad *mediad, struct hs_request *reque
 	return end;
 }
 
-static void refuse_description(struct mediad *mediad, struct hs_request *request, struct end *new_leg, const char *why)
+static void refuse_description(struct hs_request *request, const char *why)
 {
 	const struct hs_media_describe *body = request->body;
 	hs_log(WARN, "media.refused", LOG_CALL(body->call), LOG_LEG(body->leg), LOG_WHY(why));
 	hs_bus_refuse(request, HS_ERROR_INVALID, "description", NULL, "%s", why);
-	if (new_leg)
-		session_close(mediad->session, new_leg);
 }
 
 static void serve_describe(void *context, struct hs_request *request)
@@ -172,16 +170,20 @@ static void serve_describe(void *context, struct hs_request *request)
 	}
 	source.port = 0;
 	if (offer_read(body->description, &offer, why) < 0) {
-		refuse_description(mediad, request, NULL, why);
+		refuse_description(request, why);
 		return;
 	}
 	struct end *end = described_leg(mediad, request, body, &source, &is_new);
 	if (!end)
 		return;
 	if (leg_rtp_describe(end, body->role, &offer, &source, body->nat, answer, sizeof answer, why) < 0) {
-		refuse_description(mediad, request, is_new ? end : NULL, why);
+		refuse_description(request, why);
+		if (is_new)
+			end->kind->destroy(end); /* nobody heard of it yet */
 		return;
 	}
+	if (is_new)
+		session_add(mediad->session, end);
 	if (!end->call[0])
 		hs_copy(end->call, sizeof end->call, body->call);
 	end->owner = is_driver(request->from) ? request->from : end->owner;
@@ -248,7 +250,8 @@ static void serve_join(void *context, struct hs_request *request)
 	}
 	begin_use(a);
 	begin_use(b);
-	hs_log(INFO, "media.joined", LOG_CALL(a->call[0] ? a->call : b->call), LOG_LEG(a->id), LOG_TEXT("with", b->id));
+	hs_log(INFO, "media.joined", LOG_CALL(end_call(a) ? end_call(a) : end_call(b)), LOG_LEG(a->id),
+	       LOG_TEXT("with", b->id));
 	hs_bus_answer(request, NULL);
 }
 

@@ -6,19 +6,19 @@
 static void tell(struct mediad *mediad, enum hs_message_id fact, const void *body, const struct end *end)
 {
 	if (hs_bus_tell(mediad->house->bus, fact, body) < 0)
-		hs_log(ERROR, "fact.lost", LOG_CALL(end->call), LOG_LEG(end->id),
+		hs_log(ERROR, "fact.lost", LOG_CALL(end_call(end)), LOG_LEG(end->id),
 		       LOG_WHY("the journal is full: apid does not acknowledge facts"));
 }
 
 static void trace(const struct end *end, const char *what)
 {
-	hs_trace_add(HS_TRACE_KIND_MEDIA, end->call[0] ? end->call : NULL, end->id, "mediad", "apid", "%s", what);
+	hs_trace_add(HS_TRACE_KIND_MEDIA, end_call(end), end->id, "mediad", "apid", "%s", what);
 }
 
 static void tell_started(void *context, const struct end *end, enum hs_codec codec, const char *remote, bool latched)
 {
 	struct hs_media_started fact = {.leg = end->id, .codec = codec, .remote = remote, .latched = latched};
-	hs_log(INFO, "media.started", LOG_CALL(end->call), LOG_LEG(end->id), LOG_TEXT("remote", remote),
+	hs_log(INFO, "media.started", LOG_CALL(end_call(end)), LOG_LEG(end->id), LOG_TEXT("remote", remote),
 	       LOG_TEXT("codec", hs_enum_codec.names[codec]), LOG_INT("latched", latched));
 	trace(end, codec == HS_CODEC_PCMA ? "media.started pcma" : "media.started pcmu");
 	tell(context, HS_MEDIA_STARTED, &fact, end);
@@ -27,7 +27,7 @@ static void tell_started(void *context, const struct end *end, enum hs_codec cod
 static void tell_silent(void *context, const struct end *end, int64_t silent_ms)
 {
 	struct hs_media_silent fact = {.leg = end->id, .silent_ms = silent_ms};
-	hs_log(WARN, "media.silent", LOG_CALL(end->call), LOG_LEG(end->id), LOG_INT("silent_ms", silent_ms));
+	hs_log(WARN, "media.silent", LOG_CALL(end_call(end)), LOG_LEG(end->id), LOG_INT("silent_ms", silent_ms));
 	trace(end, "media.silent");
 	tell(context, HS_MEDIA_SILENT, &fact, end);
 }
@@ -60,7 +60,7 @@ static void tell_digit(void *context, const struct end *end, enum digits_edge ed
 static void tell_played(void *context, const struct end *end, const char *play, int64_t played_ms, bool completed)
 {
 	struct hs_media_played fact = {.leg = end->id, .play = play, .played_ms = played_ms, .completed = completed};
-	hs_log(INFO, "media.played", LOG_CALL(end->call), LOG_LEG(end->id), LOG_TEXT("play", play),
+	hs_log(INFO, "media.played", LOG_CALL(end_call(end)), LOG_LEG(end->id), LOG_TEXT("play", play),
 	       LOG_INT("played_ms", played_ms), LOG_INT("completed", completed));
 	trace(end, "media.played");
 	tell(context, HS_MEDIA_PLAYED, &fact, end);
@@ -69,7 +69,7 @@ static void tell_played(void *context, const struct end *end, const char *play, 
 static void tell_detached(void *context, const struct end *end)
 {
 	struct hs_media_detached fact = {.stream = end->id};
-	hs_log(WARN, "media.detached", LOG_CALL(end->call), LOG_LEG(end->id), LOG_WHY("the front is gone"));
+	hs_log(WARN, "media.detached", LOG_CALL(end_call(end)), LOG_LEG(end->id), LOG_WHY("the front is gone"));
 	trace(end, "media.detached");
 	tell(context, HS_MEDIA_DETACHED, &fact, end);
 }
@@ -77,7 +77,7 @@ static void tell_detached(void *context, const struct end *end)
 static void tell_closed(void *context, const struct end *end, const struct hs_media_figures *figures)
 {
 	struct hs_media_closed fact = {.leg = end->id, .figures = (struct hs_media_figures *)figures};
-	hs_log(INFO, "media.closed", LOG_CALL(end->call), LOG_LEG(end->id), LOG_TEXT("remote", figures->remote),
+	hs_log(INFO, "media.closed", LOG_CALL(end_call(end)), LOG_LEG(end->id), LOG_TEXT("remote", figures->remote),
 	       LOG_INT("received", figures->packets_received), LOG_INT("sent", figures->packets_sent),
 	       LOG_INT("lost", figures->packets_lost), LOG_INT("refused", figures->packets_refused));
 	trace(end, "media.closed");

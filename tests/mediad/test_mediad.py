@@ -147,8 +147,8 @@ def test_hold_stops_what_is_sent(mediad, legs, phone):
     count = len(a.packets)
     time.sleep(0.2)
     assert len(a.packets) == count
-    answer = incoming(mediad, a, leg, host="0.0.0.0", source="127.0.0.1")
-    assert answer["held"] is True
+    for port in (a.port, a.to[1]):  # hold of RFC 2543; its port means nothing
+        assert incoming(mediad, a, leg, host="0.0.0.0", port=port, source="127.0.0.1")["held"] is True
     answer = incoming(mediad, a, leg)
     assert answer["held"] is False
     a.wait_for(count + 5)
@@ -445,6 +445,44 @@ def test_who_may_use_a_stream(mediad, legs, phone):
 
 
 # ---- Digits ----
+
+def test_a_silent_partner_is_filled_in(mediad, legs, phone):
+    """Both sides are joined and only one talks: the other's way stays open with silence, and goes over without a gap."""
+    a, b = phone(), phone()
+    la, lb = legs(), legs()
+    incoming(mediad, a, la)
+    outgoing(mediad, b, lb)
+    mediad.ask("media.join", a=la, b=lb)
+    count = len(a.packets)
+    a.wait_for(count + 30)
+    b.talk(noise(0.5, 6))
+    until(lambda: heard_in(a, noise(0.5, 6)) >= 0, 2, "the partner's audio")
+    sent = a.packets[:]
+    assert {(y.sequence - x.sequence) & 0xffff for x, y in zip(sent, sent[1:])} == {1}
+    assert max(y.at - x.at for x, y in zip(sent[5:], sent[6:])) < 0.6
+    assert max((y.timestamp - x.timestamp) & 0xffffffff for x, y in zip(sent, sent[1:])) < 5000
+
+
+def test_a_stream_drowns_the_partner_and_lets_it_back(mediad, legs, phone):
+    a, b, grant = phone(), phone(), legs("s")
+    la, lb = legs(), legs()
+    incoming(mediad, a, la)
+    outgoing(mediad, b, lb)
+    mediad.ask("media.join", a=la, b=lb)
+    mediad.ask("media.open", leg=grant, kind="stream")
+    mediad.ask("media.join", a=la, b=grant)
+    attach(mediad, grant)
+    mediad.send(AUDIO, grant, b"\x21" * 4000, codec=PCMU)
+    for _ in range(60):
+        b.send(b"\x33" * 160)
+        time.sleep(0.02)
+    heard = [p.payload[0] for p in a.packets if p.payload[0] in (0x21, 0x33)]
+    turns = "".join({0x21: "s", 0x33: "p"}[x] for x in heard)
+    assert turns.strip("p") == "s" * 25, "the stream is heard in one piece"
+    assert turns.endswith("p" * 10)
+    sent = a.packets[:]
+    assert {(y.sequence - x.sequence) & 0xffff for x, y in zip(sent, sent[1:])} == {1}
+
 
 def test_digits_are_told_once_and_relayed(mediad, legs, phone):
     a, b = phone(event=101), phone(event=96)
