@@ -91,7 +91,8 @@ static void test_nul_byte_and_size(void **state)
 	assert_int_equal(hs_wire_parse("{}\0", 3, &json, &fault), -EINVAL);
 	memset(large, ' ', HS_WIRE_MAX_BYTES + 1);
 	assert_int_equal(hs_wire_parse(large, HS_WIRE_MAX_BYTES + 1, &json, &fault), -EMSGSIZE);
-	memcpy(large, "{}", 2);
+	large[0] = '{';
+	large[1] = '}';
 	assert_int_equal(hs_wire_parse(large, HS_WIRE_MAX_BYTES, &json, &fault), 0);
 	json_object_put(json);
 }
@@ -218,8 +219,8 @@ static void test_values(void **state)
 {
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault;
-	struct hs_leg_ended ended;
-	struct hs_webhooks_create create;
+	struct hs_leg_ended ended = {0};
+	struct hs_webhooks_create create = {0};
 
 	assert_int_equal(
 		decode(HS_LEG_ENDED,

@@ -32,8 +32,8 @@ static void again(const struct hs_shape *shape, const void *structure, struct hs
 	    hs_wire_decode(shape, read, true, arena, copy, &fault) < 0)
 		abort();
 	second = hs_wire_encode(shape, copy);
-	if (strcmp(text,
-		   json_object_to_json_string_ext(second, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)))
+	if (strcmp(text, json_object_to_json_string_ext(second,
+							JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) != 0)
 		abort();
 }
 
