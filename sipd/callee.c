@@ -45,12 +45,12 @@ static bool is_for_answers(const char *line, size_t bytes)
 	return false;
 }
 
-static bool append(struct dialog_record *r, const char *text, size_t bytes)
+static bool append(struct dialog *dialog, size_t size, const char *text, size_t bytes)
 {
-	if (r->request_bytes + bytes >= sizeof(r->request))
+	if (dialog->r.request_bytes + bytes > size)
 		return false;
-	memcpy(r->request + r->request_bytes, text, bytes);
-	r->request_bytes += (uint32_t)bytes;
+	memcpy(dialog->request + dialog->r.request_bytes, text, bytes);
+	dialog->r.request_bytes += (uint32_t)bytes;
 	return true;
 }
 
@@ -60,11 +60,13 @@ static void keep_request(struct dialog *dialog, msg_t *msg)
 	static const char ending[] = "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
 	size_t bytes = 0;
 	char *text = msg_as_string(msg_home(msg), msg, NULL, 0, &bytes);
+	size_t size = bytes + sizeof(ending) < DIALOG_REQUEST ? bytes + sizeof(ending) : DIALOG_REQUEST;
 	bool fits = text != NULL;
+	dialog->request = hs_zalloc(size);
 	for (char *at = text, *lf; fits && (lf = strchr(at, '\n')) && lf > at + 1; at = lf + 1)
 		if (at == text || is_for_answers(at, (size_t)(lf - at)))
-			fits = append(&dialog->r, at, (size_t)(lf + 1 - at));
-	if (!fits || !append(&dialog->r, ending, sizeof(ending) - 1))
+			fits = append(dialog, size, at, (size_t)(lf + 1 - at));
+	if (!fits || !append(dialog, size, ending, sizeof(ending) - 1))
 		dialog->r.request_bytes = 0;
 	if (text)
 		su_free(msg_home(msg), text);
@@ -271,6 +273,7 @@ void callee_acked(void *object, const void *argument)
 	nta_incoming_destroy(dialog->invite);
 	dialog->invite = NULL;
 	free(TAKE(dialog->description));
+	free(TAKE(dialog->request));
 	dialog->r.request_bytes = 0;
 	dialog_save(dialog);
 	tell_answered(dialog->sipd, &fact);

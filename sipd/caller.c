@@ -28,9 +28,8 @@ static void random_hex(char *ret_text, size_t bytes)
 	sodium_bin2hex(ret_text, 2 * bytes + 1, random, bytes);
 }
 
-static void add_fork(struct dialog *dialog, const struct binding *binding)
+static void fill_fork(struct dialog *dialog, struct dialog_fork *fork, const struct binding *binding)
 {
-	struct dialog_fork *fork = &dialog->r.forks[dialog->r.forks_count];
 	hs_copy(fork->contact, sizeof(fork->contact), binding->contact);
 	agent_branch(fork->branch);
 	random_hex(fork->call_id, 16);
@@ -40,9 +39,7 @@ static void add_fork(struct dialog *dialog, const struct binding *binding)
 	fork->peer.tcp = binding->tcp;
 	fork->nat = binding->nat;
 	fork->live = true;
-	dialog->forks[dialog->r.forks_count] = (struct fork){.dialog = dialog, .r = fork};
 	dialog_know(dialog, fork->call_id);
-	dialog->r.forks_count++;
 }
 
 /* Who the phone sees; its host is ours, so that calling back reaches us. */
@@ -66,8 +63,9 @@ int caller_begin(struct sipd *sipd, const struct hs_leg_originate *request)
 	if (!user || !count)
 		return -EHOSTUNREACH;
 	struct dialog *dialog = dialog_create(sipd->dialogs, request->leg, request->call, request->line, true);
+	dialog_make_forks(dialog, count);
 	for (size_t i = 0; i < count; i++)
-		add_fork(dialog, bindings[i]);
+		fill_fork(dialog, &dialog->fork_records[i], bindings[i]);
 	write_from(dialog, request);
 	snprintf(dialog->r.remote, sizeof(dialog->r.remote), "<sip:%s@%s>", user->name, sipd->config->server->domain);
 	dialog->r.local_cseq = 1;

@@ -16,6 +16,7 @@ struct dialogs {
 	const struct hs_fsm *life;
 	struct hs_table *by_leg, *by_call_id;
 	struct hs_metric *active;
+	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork)];
 };
 
 struct dialogs *dialogs_create(struct sipd *sipd, const struct hs_fsm *life)
@@ -72,22 +73,35 @@ static void record_key(const char *leg, char ret_key[HS_JOURNAL_KEY])
 	snprintf(ret_key, HS_JOURNAL_KEY, "dialog/%s", leg);
 }
 
-static size_t record_bytes(const struct dialog_record *record)
+static size_t tail_bytes(const struct dialog_record *record)
 {
-	if (record->outgoing)
-		return offsetof(struct dialog_record, forks) + record->forks_kept * sizeof(record->forks[0]);
-	return offsetof(struct dialog_record, request) + record->request_bytes;
+	return record->outgoing ? record->forks_kept * sizeof(struct dialog_fork) : record->request_bytes;
 }
 
 int dialog_save(struct dialog *dialog)
 {
+	struct dialogs *dialogs = dialog->sipd->dialogs;
+	const void *tail = dialog->r.outgoing ? (const void *)dialog->fork_records : dialog->request;
 	char key[HS_JOURNAL_KEY];
 	bool live = false;
-	for (size_t i = 0; dialog->r.outgoing && i < dialog->r.forks_count; i++)
-		live |= dialog->r.forks[i].live;
+	for (size_t i = 0; i < dialog->r.forks_count; i++)
+		live |= dialog->fork_records[i].live;
 	dialog->r.forks_kept = live ? dialog->r.forks_count : 0;
+	size_t bytes = tail_bytes(&dialog->r);
 	record_key(dialog->r.leg, key);
-	return hs_journal_put(dialog->sipd->house->journal, key, &dialog->r, record_bytes(&dialog->r));
+	memcpy(dialogs->scratch, &dialog->r, sizeof(dialog->r));
+	if (bytes)
+		memcpy(dialogs->scratch + sizeof(dialog->r), tail, bytes);
+	return hs_journal_put(dialog->sipd->house->journal, key, dialogs->scratch, sizeof(dialog->r) + bytes);
+}
+
+void dialog_make_forks(struct dialog *dialog, size_t count)
+{
+	dialog->fork_records = hs_zalloc(count * sizeof(*dialog->fork_records));
+	dialog->forks = hs_zalloc(count * sizeof(*dialog->forks));
+	dialog->r.forks_count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++)
+		dialog->forks[i] = (struct fork){.dialog = dialog, .r = &dialog->fork_records[i]};
 }
 
 void dialogs_drop_record(struct dialogs *dialogs, const char *leg)
@@ -113,6 +127,9 @@ static void timer_closed(uv_handle_t *handle)
 {
 	struct dialog *dialog = handle->data;
 	free(dialog->description);
+	free(dialog->fork_records);
+	free(dialog->forks);
+	free(dialog->request);
 	free(dialog);
 }
 
@@ -130,7 +147,7 @@ static void end_transactions(struct dialog *dialog)
 	nta_outgoing_destroy(dialog->bye);
 	nta_outgoing_destroy(dialog->info);
 	nta_leg_destroy(dialog->leg);
-	for (size_t i = 0; i < LOCATIONS_MAX; i++) {
+	for (size_t i = 0; i < dialog->r.forks_count; i++) {
 		nta_outgoing_destroy(dialog->forks[i].invite);
 		if (dialog->forks[i].leg != dialog->leg)
 			nta_leg_destroy(dialog->forks[i].leg);
@@ -144,8 +161,8 @@ static void release(struct dialog *dialog)
 	dialog_forget_question(dialog);
 	end_transactions(dialog);
 	unknow(dialogs->by_call_id, dialog->r.call_id, dialog);
-	for (size_t i = 0; dialog->r.outgoing && i < dialog->r.forks_count; i++)
-		unknow(dialogs->by_call_id, dialog->r.forks[i].call_id, dialog);
+	for (size_t i = 0; i < dialog->r.forks_count; i++)
+		unknow(dialogs->by_call_id, dialog->fork_records[i].call_id, dialog);
 	hs_table_remove(dialogs->by_leg, dialog->r.leg);
 	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
 	uv_close((uv_handle_t *)&dialog->timer, timer_closed);
@@ -184,36 +201,35 @@ void dialogs_each(struct dialogs *dialogs, void (*visit)(void *context, struct d
 
 struct reading {
 	struct dialogs *dialogs;
-	void (*visit)(void *context, const struct dialog_record *record);
+	void (*visit)(void *context, const struct dialog_record *record, const void *tail);
 	void *context;
 };
 
 static bool is_sane(const struct dialog_record *record, size_t bytes)
 {
-	size_t head = offsetof(struct dialog_record, forks);
-	if (bytes < head || record->layout != LAYOUT || record->state < 0 || record->state >= DIALOG_STATES)
+	if (record->layout != LAYOUT || record->state < 0 || record->state >= DIALOG_STATES)
 		return false;
-	if (record->outgoing ? record->forks_kept > LOCATIONS_MAX : record->request_bytes > DIALOG_REQUEST)
+	if (record->forks_kept > LOCATIONS_MAX || record->request_bytes > DIALOG_REQUEST)
 		return false;
-	return bytes == record_bytes(record);
+	return bytes == sizeof(*record) + tail_bytes(record);
 }
 
 static void read_record(void *context, const char *key, const void *value, size_t bytes)
 {
 	const struct reading *reading = context;
-	struct dialog_record *record = hs_zalloc(sizeof(*record));
-	memcpy(record, value, bytes < sizeof(*record) ? bytes : sizeof(*record));
-	if (bytes <= sizeof(*record) && is_sane(record, bytes)) {
-		reading->visit(reading->context, record);
-	} else {
-		hs_log(WARN, "dialog.unreadable", LOG_TEXT("record", key), LOG_WHY("left by another version"));
-		hs_journal_drop(reading->dialogs->sipd->house->journal, key);
+	AUTO(free) char *copy = hs_zalloc(bytes + 1); /* aligned, and dropping the key leaves it */
+	memcpy(copy, value, bytes);
+	const struct dialog_record *record = (const struct dialog_record *)(const void *)copy;
+	if (bytes >= sizeof(*record) && is_sane(record, bytes)) {
+		reading->visit(reading->context, record, copy + sizeof(*record));
+		return;
 	}
-	free(record);
+	hs_log(WARN, "dialog.unreadable", LOG_TEXT("record", key), LOG_WHY("left by another version"));
+	hs_journal_drop(reading->dialogs->sipd->house->journal, key);
 }
 
-void dialogs_left(struct dialogs *dialogs, void (*visit)(void *context, const struct dialog_record *record),
-		  void *context)
+void dialogs_left(struct dialogs *dialogs,
+		  void (*visit)(void *context, const struct dialog_record *record, const void *tail), void *context)
 {
 	struct reading reading = {dialogs, visit, context};
 	hs_journal_each(dialogs->sipd->house->journal, "dialog/", read_record, &reading);

@@ -66,9 +66,9 @@ struct dialog_fork {
 	bool nat, live;
 };
 
-#define DIALOG_REQUEST 8192
+#define DIALOG_REQUEST 8192 /* most of request_bytes */
 
-/* All that a successor needs to know. Plain: no pointers. */
+/* All that a successor needs to know. Plain: no pointers. In the journal its forks or its request follow it. */
 struct dialog_record {
 	uint32_t layout;
 	int state;
@@ -88,10 +88,6 @@ struct dialog_record {
 	uint32_t forks_count;   /* outgoing: INVITEs that were sent */
 	uint32_t forks_kept;    /* of them in the journal: none once all have their final answer */
 	uint32_t request_bytes; /* incoming, until it is answered: head of the INVITE */
-	union {
-		struct dialog_fork forks[LOCATIONS_MAX];
-		char request[DIALOG_REQUEST];
-	};
 };
 
 struct fork {
@@ -112,7 +108,9 @@ struct dialog {
 	nta_outgoing_t *change_out; /* our re-INVITE */
 	nta_outgoing_t *bye;
 	nta_outgoing_t *info;
-	struct fork forks[LOCATIONS_MAX];
+	struct dialog_fork *fork_records; /* r.forks_count of each; the records are what the journal gets */
+	struct fork *forks;
+	char *request;                            /* r.request_bytes: what the journal gets of their INVITE */
 	char *description;                        /* our SDP: the offer, or the answer once mediad gave it */
 	uint64_t ticket;                          /* of the question mediad works on */
 	int best_status;                          /* of the forks that failed */
@@ -164,9 +162,13 @@ size_t dialogs_count(const struct dialogs *dialogs);
 /* Visits all. */
 void dialogs_each(struct dialogs *dialogs, void (*visit)(void *context, struct dialog *dialog), void *context);
 
-/* Visits the records a predecessor left; visit gets a copy that may be kept for the call. */
-void dialogs_left(struct dialogs *dialogs, void (*visit)(void *context, const struct dialog_record *record),
-		  void *context);
+/* Makes room for the INVITEs of an outgoing attempt, at most LOCATIONS_MAX; once. */
+void dialog_make_forks(struct dialog *dialog, size_t count);
+
+/* Visits the records a predecessor left; both pointers live for the call. tail: record->forks_kept forks, or
+ * record->request_bytes of the request. */
+void dialogs_left(struct dialogs *dialogs,
+		  void (*visit)(void *context, const struct dialog_record *record, const void *tail), void *context);
 
 /* Drops a record that no dialog stands for. */
 void dialogs_drop_record(struct dialogs *dialogs, const char *leg);

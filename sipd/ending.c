@@ -91,7 +91,7 @@ void ending_tell(struct dialog *dialog, enum hs_cause cause, bool by_far_end, in
 void ending_check(struct dialog *dialog)
 {
 	bool busy = dialog->bye || !dialog->r.told_end;
-	for (size_t i = 0; i < LOCATIONS_MAX; i++)
+	for (size_t i = 0; i < dialog->r.forks_count; i++)
 		busy |= dialog->forks[i].invite != NULL;
 	if (dialog->r.state == DIALOG_ENDED && !busy)
 		dialog_destroy(dialog);

@@ -67,9 +67,8 @@ static void send_cancel(struct dialog *dialog, struct fork *fork)
 /* The first answer may have been on its way when we died; a phone that rings hears CANCEL, one that lifted BYE. */
 static void end_forks(struct dialog *dialog)
 {
-	for (size_t i = 0; i < dialog->r.forks_kept; i++) {
+	for (size_t i = 0; i < dialog->r.forks_count; i++) {
 		struct fork *fork = &dialog->forks[i];
-		*fork = (struct fork){.dialog = dialog, .r = &dialog->r.forks[i]};
 		if (!fork->r->live)
 			continue;
 		dialog_know(dialog, fork->r->call_id);
@@ -84,7 +83,9 @@ static void refuse_invite(struct dialog *dialog)
 {
 	const struct dialog_record *r = &dialog->r;
 	char to[600];
-	msg_t *msg = r->request_bytes ? msg_make(sip_default_mclass(), 0, r->request, (ssize_t)r->request_bytes) : NULL;
+	msg_t *msg = NULL;
+	if (r->request_bytes)
+		msg = msg_make(sip_default_mclass(), 0, dialog->request, (ssize_t)r->request_bytes);
 	sip_t *sip = msg ? sip_object(msg) : NULL;
 	if (!sip || !sip->sip_request || !sip->sip_via) {
 		msg_destroy(msg);
@@ -102,13 +103,26 @@ static void linger_over(uv_timer_t *timer)
 	dialog_destroy(dialog);
 }
 
-static void end_one(void *context, const struct dialog_record *record)
+/* The restored record, with what follows it in the journal. */
+static void take_record(struct dialog *dialog, const struct dialog_record *record, const void *tail)
+{
+	dialog->r = *record;
+	dialog->r.state = DIALOG_ENDED;
+	dialog->r.forks_count = 0;
+	if (record->forks_kept) {
+		dialog_make_forks(dialog, record->forks_kept);
+		memcpy(dialog->fork_records, tail, record->forks_kept * sizeof(*dialog->fork_records));
+	} else if (record->request_bytes) {
+		dialog->request = hs_zalloc(record->request_bytes);
+		memcpy(dialog->request, tail, record->request_bytes);
+	}
+}
+
+static void end_one(void *context, const struct dialog_record *record, const void *tail)
 {
 	struct sipd *sipd = context;
 	struct dialog *dialog = dialog_create(sipd->dialogs, record->leg, record->call, record->line, record->outgoing);
-	dialog->r = *record;
-	dialog->r.forks_count = record->forks_kept;
-	dialog->r.state = DIALOG_ENDED;
+	take_record(dialog, record, tail);
 	if (record->call_id[0])
 		dialog_know(dialog, dialog->r.call_id);
 	if (was_established(record)) {
