@@ -229,14 +229,16 @@ void bus_socket_set(struct bus_socket *socket, int option, int value)
 		hs_log(ERROR, "bus.option_refused", LOG_INT("option", option), LOG_WHY(zmq_strerror(zmq_errno())));
 }
 
-static void limit(struct bus_socket *socket)
+/* Copies are small and many, requests may be large: what a peer can make us hold is bounded in both. */
+static void limit(struct bus_socket *socket, int type)
 {
+	int waiting = type == ZMQ_XPUB || type == ZMQ_SUB ? 10000 : 2000;
 	int64_t most = HS_WIRE_MAX_BYTES;
 
 	zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &most, sizeof(most));
 	bus_socket_set(socket, ZMQ_LINGER, DRAIN_MS);
-	bus_socket_set(socket, ZMQ_SNDHWM, 10000);
-	bus_socket_set(socket, ZMQ_RCVHWM, 10000);
+	bus_socket_set(socket, ZMQ_SNDHWM, waiting);
+	bus_socket_set(socket, ZMQ_RCVHWM, waiting);
 	bus_socket_set(socket, ZMQ_HANDSHAKE_IVL, 5000);
 }
 
@@ -250,7 +252,7 @@ int bus_socket_open(struct hs_bus *bus, struct bus_socket *socket, int type, boo
 	socket->zmq = zmq_socket(bus->zmq, type);
 	if (!socket->zmq)
 		return -zmq_errno();
-	limit(socket);
+	limit(socket, type);
 	if (zmq_getsockopt(socket->zmq, ZMQ_FD, &fd, &size) < 0 || uv_poll_init(bus->loop, &socket->poll, fd) < 0) {
 		zmq_close(socket->zmq);
 		socket->zmq = NULL;

@@ -202,6 +202,42 @@ static void test_away_is_told_at_once(void **state)
 	assert_true(hs_bus_is_up(apid, HS_ROLE_SIPD));
 }
 
+struct order {
+	int served;
+	bool is_broken;
+};
+
+static void serve_in_order(void *context, struct hs_request *request)
+{
+	const struct hs_leg_digits *body = request->body;
+	struct order *order = context;
+
+	order->is_broken |= body->duration_ms != 40 + order->served++;
+	hs_bus_answer(request, NULL);
+}
+
+/* What was asked while the peer was away reaches it in the order of asking. */
+static void test_order_is_kept(void **state)
+{
+	static const struct hs_door doors[] = {{HS_LEG_DIGITS, serve_in_order}};
+	struct world *world = *state;
+	struct hs_bus *apid = world_open(world, HS_ROLE_APID);
+	struct hs_leg_digits body = {.leg = "l1", .digits = "1"};
+	struct asker asker = {0};
+	struct hs_ask ask = ask_for(HS_LEG_DIGITS, &body, &asker);
+	struct order order = {0};
+
+	ask.patient = true;
+	for (int i = 0; i < 300; i++) {
+		body.duration_ms = 40 + i;
+		hs_bus_ask(apid, &ask);
+	}
+	world_turn_for(world, 20);
+	hs_bus_serve(world_open(world, HS_ROLE_SIPD), doors, HS_COUNT(doors), &order);
+	assert_true(world_turn_until(world, &asker.answered, 300, 3000));
+	assert_false(order.is_broken);
+}
+
 static void test_deadline_and_forget(void **state)
 {
 	struct world *world = *state;
@@ -654,6 +690,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_before_the_door, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_same_id_is_served_once, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_away_is_told_at_once, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_order_is_kept, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_deadline_and_forget, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_restart_in_mid_question, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_late_answers_never_stall, world_setup, world_teardown),
