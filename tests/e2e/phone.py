@@ -305,7 +305,7 @@ class Call:
                                self.sdp("sendonly" if held else "sendrecv"))
         reply = self.phone.transact(request)
         if reply.status == 200:
-            self.phone.send(self.request("ACK", cseq=request.cseq[0]))
+            self.phone.send(self.request("ACK", cseq=reply.cseq[0]))
         return reply
 
 
@@ -337,9 +337,7 @@ class Phone:
         lines = [("Via", f"SIP/2.0/UDP {self.shown_host}:{self.port};rport;branch={branch}"), ("Max-Forwards", "70"),
                  ("From", sender), ("To", to), ("Call-ID", call_id), ("CSeq", f"{cseq} {method}"),
                  ("User-Agent", self.agent)] + list(headers)
-        message = Message(f"{method} {uri} SIP/2.0", lines, body)
-        message.headers = [(k if k[0].isupper() else k, v) for k, v in message.headers]
-        return message
+        return Message(f"{method} {uri} SIP/2.0", lines, body)
 
     def send(self, message):
         self.log.append((time.time(), "out", message.start))

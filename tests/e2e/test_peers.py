@@ -22,7 +22,7 @@ def sipp(suite, folder, scenario, number, count, transport):
              "-l", "1", "-r", "20", "-t", transport, "-i", "127.0.0.1", "-p", str(free_port("127.0.0.1", 5900, 6900)),
              "-mi", "127.0.0.1", "-mp", str(free_port("127.0.0.1", 35000, 39000) & ~1), "-au", line["user"],
              "-ap", line["password"], "-key", "domain", suite.facts["domain"], "-key", "user", line["user"],
-             "-timeout", "60", "-nostdin", "-trace_err"]
+             "-timeout", "60", "-nostdin", "-trace_err", "-auth_uri", f"{number}@{suite.facts['domain']}"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=90)
     errors = "\n".join(p.read_text()[:3000] for p in pathlib.Path(folder).glob("*errors.log"))
     assert done.returncode == 0, f"sipp: {done.returncode}\n{done.stdout[-1500:]}\n{done.stderr[-500:]}\n{errors}"
