@@ -86,7 +86,7 @@ int call_run(struct hookctl *ctl, int count, char **words)
 		return hookctl_usage(ctl, "the name of a request is needed");
 	int message = hs_wire_find(words[0]);
 	if (message < 0 || hs_messages[message].kind != HS_REQUEST)
-		return hookctl_usage(ctl, "the contract has no request %s (docs/bus.md lists them)", words[0]);
+		return hookctl_usage(ctl, "the contract has no request %s (proto/docs/bus.md lists them)", words[0]);
 	const struct hs_message *row = &hs_messages[message];
 	if (!(row->from & (1u << HS_ROLE_OPS)))
 		return hookctl_fail(ctl, "%s is not for this tool: only a part of the suite may ask it", words[0]);

@@ -26,7 +26,7 @@ static const struct command commands[] = {
 	 follow_run},
 	{"call", "METHOD [JSON] [--to DAEMON]", "any request of the contract, by name",
 	 "For example: hookctl call lines.ring '{\"line\":\"phone1\"}'. JSON \"-\" is read from standard input.\n"
-	 "All requests: docs/bus.md. --to is needed where several daemons answer (daemon.status).",
+	 "All requests: proto/docs/bus.md. --to is needed where several daemons answer (daemon.status).",
 	 call_run},
 	{"seal", "sip USER [--realm R] [--password P] | webhook URL [--secret S]", "a secret for hookswitch.yaml",
 	 "Prints the secret, this once, and its sealed form for \"secret:\". Only the daemon it is sealed to can open\n"
