@@ -53,13 +53,16 @@ def receivers():
 
 
 @pytest.fixture
-def start_daemon(home, request):
-    """start_daemon(name, configuration): tests of one daemon each."""
+def start_daemon(home, apid, request):
+    """start_daemon(name, configuration): tests of one daemon each. Returns when it knows the log's end."""
     started = []
 
     def start(name, configuration):
         started.append(world.Daemon(name, home, configuration))
-        return started[-1].start()
+        started[-1].start()
+        if name == "hookd" or configuration.get("operator"):
+            apid.wait_asked("events.list")
+        return started[-1]
     yield start
     for daemon in started:
         failed = getattr(request.node, "failed", False)

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from world import Refused, new_secret, seal, wait_for
+from world import Refused, metric, new_secret, seal, wait_for
 
 
 def config(state=None, dtmf=None, events=None, retry=None, **webhooks):
@@ -278,7 +278,8 @@ def test_attempts_are_traced_and_counted(apid, receivers, start_daemon):
     assert len(records) == 2
     assert "500" in records[0]["what"] and "200" in records[1]["what"]
     text = apid.ask("hookd", "daemon.metrics")["text"]
-    assert 'hookswitch_webhook_attempts_total{endpoint="state",result="delivered"} 1' in text
-    assert 'hookswitch_webhook_attempts_total{endpoint="state",result="5xx"} 1' in text
-    assert "hookswitch_webhook_delivery_seconds_count 1" in text
-    assert "hookswitch_webhook_queue_depth 0" in text
+    assert metric(text, "hookswitch_webhook_attempts_total", endpoint="state", result="delivered") == 1
+    assert metric(text, "hookswitch_webhook_attempts_total", endpoint="state", result="5xx") == 1
+    assert metric(text, "hookswitch_webhook_attempts_total", endpoint="dtmf") == 0
+    assert metric(text, "hookswitch_webhook_delivery_seconds_count") == 1
+    assert metric(text, "hookswitch_webhook_queue_depth") == 0

@@ -10,7 +10,7 @@ import pytest
 import websockets
 import zmq
 
-from world import free_port, wait_for
+from world import free_port, metric, wait_for
 
 HEADER = struct.Struct(">BBBBII32s")
 ATTACH, ATTACHED, REFUSED, AUDIO, DETACH, CLEAR = 1, 2, 3, 4, 7, 8
@@ -313,9 +313,7 @@ def test_a_slow_operator_loses_the_oldest_audio(apid, mediad, start_daemon):
 
     def dropped():
         text = apid.ask("hook-stream", "daemon.metrics")["text"]
-        line = next(x for x in text.splitlines()
-                    if x.startswith("hookswitch_operator_frames_dropped_total") and "to_operator" in x)
-        return int(line.split()[-1])
+        return metric(text, "hookswitch_operator_frames_dropped_total", direction="to_operator")
     wait_for(lambda: dropped() > 1000)
     operator.loop.call_soon_threadsafe(session["reading"].set)
     wait_for(lambda: session["audio"] and struct.unpack(">I", session["audio"][-1][:4])[0] == total - 1, 30)

@@ -314,6 +314,14 @@ class Daemon:
         assert code == 0, f"{self.name} ended with {code}: {text[-3000:]}"
 
 
+def metric(text, name, **labels):
+    """Sum of the figures of this name whose labels include these."""
+    found = [line for line in text.splitlines() if line.startswith((name + "{", name + " "))]
+    assert found, f"no {name}"
+    wanted = [f'{key}="{value}"' for key, value in labels.items()]
+    return sum(float(line.split()[-1]) for line in found if all(w in line for w in wanted))
+
+
 # ---- receivers ----
 
 def sign(secret, message_id, timestamp, body):
@@ -338,7 +346,7 @@ class Receiver:
     """answers: function (attempt, number of the attempt for this id) -> (status, headers, body). May block or raise."""
 
     def __init__(self, answers=None, host="127.0.0.1", tls=None):
-        self.attempts, self.changed = [], threading.Condition()
+        self.attempts, self.counts, self.changed = [], {}, threading.Condition()
         self.answers = answers or (lambda attempt, number: (204, {}, b""))
         receiver = self
 
@@ -351,7 +359,7 @@ class Receiver:
                 attempt = Attempt(self.path, self.headers, raw)
                 with receiver.changed:
                     receiver.attempts.append(attempt)
-                    number = sum(other.id == attempt.id for other in receiver.attempts)
+                    number = receiver.counts[attempt.id] = receiver.counts.get(attempt.id, 0) + 1
                     receiver.changed.notify_all()
                 status, headers, body = receiver.answers(attempt, number)
                 self.send_response(status)
