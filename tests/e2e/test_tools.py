@@ -56,7 +56,7 @@ def one_call(suite, phone):
 
 
 def test_example_taps_the_bus(suite):
-    example = REPO / "proto/hookctl/tap.py"
+    example = REPO / "proto/examples/tap.py"
     code = [r for r in example.read_text().splitlines() if r and not r.startswith(("#", '"""'))]
     assert len(code) <= 12
     phone = suite.phone()
