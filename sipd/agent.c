@@ -97,6 +97,47 @@ static void start_hosting(struct agent *agent)
 	uv_check_start(&agent->check, turn_begins);
 }
 
+/* ---- addresses ---- */
+
+static void bracket(const char *host, char *ret_text, size_t size)
+{
+	snprintf(ret_text, size, strchr(host, ':') ? "[%s]" : "%s", host);
+}
+
+static void read_address(const struct sockaddr *address, struct peer *ret_peer)
+{
+	const void *bytes = &((const struct sockaddr_in *)address)->sin_addr;
+	if (address->sa_family == AF_INET6)
+		bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	inet_ntop(address->sa_family, bytes, ret_peer->host, sizeof(ret_peer->host));
+	ret_peer->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+	sources_key(address, &ret_peer->key);
+}
+
+/* The address that the kernel would send from; "" when there is no route. */
+static void local_address(struct agent *agent, const struct peer *peer, char *ret_host, size_t size)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t length = sizeof(address);
+	struct peer local = {0};
+	connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)); /* forgets the last one */
+	address.ss_family = AF_INET;
+	((struct sockaddr_in *)&address)->sin_port = htons(9);
+	if (inet_pton(AF_INET, peer->host, &((struct sockaddr_in *)&address)->sin_addr) != 1) {
+		address.ss_family = AF_INET6;
+		inet_pton(AF_INET6, peer->host, &((struct sockaddr_in6 *)&address)->sin6_addr);
+	}
+	if (!connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)) &&
+	    !getsockname(agent->probe_fd, (struct sockaddr *)&address, &length))
+		read_address((struct sockaddr *)&address, &local);
+	hs_copy(ret_host, size, local.host);
+}
+
+static bool is_any(const char *host)
+{
+	return !strcmp(host, "0.0.0.0") || !strcmp(host, "::");
+}
+
 /* ---- life ---- */
 
 static int message(nta_agent_magic_t *magic, nta_agent_t *nta, msg_t *msg, sip_t *sip)
@@ -109,15 +150,30 @@ static int message(nta_agent_magic_t *magic, nta_agent_t *nta, msg_t *msg, sip_t
 	return 0;
 }
 
-static void bracket(const char *host, char *ret_text, size_t size)
+/* The name that the library uses for our sockets, in Via above all. For "every address" it would open one socket for
+ * each and miss those that come later; so it is given one address, while the kept socket is bound to all (wiretap's
+ * bind). An answer finds us by received and rport whatever Via says. */
+static void choose_name(struct agent *agent, char *ret_host, size_t size)
 {
-	snprintf(ret_text, size, strchr(host, ':') ? "[%s]" : "%s", host);
+	bool six = strchr(agent->setup.host, ':') != NULL;
+	struct peer outside = {.port = 9};
+	hs_copy(outside.host, sizeof(outside.host), six ? "2001:db8::1" : "192.0.2.1");
+	hs_copy(ret_host, size, agent->setup.host);
+	if (!is_any(agent->setup.host))
+		return;
+	if (agent->setup.advertised && six == (strchr(agent->setup.advertised, ':') != NULL))
+		hs_copy(ret_host, size, agent->setup.advertised);
+	else
+		local_address(agent, &outside, ret_host, size);
+	if (!ret_host[0])
+		hs_copy(ret_host, size, six ? "::1" : "127.0.0.1");
 }
 
 static bool start_nta(struct agent *agent)
 {
-	char host[64], url[AGENT_URL];
-	bracket(agent->setup.host, host, sizeof(host));
+	char name[64], host[64], url[AGENT_URL];
+	choose_name(agent, name, sizeof(name));
+	bracket(name, host, sizeof(host));
 	snprintf(url, sizeof(url), "sip:%s:%u;transport=udp", host, agent->setup.port);
 	agent->nta = nta_agent_create(agent->root, (url_string_t *)url, message, (nta_agent_magic_t *)agent,
 				      NTATAG_UA(1), NTATAG_STATELESS(1), NTATAG_MAXSIZE(65536), NTATAG_UDP_MTU(65535),
@@ -191,16 +247,6 @@ nta_agent_t *agent_nta(struct agent *agent)
 
 /* ---- peers ---- */
 
-static void read_address(const struct sockaddr *address, struct peer *ret_peer)
-{
-	const void *bytes = &((const struct sockaddr_in *)address)->sin_addr;
-	if (address->sa_family == AF_INET6)
-		bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	inet_ntop(address->sa_family, bytes, ret_peer->host, sizeof(ret_peer->host));
-	ret_peer->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
-	sources_key(address, &ret_peer->key);
-}
-
 void agent_peer(struct agent *agent, msg_t *msg, struct peer *ret_peer)
 {
 	tport_t *tport = tport_delivered_by(nta_agent_tports(agent->nta), msg);
@@ -233,30 +279,6 @@ tport_t *agent_flow(struct agent *agent, const struct peer *peer)
 	tport_t *primary = tport_by_protocol(nta_agent_tports(agent->nta), "tcp");
 	tport_t *found = primary ? tport_by_name(primary, &name) : NULL;
 	return found && tport_is_secondary(found) && !tport_is_shutdown(found) ? found : NULL;
-}
-
-/* The address that the kernel would send from; "" when there is no route. */
-static void local_address(struct agent *agent, const struct peer *peer, char *ret_host, size_t size)
-{
-	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-	socklen_t length = sizeof(address);
-	struct peer local = {0};
-	connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)); /* forgets the last one */
-	address.ss_family = AF_INET;
-	((struct sockaddr_in *)&address)->sin_port = htons(9);
-	if (inet_pton(AF_INET, peer->host, &((struct sockaddr_in *)&address)->sin_addr) != 1) {
-		address.ss_family = AF_INET6;
-		inet_pton(AF_INET6, peer->host, &((struct sockaddr_in6 *)&address)->sin6_addr);
-	}
-	if (!connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)) &&
-	    !getsockname(agent->probe_fd, (struct sockaddr *)&address, &length))
-		read_address((struct sockaddr *)&address, &local);
-	hs_copy(ret_host, size, local.host);
-}
-
-static bool is_any(const char *host)
-{
-	return !strcmp(host, "0.0.0.0") || !strcmp(host, "::");
 }
 
 void agent_contact(struct agent *agent, const char *user, const struct peer *peer, char ret_contact[AGENT_CONTACT])

@@ -20,6 +20,7 @@
 struct peer {
 	char host[SOURCES_HOST];
 	uint16_t port;
+	uint16_t listen_port; /* TCP: where it can be connected to when its connection is gone; 0: nowhere */
 	bool tcp;
 	struct source_key key;
 };

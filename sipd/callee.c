@@ -99,6 +99,21 @@ static int acked_or_cancelled(nta_incoming_magic_t *magic, nta_incoming_t *irq, 
 	return 0;
 }
 
+/* The INVITE did not come from where its Via and Contact say. */
+static bool is_behind_nat(const sip_t *sip, const struct peer *peer)
+{
+	char plain[SOURCES_HOST + 2];
+	snprintf(plain, sizeof(plain), strchr(peer->host, ':') ? "[%s]" : "%s", peer->host);
+	const char *host = sip->sip_contact->m_url->url_host;
+	return sip->sip_via->v_received || !host || strcasecmp(host, plain);
+}
+
+static uint16_t port_of(const url_t *url)
+{
+	unsigned long port = url->url_port ? strtoul(url->url_port, NULL, 10) : 5060;
+	return port <= 65535 ? (uint16_t)port : 0;
+}
+
 static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, const struct peer *peer)
 {
 	struct dialog_record *r = &dialog->r;
@@ -108,14 +123,14 @@ static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, con
 	hs_copy(r->remote_tag, sizeof(r->remote_tag), sip->sip_from->a_tag);
 	copy_address(r->local, sizeof(r->local), NULL, sip->sip_to->a_url);
 	copy_address(r->remote, sizeof(r->remote), NULL, sip->sip_from->a_url);
-	if (contact)
-		url_e(r->target, sizeof(r->target), contact->m_url);
+	url_e(r->target, sizeof(r->target), contact->m_url);
 	keep_routes(dialog, sip->sip_record_route);
 	r->local_cseq = 100;
 	r->remote_cseq = sip->sip_cseq->cs_seq;
 	r->peer = *peer;
-	r->nat = sip->sip_via->v_received ||
-		 (contact && contact->m_url->url_host && strcmp(contact->m_url->url_host, peer->host));
+	r->nat = is_behind_nat(sip, peer);
+	if (!r->nat && peer->tcp)
+		r->peer.listen_port = port_of(contact->m_url);
 	keep_request(dialog, msg);
 }
 

@@ -36,6 +36,7 @@ static void fill_fork(struct dialog *dialog, struct dialog_fork *fork, const str
 	random_hex(fork->tag, 8);
 	hs_copy(fork->peer.host, sizeof(fork->peer.host), binding->host);
 	fork->peer.port = binding->port;
+	fork->peer.listen_port = binding->listen_port;
 	fork->peer.tcp = binding->tcp;
 	fork->nat = binding->nat;
 	fork->live = true;

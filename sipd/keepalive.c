@@ -64,7 +64,7 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const 
 static void ask(struct asked *asked, const struct binding *binding)
 {
 	struct sipd *sipd = asked->keepalive->sipd;
-	struct peer peer = {.port = binding->port, .tcp = binding->tcp};
+	struct peer peer = {.port = binding->port, .listen_port = binding->listen_port, .tcp = binding->tcp};
 	struct path path;
 	char to[400], from[200];
 	hs_copy(peer.host, sizeof(peer.host), binding->host);

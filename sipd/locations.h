@@ -19,7 +19,8 @@ struct binding {
 	char call_id[160];       /* of the REGISTER */
 	char device[128];        /* User-Agent, cleaned */
 	uint16_t port;
-	bool tcp;              /* reachable over its connection, or by a new one to contact */
+	uint16_t listen_port; /* TCP: of the contact, where it may be connected to; 0: only over its connection */
+	bool tcp;
 	bool nat;              /* the registration did not come from where its Via said */
 	uint32_t cseq;         /* of the REGISTER */
 	int64_t expires_ms;    /* wall clock */

@@ -4,19 +4,19 @@
 
 void path_to(struct agent *agent, const struct peer *peer, const char *user, struct path *ret_path)
 {
+	struct peer way = *peer;
 	*ret_path = (struct path){.flow = agent_flow(agent, peer)};
-	agent_url(peer, ret_path->url);
+	if (peer->tcp && !ret_path->flow && peer->listen_port)
+		way.port = peer->listen_port;
+	/* always to the address it spoke from: what it names in Contact or Record-Route may be a third party */
+	agent_url(&way, ret_path->url);
+	ret_path->route = URL_STRING_MAKE(ret_path->url);
 	agent_contact(agent, user, peer, ret_path->contact);
-	/* a connection that is gone is not opened again from our side to the port the phone spoke from */
-	if (!peer->tcp || ret_path->flow)
-		ret_path->route = URL_STRING_MAKE(ret_path->url);
 }
 
 void path_of(struct dialog *dialog, struct path *ret_path)
 {
 	path_to(dialog->sipd->agent, &dialog->r.peer, dialog->r.leg, ret_path);
-	if (dialog->r.routes[0])
-		ret_path->route = NULL;
 }
 
 void path_count(struct dialog *dialog)

@@ -9,13 +9,13 @@
 /* Valid until the loop goes on. */
 struct path {
 	char url[AGENT_URL];
-	const url_string_t *route; /* where to send, whatever the target says; NULL: where it says */
+	const url_string_t *route; /* where to send, whatever the target says */
 	tport_t *flow;             /* open connection to use, or NULL */
 	char contact[AGENT_CONTACT];
 	char cseq[16]; /* for ACK */
 };
 
-/* To the far end of an established dialog: the address it speaks from, or its route set. */
+/* To the far end of an established dialog. */
 void path_of(struct dialog *dialog, struct path *ret_path);
 
 /* To a contact of a line: the address of its registration. user: of our Contact. */

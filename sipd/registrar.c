@@ -193,8 +193,11 @@ static void place_binding(const struct registration *registration, const sip_con
 	binding->tcp = peer->tcp;
 	hs_copy(binding->host, sizeof(binding->host), peer->host);
 	binding->port = peer->port;
-	if (!binding->nat && !peer->tcp && (!port || strtoul(port, NULL, 10) <= 65535))
-		binding->port = port ? (uint16_t)strtoul(port, NULL, 10) : 5060;
+	if (binding->nat)
+		return;
+	unsigned long named = port ? strtoul(port, NULL, 10) : 5060;
+	if (named && named <= 65535)
+		*(peer->tcp ? &binding->listen_port : &binding->port) = (uint16_t)named;
 }
 
 static void bind_contact(struct sipd *sipd, const struct registration *registration, const sip_contact_t *contact)
