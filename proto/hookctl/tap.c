@@ -23,8 +23,17 @@ static const struct filter filters[] = {
 	{"daemon", {"daemon", NULL}},
 };
 
+struct tap;
+
+/* One subscription. The first contact counts as a gap, too; only later ones are worth a word. */
+struct ear {
+	struct tap *tap;
+	bool met;
+};
+
 struct tap {
 	struct hookctl *ctl;
+	struct ear ears[HS_ROLES][HS_EDGES];
 	const char *wanted[HS_COUNT(filters)][FILTERS_MAX];
 	int wanted_count[HS_COUNT(filters)];
 	int64_t left; /* events still to show; negative: no end */
@@ -115,7 +124,7 @@ static void print_json(const struct hs_published *event, struct json_object *bod
 
 static void published(void *context, const struct hs_published *event)
 {
-	struct tap *tap = context;
+	struct tap *tap = ((struct ear *)context)->tap;
 	AUTO(json_put) struct json_object *body = json_tokener_parse(event->body);
 	if (!body || tap->left == 0 || !passes(tap, body, hs_role_names[event->from]))
 		return;
@@ -131,7 +140,10 @@ static void published(void *context, const struct hs_published *event)
 
 static void missed(void *context)
 {
-	fputs("hookctl tap: some were missed; a publisher restarted, or this terminal is too slow\n", stderr);
+	struct ear *ear = context;
+	if (ear->met)
+		fputs("hookctl tap: some were missed; a publisher restarted, or this terminal is too slow\n", stderr);
+	ear->met = true;
 }
 
 static bool add_filter(struct tap *tap, const char *word)
@@ -150,9 +162,12 @@ static bool add_filter(struct tap *tap, const char *word)
 
 static void subscribe(struct tap *tap, enum hs_edge edge)
 {
-	for (enum hs_role binder = HS_ROLE_NONE + 1; binder < HS_ROLES; binder++)
+	for (enum hs_role binder = HS_ROLE_NONE + 1; binder < HS_ROLES; binder++) {
+		struct ear *ear = &tap->ears[binder][edge];
+		ear->tap = tap;
 		if (hs_edges[edge].connect[binder] & (1u << HS_ROLE_OPS) && binder != HS_ROLE_DAHDID)
-			hs_bus_subscribe(link_bus(tap->ctl), binder, edge, published, missed, tap);
+			hs_bus_subscribe(link_bus(tap->ctl), binder, edge, published, missed, ear);
+	}
 }
 
 static bool number(const char *text, int64_t *ret_number)

@@ -314,8 +314,11 @@ def test_no_phone_is_left_in_a_call(make_suite, daemon, cause):
 def test_registrations_survive_sipd_and_the_whole_suite(make_suite):
     suite = make_suite()
     phone = suite.phone()
-    suite.kill("sipd")
-    wait_for(lambda: suite.request("POST", "/api/v1/phone/ring", json={}).status_code == 202, 5, step=0.2)
+    with suite.events() as events:
+        suite.kill("sipd")
+        events.wait("daemon.started", daemon="sipd")
+    suite.wait_state("phone1", "on_hook")
+    suite.post("/api/v1/phone/ring", status=202)
     phone.wait_call(5).reject()
     suite.wait_idle()
     suite.stop()

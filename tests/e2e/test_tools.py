@@ -81,6 +81,7 @@ def test_tap(suite):
         one_call(suite, phone)
         tap.wait("INVITE", "BYE")
     for row in tap.text.splitlines():
+        assert row.startswith("{"), tap.text
         assert json.loads(row)["body"]["daemon"] == "sipd"
 
 
