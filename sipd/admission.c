@@ -96,7 +96,7 @@ _Bool admission_has_sdp(const sip_t *sip)
 	if (!sip->sip_payload || !sip->sip_payload->pl_len)
 		return 1;
 	if (sip->sip_content_encoding && sip->sip_content_encoding->k_items && sip->sip_content_encoding->k_items[0] &&
-	    strcasecmp(sip->sip_content_encoding->k_items[0], "identity"))
+	    strcasecmp(sip->sip_content_encoding->k_items[0], "identity") != 0)
 		return 0;
 	return sip->sip_content_type && !strcasecmp(sip->sip_content_type->c_type, "application/sdp");
 }

@@ -120,7 +120,7 @@ static void local_address(struct agent *agent, const struct peer *peer, char *re
 	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	socklen_t length = sizeof(address);
 	struct peer local = {0};
-	connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)); /* forgets the last one */
+	(void)connect(agent->probe_fd, (struct sockaddr *)&address, sizeof(address)); /* forgets the last one */
 	address.ss_family = AF_INET;
 	((struct sockaddr_in *)&address)->sin_port = htons(9);
 	if (inet_pton(AF_INET, peer->host, &((struct sockaddr_in *)&address)->sin_addr) != 1) {
@@ -198,7 +198,7 @@ struct agent *agent_create(const struct agent_setup *setup)
 	su_log_redirect(NULL, library_says, NULL);
 	su_log_set_level(NULL, 0);
 	agent->root = su_root_create(agent);
-	if (!agent->root || strcmp(su_root_name(agent->root), "epoll") || wiretap_epoll() < 0) {
+	if (!agent->root || strcmp(su_root_name(agent->root), "epoll") != 0 || wiretap_epoll() < 0) {
 		hs_log(ERROR, "sipd.loop_failed", LOG_WHY("Sofia's loop is not epoll, or it was not caught"));
 		agent_destroy(agent);
 		return NULL;
@@ -299,7 +299,7 @@ void agent_branch(char ret_branch[40])
 {
 	uint8_t random[12];
 	randombytes_buf(random, sizeof(random));
-	memcpy(ret_branch, "z9hG4bK", 7);
+	hs_copy(ret_branch, 40, "z9hG4bK");
 	sodium_bin2hex(ret_branch + 7, 33, random, sizeof(random));
 }
 

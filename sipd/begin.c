@@ -25,22 +25,22 @@
 
 static int bind_socket(const struct hs_config_server *server, int type)
 {
-	struct sockaddr_in six_or_four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->sip_port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->sip_port)};
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)server->sip_port)};
-	bool is_four = inet_pton(AF_INET, server->host, &six_or_four.sin_addr) == 1;
+	bool is_four = inet_pton(AF_INET, server->host, &four.sin_addr) == 1;
 	if (!is_four && inet_pton(AF_INET6, server->host, &six.sin6_addr) != 1)
 		return -EADDRNOTAVAIL;
-	const struct sockaddr *address = is_four ? (struct sockaddr *)&six_or_four : (struct sockaddr *)&six;
-	AUTO(close) int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct sockaddr *address = is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six;
+	int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (type == SOCK_STREAM) /* connections that linger must not keep us from starting again */
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-	if (bind(fd, address, is_four ? sizeof(six_or_four) : sizeof(six)))
-		return -errno;
-	int result = fd;
-	fd = -1;
-	return result;
+	if (!bind(fd, address, is_four ? sizeof(four) : sizeof(six)))
+		return fd;
+	int error = errno;
+	close(fd);
+	return -error;
 }
 
 static int hold_socket(const struct hs_config_server *server, int type, const char *name,
@@ -88,6 +88,9 @@ static void restore_record(void *context, const char *key, const void *value, si
 		return;
 	memcpy(&binding, value, sizeof(binding));
 	restore_binding(context, &binding);
+	struct sipd *sipd = context;
+	if (sipd->store) /* it may have died before the disk knew */
+		store_put(sipd->store, key, &binding, false);
 }
 
 /* The journal is newer than the disk; where it began anew with the suite, the disk knows all there is. */

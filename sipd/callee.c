@@ -105,7 +105,7 @@ static bool is_behind_nat(const sip_t *sip, const struct peer *peer)
 	char plain[SOURCES_HOST + 2];
 	snprintf(plain, sizeof(plain), strchr(peer->host, ':') ? "[%s]" : "%s", peer->host);
 	const char *host = sip->sip_contact->m_url->url_host;
-	return sip->sip_via->v_received || !host || strcasecmp(host, plain);
+	return sip->sip_via->v_received || !host || strcasecmp(host, plain) != 0;
 }
 
 static uint16_t port_of(const url_t *url)

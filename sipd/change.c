@@ -116,12 +116,12 @@ int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 	dialog->r.remote_cseq = sip->sip_cseq->cs_seq;
 	dialog_save(dialog);
 	dialog->change_in = irq;
-	dialog->offered_in_200 = !sip->sip_payload || !sip->sip_payload->pl_len;
+	const char *offer = sip->sip_payload && sip->sip_payload->pl_len ? sip->sip_payload->pl_data : NULL;
+	dialog->offered_in_200 = !offer;
 	nta_incoming_bind(irq, change_acked, (nta_incoming_magic_t *)dialog);
 	enum hs_direction keep = dialog->r.held_by_us ? HS_DIRECTION_SENDONLY : HS_DIRECTION_SENDRECV;
-	dialog->ticket = dialog->offered_in_200 ? ask_offer(dialog, keep, offered)
-						: ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER,
-							       sip->sip_payload->pl_data, described);
+	dialog->ticket = offer ? ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER, offer, described)
+			       : ask_offer(dialog, keep, offered);
 	return 0;
 }
 

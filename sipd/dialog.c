@@ -11,11 +11,15 @@
 /* A record of another layout is of another version: it is ended as well as it can be, which is not at all. */
 #define LAYOUT ((uint32_t)(0x44000000 + sizeof(struct dialog_record)))
 
+#define HAD 256
+
 struct dialogs {
 	struct sipd *sipd;
 	const struct hs_fsm *life;
 	struct hs_table *by_leg, *by_call_id;
 	struct hs_metric *active;
+	char had[HAD][65]; /* ring of legs that are over */
+	size_t had_next;
 	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork)];
 };
 
@@ -51,6 +55,14 @@ struct dialog *dialog_find(const struct dialogs *dialogs, const char *leg, bool 
 {
 	struct dialog *dialog = hs_table_get(dialogs->by_leg, leg);
 	return dialog && (any || dialog->r.state < DIALOG_CLOSING) ? dialog : NULL;
+}
+
+bool dialogs_had(const struct dialogs *dialogs, const char *leg)
+{
+	for (size_t i = 0; i < HAD; i++)
+		if (!strcmp(dialogs->had[i], leg))
+			return true;
+	return false;
 }
 
 struct dialog *dialog_by_call_id(const struct dialogs *dialogs, const char *call_id)
@@ -164,6 +176,7 @@ static void release(struct dialog *dialog)
 	for (size_t i = 0; i < dialog->r.forks_count; i++)
 		unknow(dialogs->by_call_id, dialog->fork_records[i].call_id, dialog);
 	hs_table_remove(dialogs->by_leg, dialog->r.leg);
+	hs_copy(dialogs->had[dialogs->had_next++ % HAD], sizeof(dialogs->had[0]), dialog->r.leg);
 	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
 	uv_close((uv_handle_t *)&dialog->timer, timer_closed);
 }

@@ -136,6 +136,9 @@ struct dialog *dialog_create(struct dialogs *dialogs, const char *leg, const cha
 /* The dialog of a leg that is not over, or NULL. any: also one that is over. */
 struct dialog *dialog_find(const struct dialogs *dialogs, const char *leg, bool any);
 
+/* True for one of the last legs that are over and forgotten: apid may ask for it once more after its own death. */
+bool dialogs_had(const struct dialogs *dialogs, const char *leg);
+
 /* The dialog that knows this Call-ID, or NULL. */
 struct dialog *dialog_by_call_id(const struct dialogs *dialogs, const char *call_id);
 

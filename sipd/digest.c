@@ -78,7 +78,7 @@ static int read_param(struct reading *reading, const char *param)
 		length--;
 	for (int i = 0; i < FIELDS; i++) {
 		const struct field_row *row = &field_rows[i];
-		if (strlen(row->name) != length || strncasecmp(row->name, param, length))
+		if (strlen(row->name) != length || strncasecmp(row->name, param, length) != 0)
 			continue;
 		if (!equals || reading->seen & 1u << i)
 			return -EINVAL;
@@ -102,7 +102,7 @@ int digest_read(const char *const *params, struct digest_answer *ret_answer)
 		if (read_param(&reading, *params))
 			return -EINVAL;
 	unsigned needed = (1u << FIELDS) - 1 - (1u << ALGORITHM);
-	if ((reading.seen & needed) != needed || strcasecmp(reading.qop, "auth"))
+	if ((reading.seen & needed) != needed || strcasecmp(reading.qop, "auth") != 0)
 		return -EINVAL;
 	if (!(reading.seen & 1u << ALGORITHM) || !strcasecmp(reading.algorithm, "MD5"))
 		reading.answer.algorithm = DIGEST_MD5;
@@ -218,7 +218,7 @@ static size_t bucket_of(const char *nonce)
 static struct used *find_used(const struct nonces *nonces, const char *nonce)
 {
 	struct used *used = nonces->buckets[bucket_of(nonce)];
-	while (used && strcmp(used->nonce, nonce))
+	while (used && strcmp(used->nonce, nonce) != 0)
 		used = used->next;
 	return used;
 }

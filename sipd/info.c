@@ -40,7 +40,7 @@ static void read_signal(const char *word, struct info *info)
 
 static void read_line(const char *line, size_t bytes, struct info *info)
 {
-	char word[16];
+	char word[16] = "";
 	const char *equals = memchr(line, '=', bytes);
 	if (!equals)
 		equals = memchr(line, ':', bytes);
@@ -61,7 +61,7 @@ static void read_line(const char *line, size_t bytes, struct info *info)
 
 void info_read(const char *content_type, const char *body, size_t bytes, struct info *ret_info)
 {
-	char word[16];
+	char word[16] = "";
 	*ret_info = (struct info){.duration_ms = USUAL_MS};
 	if (!content_type)
 		return;

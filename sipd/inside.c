@@ -79,7 +79,7 @@ static int follow(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip, 
 			dialog->r.peer.port = peer->port;
 		return 0;
 	}
-	if (auth_check(dialog->sipd, sip, peer, &user, headers) != AUTH_OK || strcmp(user->line, dialog->r.line)) {
+	if (auth_check(dialog->sipd, sip, peer, &user, headers) != AUTH_OK || strcmp(user->line, dialog->r.line) != 0) {
 		nta_incoming_treply(irq, SIP_401_UNAUTHORIZED, SIPTAG_HEADER_STR(headers), TAG_END());
 		return 401;
 	}

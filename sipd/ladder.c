@@ -15,7 +15,7 @@ static const char *const methods[] = {"REGISTER", "INVITE", "ACK", "BYE", "CANCE
 static size_t method_index(const char *method)
 {
 	size_t i = 0;
-	while (i < METHODS - 1 && strcmp(methods[i], method))
+	while (i < METHODS - 1 && strcmp(methods[i], method) != 0)
 		i++;
 	return i;
 }

@@ -43,7 +43,8 @@ void leg_originate(struct sipd *sipd, struct hs_request *request)
 {
 	const struct hs_leg_originate *body = request->body;
 	const char *why = overload_refuses(sipd, true);
-	if (dialog_find(sipd->dialogs, body->leg, true)) { /* asked again: it is under way */
+	/* asked again: it is under way, or over and told */
+	if (dialog_find(sipd->dialogs, body->leg, true) || dialogs_had(sipd->dialogs, body->leg)) {
 		hs_bus_answer(request, NULL);
 		return;
 	}

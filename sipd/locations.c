@@ -52,7 +52,7 @@ static void make_key(const struct binding *binding, char ret_key[HS_JOURNAL_KEY]
 	crypto_generichash_update(&state, (const uint8_t *)binding->line, strlen(binding->line) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)binding->contact, strlen(binding->contact));
 	crypto_generichash_final(&state, hash, sizeof(hash));
-	memcpy(ret_key, "binding/", 8);
+	hs_copy(ret_key, HS_JOURNAL_KEY, "binding/");
 	sodium_bin2hex(ret_key + 8, HS_JOURNAL_KEY - 8, hash, sizeof(hash));
 }
 
@@ -189,7 +189,7 @@ size_t locations_remove(struct locations *locations, const char *line, const cha
 	struct place *place = hs_table_get(locations->places, line);
 	size_t removed = 0;
 	for (size_t i = place ? place->count : 0; i-- > 0;) {
-		if (contact && strcmp(place->entries[i]->binding.contact, contact))
+		if (contact && strcmp(place->entries[i]->binding.contact, contact) != 0)
 			continue;
 		remove_entry(locations, place, i);
 		removed++;
@@ -211,7 +211,7 @@ size_t locations_of_line(const struct locations *locations, const char *line, co
 	size_t count = 0;
 	for (size_t i = 0; place && i < place->count && count < max; i++)
 		ret_bindings[count++] = &place->entries[i]->binding;
-	qsort(ret_bindings, count, sizeof(*ret_bindings), newest_first);
+	qsort(ret_bindings, count, sizeof(const struct binding *), newest_first);
 	return count;
 }
 

@@ -56,7 +56,7 @@ static int unescape(const char *from, char *ret_text, size_t size)
 
 int names_dialled(const char *user, char *ret_text, size_t size)
 {
-	char plain[256];
+	char plain[256] = "";
 	size_t used = 0;
 	if (!user || unescape(user, plain, sizeof(plain)))
 		return -EINVAL;

@@ -6,8 +6,7 @@
 #define MAX_HOPS 32
 #define MAX_LINE 8192
 
-/* The parser's header lists cost quadratic time and its answers one iovec a header: both limits are needed before it.
- */
+/* The parser's header lists cost quadratic time and its answers one iovec a header: the limits are needed before it. */
 
 static bool is_token(char c)
 {
@@ -19,6 +18,21 @@ static size_t line_length(const char *at, const char *end)
 {
 	const char *lf = memchr(at, '\n', (size_t)(end - at));
 	return (size_t)((lf ? lf : end) - at);
+}
+
+/* The parser ends a line at a CR too; whoever sends one alone hides lines from this look. */
+static bool has_bare_cr(const char *line, size_t bytes)
+{
+	const char *cr = memchr(line, '\r', bytes);
+	return cr && cr + 1 < line + bytes;
+}
+
+static unsigned count_commas(const char *line, size_t bytes)
+{
+	unsigned commas = 0;
+	for (const char *end = line + bytes; (line = memchr(line, ',', (size_t)(end - line))); line++)
+		commas++;
+	return commas;
 }
 
 static bool has_name(const char *line, size_t bytes, const char *name, const char *compact)
@@ -122,12 +136,15 @@ void peek_look(const char *data, size_t bytes, struct peek *ret_peek)
 	ret_peek->kind = look_at_start(ret_peek, at, length);
 	if (ret_peek->kind == PEEK_GARBAGE)
 		return;
+	ret_peek->bare_cr = has_bare_cr(at, length);
 	bool via = false;
 	for (at += length + 1; at < end; at += length + 1) {
 		length = line_length(at, end);
 		if (!length || (length == 1 && *at == '\r'))
 			break;
 		ret_peek->headers++;
+		ret_peek->commas += count_commas(at, length);
+		ret_peek->bare_cr |= has_bare_cr(at, length);
 		if (length > ret_peek->longest)
 			ret_peek->longest = length;
 		if (*at == ' ' || *at == '\t') { /* a folded line belongs to the header above */
@@ -145,7 +162,10 @@ const char *peek_refuse(const struct peek *peek)
 		return "blank";
 	if (peek->kind == PEEK_GARBAGE)
 		return "garbage";
-	if (peek->headers > MAX_HEADERS || peek->vias > MAX_HOPS || peek->routes > MAX_HOPS)
+	if (peek->bare_cr)
+		return "bare_cr";
+	if (peek->headers > MAX_HEADERS || peek->vias > MAX_HOPS || peek->routes > MAX_HOPS ||
+	    peek->commas > PEEK_COMMAS)
 		return "headers";
 	if (peek->longest > MAX_LINE)
 		return "long_line";

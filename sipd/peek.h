@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #define PEEK_METHOD 16
+#define PEEK_COMMAS 512 /* in the headers of a message: each may part two items of a list */
 
 enum peek_kind {
 	PEEK_BLANK,   /* keep-alive: nothing but CR, LF, NUL */
@@ -26,7 +27,9 @@ struct peek {
 	unsigned headers; /* header lines up to the blank line */
 	unsigned vias;    /* Via lines */
 	unsigned routes;  /* Route and Record-Route lines */
+	unsigned commas;  /* in header lines */
 	size_t longest;   /* bytes of the longest header line */
+	bool bare_cr;     /* a CR without LF in the head: the parser would see other lines than we do */
 	bool redirected;  /* a Via carries maddr: an answer would go to somebody else */
 };
 

@@ -189,7 +189,7 @@ static void place_binding(const struct registration *registration, const sip_con
 	const struct peer *peer = registration->peer;
 	char plain[SOURCES_HOST + 2];
 	snprintf(plain, sizeof(plain), strchr(peer->host, ':') ? "[%s]" : "%s", peer->host);
-	binding->nat = registration->nat || strcasecmp(host, plain);
+	binding->nat = registration->nat || strcasecmp(host, plain) != 0;
 	binding->tcp = peer->tcp;
 	hs_copy(binding->host, sizeof(binding->host), peer->host);
 	binding->port = peer->port;
@@ -275,7 +275,7 @@ void registrar_serve(struct registrar *registrar, msg_t *msg, sip_t *sip, const 
 	nta_incoming_t *irq = nta_incoming_create(agent_nta(sipd->agent), NULL, msg, sip, TAG_END());
 	if (!irq)
 		return;
-	if (!sip->sip_to->a_url->url_user || strcmp(sip->sip_to->a_url->url_user, user->name))
+	if (!sip->sip_to->a_url->url_user || strcmp(sip->sip_to->a_url->url_user, user->name) != 0)
 		fail(&registration, 403, "Not Your Address");
 	check_contacts(sipd, &registration);
 	if (!registration.status) {

@@ -193,7 +193,7 @@ void restore_response(void *context, msg_t *msg, sip_t *sip)
 	bool invite = sip->sip_cseq->cs_method == sip_method_invite && sip->sip_via;
 	for (size_t i = 0; dialog && invite && i < dialog->r.forks_count; i++) {
 		struct fork *fork = &dialog->forks[i];
-		if (!fork->r || strcmp(fork->r->call_id, sip->sip_call_id->i_id))
+		if (!fork->r || strcmp(fork->r->call_id, sip->sip_call_id->i_id) != 0)
 			continue;
 		if (fork->leg && fork->leg == dialog->leg && sip->sip_status->st_status / 100 == 2)
 			ack_again(dialog, sip);

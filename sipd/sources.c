@@ -66,7 +66,7 @@ static int parse_network(const char *text, struct network *ret)
 static bool in_network(const struct network *network, const struct source_key *key)
 {
 	unsigned whole = network->bits / 8, rest = network->bits % 8;
-	if (memcmp(network->key.bytes, key->bytes, whole))
+	if (memcmp(network->key.bytes, key->bytes, whole) != 0)
 		return false;
 	return !rest || !((network->key.bytes[whole] ^ key->bytes[whole]) >> (8 - rest));
 }
@@ -95,7 +95,8 @@ bool sources_key(const struct sockaddr *address, struct source_key *ret_key)
 	if (address->sa_family != AF_INET6)
 		return false;
 	memcpy(ret_key->bytes, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
-	if (memcmp(ret_key->bytes, mapped, sizeof(mapped)) && !IN6_IS_ADDR_LOOPBACK((struct in6_addr *)ret_key->bytes))
+	if (memcmp(ret_key->bytes, mapped, sizeof(mapped)) != 0 &&
+	    !IN6_IS_ADDR_LOOPBACK((struct in6_addr *)ret_key->bytes))
 		memset(ret_key->bytes + 8, 0, 8); /* one customer has a /64 */
 	return true;
 }
@@ -119,7 +120,7 @@ static size_t bucket_of(const struct source_key *key)
 static struct source *find(const struct sources *sources, const struct source_key *key)
 {
 	struct source *source = sources->buckets[bucket_of(key)];
-	while (source && memcmp(&source->key, key, sizeof(*key)))
+	while (source && memcmp(&source->key, key, sizeof(*key)) != 0)
 		source = source->next;
 	return source;
 }
@@ -274,7 +275,7 @@ size_t sources_banned_ipv4(const struct sources *sources, int64_t now_ms, uint32
 {
 	size_t count = 0;
 	for (const struct source *source = sources->newest; source && count < max; source = source->older) {
-		if (source->banned_until_ms <= now_ms || memcmp(source->key.bytes, mapped, sizeof(mapped)))
+		if (source->banned_until_ms <= now_ms || memcmp(source->key.bytes, mapped, sizeof(mapped)) != 0)
 			continue;
 		memcpy(&ret_addresses[count++], source->key.bytes + 12, 4);
 	}
@@ -296,8 +297,10 @@ void sources_destroy(struct sources *sources)
 {
 	if (!sources)
 		return;
-	while (sources->oldest)
-		forget(sources, sources->oldest);
+	for (struct source *source = sources->newest, *older; source; source = older) {
+		older = source->older;
+		free(source);
+	}
 	free(sources->networks);
 	free(sources);
 }

@@ -28,8 +28,10 @@ struct connection {
 	bool open;
 	struct source_key key;
 	struct sockaddr_storage peer;
-	unsigned lines; /* since the last blank line */
-	int newlines;   /* ends of line in a row, over chunks */
+	unsigned lines, commas; /* since the last blank line */
+	int newlines;           /* ends of line in a row, over chunks */
+	bool after_cr;          /* the last chunk ended with it */
+	bool in_head;           /* something came since the last blank line */
 };
 
 /* The library calls plain functions, so what they need cannot be handed to them: the one shared state of sipd. */
@@ -245,19 +247,64 @@ static bool pass_datagram(const su_iovec_t *iov, isize_t count, size_t bytes, co
 	return true;
 }
 
-/* The parser's time grows with the square of the header lines; a stream has no other bound than this. */
-static bool lines_are_sane(struct connection *connection, const char *data, size_t bytes)
+/* An end of line as the parser sees it: CRLF, LF, or a CR alone. Whether it makes a blank line after a head. */
+static bool end_line(struct connection *connection)
 {
+	connection->lines++;
+	if (++connection->newlines < 2)
+		return false;
+	bool head = connection->in_head;
+	connection->lines = connection->commas = 0;
+	connection->in_head = false;
+	return head;
+}
+
+/* The parser's time grows with the square of the header lines and list items; a stream has no other bound than this.
+ * -1: too many; else how many heads ended in the chunk. */
+static int count_heads(struct connection *connection, const char *data, size_t bytes)
+{
+	int heads = 0;
 	for (size_t i = 0; i < bytes; i++) {
-		if (data[i] == '\n') {
-			connection->lines = ++connection->newlines > 1 ? 0 : connection->lines + 1;
-			if (connection->lines > LINES_MAX)
-				return false;
-		} else if (data[i] != '\r') {
+		bool crlf = data[i] == '\n' && connection->after_cr;
+		connection->after_cr = data[i] == '\r';
+		if (crlf)
+			continue;
+		if (data[i] == '\r' || data[i] == '\n') {
+			heads += end_line(connection);
+		} else {
 			connection->newlines = 0;
+			connection->in_head = true;
+			connection->commas += data[i] == ',';
 		}
+		if (connection->lines > LINES_MAX || connection->commas > PEEK_COMMAS)
+			return -1;
 	}
-	return true;
+	return heads;
+}
+
+/* A chunk holds any number of messages and parts of them: each head that ends costs what a datagram costs. */
+static const char *judge_heads(const struct connection *connection, int heads)
+{
+	int64_t now_ms = hs_clock_ms();
+	enum sources_verdict verdict = SOURCES_PASS;
+	if (sources_is_banned(tap.setup.sources, &connection->key, now_ms))
+		return "banned";
+	for (int i = 0; i < heads && verdict == SOURCES_PASS; i++)
+		verdict = sources_take(tap.setup.sources, &connection->key, now_ms);
+	return verdict == SOURCES_PASS ? NULL : "limited";
+}
+
+static const char *judge_chunk(struct connection *connection, const struct peek *peek, const char *data, size_t bytes)
+{
+	bool whole = peek->kind == PEEK_REQUEST || peek->kind == PEEK_RESPONSE;
+	const char *why = whole ? peek_refuse(peek) : NULL;
+	if (why)
+		return why;
+	int heads = count_heads(connection, data, bytes);
+	if (heads < 0)
+		return "headers";
+	/* answers to what we asked are limited by our asking */
+	return judge_heads(connection, heads - (heads && peek->kind == PEEK_RESPONSE));
 }
 
 static bool pass_stream(int fd, const su_iovec_t *iov, isize_t count, size_t bytes)
@@ -269,11 +316,7 @@ static bool pass_stream(int fd, const su_iovec_t *iov, isize_t count, size_t byt
 	struct connection *connection = &tap.connections[fd];
 	const char *data = in_one_piece(iov, count, bytes, &length);
 	peek_look(data, length, &peek);
-	const char *why = peek.kind == PEEK_REQUEST || peek.kind == PEEK_RESPONSE ? peek_refuse(&peek) : NULL;
-	if (!why && !lines_are_sane(connection, data, length))
-		why = "headers";
-	if (!why && peek.kind == PEEK_REQUEST)
-		why = judge(&peek, (const struct sockaddr *)&connection->peer);
+	const char *why = judge_chunk(connection, &peek, data, length);
 	if (why) {
 		count_drop(why);
 		return false;

@@ -487,6 +487,26 @@ def test_originate_again(house):
     house.bus.fact("leg.ringing", leg=leg)
     phone.nothing(lambda m: m.method == "INVITE", 0.2)
     phone.answer(invite, 486)
+    house.bus.fact("leg.ended", leg=leg)
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+    house.ring(leg=leg)
+    phone.nothing(lambda m: m.method == "INVITE", 0.2)
+
+
+@pytest.mark.configure(calls={"max_active": 1})
+def test_at_the_limit(house):
+    """New calls get 503 and Retry-After; those that are up go on."""
+    phone = house.registered("alice")
+    calls = [answered(house, phone) for _ in range(2)]
+    refusal = phone.ask("INVITE", f"sip:hotline@{REALM}", body=SDP)  # before it costs a digest
+    assert refusal.status == 503 and int(refusal.get("Retry-After")) > 0
+    with pytest.raises(world.Refused) as refused:
+        house.ring()
+    assert refused.value.error == "overloaded"
+    assert all(call.ask("OPTIONS").status == 200 for call in calls)
+    assert calls[0].ask("BYE").status == 200
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 1)
+    answered(house, phone)
 
 
 @pytest.mark.parametrize("line,error", [("line-bob", "wrong_state"), ("nothing", "not_found")])

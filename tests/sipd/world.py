@@ -272,7 +272,7 @@ class Message:
         self.start = lines[0]
         self.headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if ":" in line]
         self.status = int(self.start.split()[1]) if self.start.startswith("SIP/2.0") else None
-        self.method = self.start.split()[0] if self.status is None else self.get("CSeq").split()[1]
+        self.method = self.start.split()[0] if self.status is None else (self.get("CSeq").split() + ["", ""])[1]
 
     def all(self, name):
         return [value for key, value in self.headers if key.lower() == name.lower()]
