@@ -11,8 +11,9 @@ struct hs_bus;
 /* From now on copies are published. NULL bus: ring only. */
 void hs_trace_setup(const char *daemon, struct hs_bus *bus);
 
-/* Adds a record. call, leg may be NULL; the call of a leg that was named with it before is found again. from and to are daemons or addresses. The text is redacted by the caller's
- * choice of words (method and status, never digits or secrets) and cut to 255 bytes. */
+/* Adds a record. call, leg may be NULL; the call of a leg that was named with it before is found again. from and to are
+ * daemons or addresses. The text is redacted by the caller's choice of words (method and status, never digits or
+ * secrets) and cut to 255 bytes. */
 void hs_trace_add(enum hs_trace_kind kind, const char *call, const char *leg, const char *from, const char *to,
 		  const char *format, ...) __attribute__((format(printf, 6, 7)));
 
