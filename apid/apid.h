@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "calls.h"
 #include "daemon.h"
+#include "early.h"
 #include "idempotency.h"
 #include "streams.h"
 
@@ -25,6 +26,7 @@ struct apid {
 	struct auth *auth;
 	struct idempotency *idempotency;
 	struct asks *asks;
+	struct early *early;
 	struct watch *watch;
 	bool stopping; /* nothing more is begun */
 };

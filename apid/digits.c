@@ -6,10 +6,35 @@ static bool is_audio(enum hs_digit_source source)
 	return source != HS_DIGIT_SOURCE_INFO;
 }
 
-/* The first key of a leg that reports both ways: its INFO came before its RTP was heard. */
-static bool told_by_info(const struct digits_leg *leg, char digit, int64_t at_ms)
+static void note_info(struct digits_leg *leg, char digit, int64_t at_ms)
 {
-	return !leg->audio && leg->info == digit && at_ms - leg->info_at < DIGITS_TWICE_MS;
+	size_t length = strlen(leg->info);
+
+	if (at_ms - leg->info_at > DIGITS_TWICE_MS || length == DIGITS_INFO)
+		length = 0;
+	leg->info[length] = digit;
+	leg->info[length + 1] = '\0';
+	leg->info_at = at_ms;
+}
+
+/* Was this key of the audio path told by INFO before? Then it is taken off the list. */
+static bool told_by_info(struct digits_leg *leg, char digit, int64_t at_ms)
+{
+	if (leg->info[0] != digit || at_ms - leg->info_at > DIGITS_TWICE_MS) {
+		leg->info[0] = '\0';
+		return false;
+	}
+	memmove(leg->info, leg->info + 1, strlen(leg->info));
+	return true;
+}
+
+/* Both reports of a key in the audio path, its begin and its end, are one: what the begin was, the end is. */
+static bool is_second_report(struct digits_leg *leg, char digit, bool ends, int64_t at_ms)
+{
+	bool second = leg->skipped == digit || (leg->open != digit && told_by_info(leg, digit, at_ms));
+
+	leg->skipped = second && !ends ? digit : '\0';
+	return second;
 }
 
 static enum digits_verdict key_down(struct digits_leg *leg, char digit, int64_t *count, int64_t *ret_sequence)
@@ -36,19 +61,14 @@ enum digits_verdict digits_take(struct digits_leg *leg, const struct hs_leg_digi
 	char digit = report->digit[0];
 	bool audio = is_audio(report->source);
 	bool ends = report->phase == HS_DIGIT_PHASE_END;
-	bool twice = audio && told_by_info(leg, digit, at_ms);
 
 	if (!audio && leg->audio)
 		return DIGITS_IGNORED;
-	if (twice) {
-		leg->audio = ends; /* until its end, so that both reports of this key are dropped */
-		return DIGITS_IGNORED;
-	}
 	leg->audio |= audio;
-	if (!audio && ends) {
-		leg->info = digit;
-		leg->info_at = at_ms;
-	}
+	if (audio && is_second_report(leg, digit, ends, at_ms))
+		return DIGITS_IGNORED;
+	if (!audio && ends)
+		note_info(leg, digit, at_ms);
 	return ends ? key_up(leg, digit, count, ret_sequence) : key_down(leg, digit, count, ret_sequence);
 }
 

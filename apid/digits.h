@@ -1,7 +1,7 @@
 /* Digits: which report of a key counts, its number in the call, and the collection of a dialled number.
  * Called by calls. Pure; the structs live in the call and its legs and are stored with them.
  * A phone may report a key twice, in RTP (RFC 4733) and by SIP INFO. What was heard in the audio path wins: once a leg
- * has told digits that way, INFO digits of it are ignored.
+ * has told digits that way, INFO digits of it are ignored; INFO digits that came before it are matched with their RTP.
  */
 #ifndef DIGITS_H
 #define DIGITS_H
@@ -10,14 +10,16 @@
 
 #define DIGITS_MAX 40        /* a number of that length is complete */
 #define DIGITS_TWICE_MS 1500 /* an INFO digit and the same in RTP within this time are one key */
+#define DIGITS_INFO 16       /* INFO digits that are remembered for that */
 
 /* What is remembered of a leg's keys. */
 struct digits_leg {
-	bool audio;            /* digits came in the audio path */
-	char open;             /* key that is down, or 0 */
-	int64_t open_sequence; /* its number */
-	char info;             /* last digit that came by INFO, and when it ended (ms) */
-	int64_t info_at;
+	bool audio;                 /* digits came in the audio path */
+	char open;                  /* key that is down, or 0 */
+	int64_t open_sequence;      /* its number */
+	char info[DIGITS_INFO + 1]; /* digits that came by INFO before any in the audio path */
+	int64_t info_at;            /* when the last of them came (ms) */
+	char skipped;               /* key that is down in the audio and was told by INFO, or 0 */
 };
 
 enum digits_verdict {

@@ -15,15 +15,23 @@ static struct leg *leg_of(struct apid *apid, const struct hs_fact *fact, const c
 
 	if (leg && (leg->driver == fact->from || fact->from == HS_ROLE_MEDIAD))
 		return leg;
-	if (leg)
+	if (!leg && fact->from == HS_ROLE_MEDIAD)
+		early_add(apid->early, id, fact);
+	else if (leg)
 		hs_log(WARN, "fact.foreign_leg", LOG_LEG(id), LOG_TEXT("message", hs_messages[fact->message].name),
 		       LOG_TEXT("from", hs_role_names[fact->from]));
 	return NULL;
 }
 
+static void hear(void *context, const struct hs_fact *fact);
+
 static void leg_incoming(struct apid *apid, const struct hs_fact *fact)
 {
-	calls_incoming(apid->calls, fact->from, fact->body, fact->at_ms);
+	const struct hs_leg_incoming *body = fact->body;
+
+	calls_incoming(apid->calls, fact->from, body, fact->at_ms);
+	if (calls_find_leg(apid->calls, body->leg))
+		early_replay(apid->early, body->leg, hear, apid);
 }
 
 /* It works on it: nothing that the public sees. */
@@ -155,13 +163,14 @@ static void media_detached(struct apid *apid, const struct hs_fact *fact)
 	streams_lost(apid->streams, body->stream, "the connection to the operator's front was lost");
 }
 
+/* A stream's figures belong to no record; they are forgotten like those of a leg that never came. */
 static void media_closed(struct apid *apid, const struct hs_fact *fact)
 {
 	const struct hs_media_closed *body = fact->body;
-	struct leg *leg = calls_find_leg(apid->calls, body->leg);
+	struct leg *leg = leg_of(apid, fact, body->leg);
 
 	if (!leg)
-		return; /* a stream's, or a record that did not wait */
+		return;
 	apid->calls->at = fact->at_ms;
 	calls_media_closed(leg, body->figures);
 }

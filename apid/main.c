@@ -67,6 +67,7 @@ static void build_rooms(struct apid *apid)
 	apid->streams = streams_create(&streams);
 	apid->auth = auth_create(apid->house->config, apid->house->home);
 	apid->idempotency = idempotency_create(apid->store);
+	apid->early = early_create(apid->store, apid->house->loop);
 	apid->watch = watch_create(apid);
 }
 
@@ -100,6 +101,7 @@ static void finish(struct hs_house *house)
 
 	apid->stopping = true;
 	watch_destroy(apid->watch);
+	early_destroy(apid->early);
 	if (apid->store && apid->log) {
 		if (apid->calls)
 			store_commit(apid->store);

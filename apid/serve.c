@@ -103,16 +103,15 @@ struct line *visit_line(struct visit *visit, const char *id)
 
 /* ---- the gate ---- */
 
-/* hookd and hook-stream ask for themselves; what a client wants needs a token whoever brings it. */
-static bool needs_token(const struct hs_request *request)
+/* What a client wants needs a token, whoever brings it; some things a daemon asks for itself. */
+static bool needs_token(const struct visit *visit)
 {
+	const struct hs_request *request = visit->request;
+	bool for_itself = request->from == HS_ROLE_HOOKD || request->from == HS_ROLE_HOOK_STREAM;
+
 	if (hs_messages[request->message].is_public)
 		return false;
-	/* For itself, as no client's address says, a front asks only for events that were published to it and missed.
-	 */
-	if (request->message == HS_EVENTS_LIST && !request->token && !request->client)
-		return false;
-	return request->token || request->from == HS_ROLE_API_FRONT || request->from == HS_ROLE_OPS;
+	return request->token || !for_itself || !visit->row->inner;
 }
 
 static const struct hs_field *find_field(const struct hs_shape *shape, const char *name, size_t length)
@@ -180,7 +179,7 @@ static void check_token(struct visit *visit)
 	const struct hs_request *request = visit->request;
 	const char *scope = hs_messages[request->message].scope;
 
-	if (!needs_token(request)) {
+	if (!needs_token(visit)) {
 		admit(visit);
 		return;
 	}

@@ -22,6 +22,7 @@ struct serve_row {
 	void (*handle)(struct visit *visit);
 	bool changes;  /* it is answered after the commit of what it did */
 	bool unstored; /* the answer holds a secret and is never written down */
+	bool inner;    /* hookd and hook-stream ask it for themselves, without a token */
 };
 
 /* Rows of the handlers' files, ended by a NULL handle. */

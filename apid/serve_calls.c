@@ -49,15 +49,17 @@ static int64_t ring_ms(const struct visit *visit, bool given, int64_t timeout_s)
 	return (given ? timeout_s : visit->apid->house->config->calls->ring_timeout_s) * 1000;
 }
 
-static void ring(struct visit *visit, struct calls_order *order)
+/* line NULL: the visit was refused. */
+static void ring(struct visit *visit, struct line *line, const struct calls_order *order)
 {
-	const struct line *line = order->line;
 	struct hs_lines_ring_answer answer;
+	struct calls_order whole = *order;
 	const struct call *call;
 
 	if (!line || cannot_ring(visit, line))
 		return;
-	call = calls_ring(visit->apid->calls, order);
+	whole.line = line;
+	call = calls_ring(visit->apid->calls, &whole);
 	answer = (struct hs_lines_ring_answer){call->id, line->config->id, line->state};
 	visit_answer(visit, &answer);
 }
@@ -65,19 +67,21 @@ static void ring(struct visit *visit, struct calls_order *order)
 static void phone_ring(struct visit *visit)
 {
 	const struct hs_phone_ring *body = visit->request->body;
-	struct calls_order order = {visit_line(visit, NULL), NULL, body->caller_number, body->caller_name,
-				    ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+	struct calls_order order = {.caller_number = body->caller_number,
+				    .caller_name = body->caller_name,
+				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
-	ring(visit, &order);
+	ring(visit, visit_line(visit, NULL), &order);
 }
 
 static void lines_ring(struct visit *visit)
 {
 	const struct hs_lines_ring *body = visit->request->body;
-	struct calls_order order = {visit_line(visit, body->line), NULL, body->caller_number, body->caller_name,
-				    ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+	struct calls_order order = {.caller_number = body->caller_number,
+				    .caller_name = body->caller_name,
+				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
-	ring(visit, &order);
+	ring(visit, visit_line(visit, body->line), &order);
 }
 
 static void answer_call(struct visit *visit, const struct call *call)
@@ -94,9 +98,11 @@ static void answer_call(struct visit *visit, const struct call *call)
 static void calls_create_one(struct visit *visit)
 {
 	const struct hs_calls_create *body = visit->request->body;
-	struct calls_order order = {visit_line(visit, body->line), NULL, body->caller_number, body->caller_name,
-				    ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+	struct calls_order order = {.caller_number = body->caller_number,
+				    .caller_name = body->caller_name,
+				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
+	order.line = visit_line(visit, body->line);
 	if (!order.line)
 		return;
 	if (body->to_line) {

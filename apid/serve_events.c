@@ -67,7 +67,7 @@ static void events_open(struct visit *visit)
 }
 
 const struct serve_row serve_event_rows[] = {
-	{.message = HS_EVENTS_LIST, .handle = events_list},
-	{.message = HS_EVENTS_OPEN, .handle = events_open},
+	{.message = HS_EVENTS_LIST, .handle = events_list, .inner = true},
+	{.message = HS_EVENTS_OPEN, .handle = events_open, .inner = true},
 	{.handle = NULL},
 };

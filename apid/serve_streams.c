@@ -121,20 +121,22 @@ static void play(struct visit *visit, struct line *line, enum hs_upload_format f
 static void phone_audio(struct visit *visit)
 {
 	const struct hs_phone_audio *body = visit->request->body;
+	enum hs_upload_format format = body->format;
 
-	play(visit, visit_line(visit, NULL), body->format);
+	play(visit, visit_line(visit, NULL), format);
 }
 
 static void lines_audio(struct visit *visit)
 {
 	const struct hs_lines_audio *body = visit->request->body;
+	enum hs_upload_format format = body->format; /* a refusal frees the body */
 
-	play(visit, visit_line(visit, body->line), body->format);
+	play(visit, visit_line(visit, body->line), format);
 }
 
 const struct serve_row serve_stream_rows[] = {
-	{.message = HS_STREAM_OPEN, .handle = stream_open, .changes = true},
-	{.message = HS_STREAM_CLOSE, .handle = stream_close, .changes = true},
+	{.message = HS_STREAM_OPEN, .handle = stream_open, .changes = true, .inner = true},
+	{.message = HS_STREAM_CLOSE, .handle = stream_close, .changes = true, .inner = true},
 	{.message = HS_PHONE_AUDIO, .handle = phone_audio, .changes = true},
 	{.message = HS_LINES_AUDIO, .handle = lines_audio, .changes = true},
 	{.handle = NULL},

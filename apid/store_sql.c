@@ -38,6 +38,8 @@ const char store_schema[] =
 	"CREATE TABLE answers(key TEXT PRIMARY KEY, until INTEGER NOT NULL, brief INTEGER NOT NULL, body TEXT NOT NULL)"
 	" WITHOUT ROWID;"
 	"CREATE INDEX answers_until ON answers(until);"
+	"CREATE TABLE early(n INTEGER PRIMARY KEY, leg TEXT NOT NULL, message TEXT NOT NULL, role INTEGER, at INTEGER,"
+	" since INTEGER, body TEXT NOT NULL);"
 	"PRAGMA user_version=1;";
 
 const char *const store_sql[STORE_STATEMENTS] = {
@@ -118,4 +120,7 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_DAEMONS] = "SELECT name,away FROM daemons",
 	[STORE_ANSWER_GET] = "SELECT body FROM answers WHERE key=? AND until > ?",
 	[STORE_ANSWERS_RECENT] = "SELECT key,until,body FROM answers WHERE brief = 1 AND until > ?",
+	[STORE_EARLY_PUT] = "INSERT INTO early(n,leg,message,role,at,since,body) VALUES(?,?,?,?,?,?,?)",
+	[STORE_EARLY_DROP] = "DELETE FROM early WHERE n=?",
+	[STORE_EARLY] = "SELECT n,leg,message,role,at,since,body FROM early ORDER BY n",
 };

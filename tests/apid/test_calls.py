@@ -1,0 +1,292 @@
+"""Calls, lines and streams as clients, drivers and mediad see them."""
+import time
+
+from house import House, ordinary
+
+
+@ordinary
+def test_ring_answer_hangup():
+    with House() as house:
+        house.register("phone1")
+        call, leg = house.ring(caller_number="12345", caller_name="Front desk", timeout_s=20)
+        opened = house.asked_of("media.open")[0]
+        assert opened["leg"] == leg and opened["call"] == call and opened["peer"] == "127.0.0.9:5060"
+        placed = house.asked_of("leg.originate")[0]
+        assert placed["description"] == "v=0 " + leg and placed["ring_timeout_ms"] == 20000
+        assert placed["caller_number"] == "12345" and placed["caller_name"] == "Front desk"
+        house.tell("sipd", "leg.ringing", leg=leg)
+        house.event("state_change", new_state="ringing", old_state="on_hook", line="phone1", call_id=call)
+        house.event("call.ringing", leg=leg)
+        assert house.ask("phone.status")["state"] == "ringing"
+        house.tell("sipd", "leg.answered", leg=leg, measured=False)
+        house.event("state_change", new_state="off_hook", call_id=call)
+        house.event("call.answered", call_id=call)
+        status = house.ask("phone.status")
+        assert status["call_state"] == "up" and status["call_id"] == call and not status["operator_connected"]
+        assert house.ask("phone.hangup")["call_id"] == call
+        assert house.wait_asked("leg.hangup", leg=leg)["cause"] == "normal"
+        house.end(leg, by_far_end=False)
+        ended = house.event("call.ended", call_id=call)
+        assert ended["cause"] == "normal" and ended["ended_by"] == "api" and ended["duration_ms"] >= 0
+        house.event("state_change", new_state="on_hook", call_id=call)
+        record = house.ask("calls.get", call=call)["call"]
+        assert record["state"] == "ended" and record["legs"][0]["media"]["packets_received"] == 500
+        assert house.ask("phone.hangup")["error"] == "wrong_state"
+        assert house.ask("calls.hangup", call=call)["state"] == "ended"
+        assert house.ask("calls.hangup", call="c1-none")["error"] == "not_found"
+        seqs = [e["seq"] for e in house.events]
+        assert seqs == sorted(seqs) and len(set(seqs)) == len(seqs)
+        assert [e["cursor"] for e in house.log_events()][-len(seqs):] == [e["cursor"] for e in house.events]
+
+
+@ordinary
+def test_impossible_requests_say_so_at_once():
+    with House() as house:
+        assert house.ask("lines.ring", line="nobody")["error"] == "not_found"
+        answer = house.ask("lines.ring", line="phone1")
+        assert answer["error"] == "wrong_state" and answer["state"] == "offline"
+        house.register("phone1", "phone2")
+        assert house.ask("lines.hangup", line="phone1")["error"] == "wrong_state"
+        assert house.ask("phone.audio", format="wav")["error"] == "wrong_state"
+        _, leg = house.ring()
+        assert house.ask("lines.ring", line="phone1")["error"] == "wrong_state"
+        house.tell("sipd", "leg.ringing", leg=leg)
+        house.event("state_change", new_state="ringing")
+        assert house.ask("lines.ring", line="phone1")["state"] == "ringing"
+        house.tell("sipd", "leg.answered", leg=leg, measured=False)
+        house.event("state_change", new_state="off_hook")
+        assert house.ask("lines.ring", line="phone1")["state"] == "off_hook"
+        for role in ("mediad", "sipd"):
+            house.close_door(role)
+            house.event("daemon.away", daemon=role)
+            began = time.monotonic()
+            assert house.ask("lines.ring", line="phone2")["error"] == "unavailable"
+            assert time.monotonic() - began < 0.5
+            house.open_door(role)
+            house.event("daemon.started", daemon=role)
+        assert house.ask("lines.get", line="phone2")["line"]["state"] == "on_hook"
+
+
+@ordinary
+def test_causes_and_records():
+    with House() as house:
+        house.register("phone1", "phone2")
+        calls = []
+        for cause, status in (("busy", 486), ("declined", 603), ("no_answer", 408), ("unreachable", 404)):
+            call, leg = house.ring()
+            house.end(leg, cause=cause, status=status, why="a sentence")
+            ended = house.event("call.ended", call_id=call)
+            assert ended["cause"] == cause and ended["duration_ms"] == 0 and ended["why"] == "a sentence"
+            record = house.ask("calls.get", call=call)["call"]
+            assert record["legs"][0]["sip_status"] == status and record["cause"] == cause
+            calls.append(call)
+        listed = [c["id"] for c in house.ask("calls.list", limit=2)["calls"]]
+        assert listed == calls[:1:-1]
+        assert [c["id"] for c in house.ask("calls.list", before=listed[-1])["calls"]] == calls[1::-1]
+        assert house.ask("calls.list", line="phone2")["calls"] == []
+        assert house.ask("calls.list", active=True)["calls"] == []
+        house.manners["leg.originate"] = lambda role, body: {"error": "overloaded"}
+        call = house.ask("lines.ring", line="phone1")["call_id"]
+        assert house.event("call.ended", call_id=call)["cause"] == "overloaded"
+        house.manners["media.open"] = lambda role, body: {"error": "overloaded"}
+        call = house.ask("lines.ring", line="phone1")["call_id"]
+        assert house.event("call.ended", call_id=call)["cause"] == "overloaded"
+
+
+@ordinary
+def test_hotline_dials_another_line():
+    with House() as house:
+        house.register("phone1", "phone2")
+        house.tell("sipd", "leg.incoming", leg="lA", call="cA", line="phone1", measured=False, dialled="hotline")
+        house.event("state_change", line="phone1", new_state="off_hook")
+        house.wait_asked("leg.answer", leg="lA")
+        house.tell("sipd", "leg.answered", leg="lA", measured=False)
+        house.wait_asked("media.tone", leg="lA", tone="dial")
+        for digit in "202#":
+            house.tell("mediad", "leg.digit", leg="lA", digit=digit, phase="begin", duration_ms=0, source="rfc4733")
+            house.tell("mediad", "leg.digit", leg="lA", digit=digit, phase="end", duration_ms=80, source="rfc4733")
+            house.tell("sipd", "leg.digit", leg="lA", digit=digit, phase="end", duration_ms=90, source="info")
+        house.wait_asked("media.tone", leg="lA", tone="none")
+        assert house.event("call.dialled", call_id="cA")["dialled"] == "202"
+        placed = house.wait_asked("leg.originate", line="phone2")
+        assert placed["caller_number"] == "201" and placed["caller_name"] == "Kitchen" and placed["call"] == "cA"
+        house.tell("sipd", "leg.ringing", leg=placed["leg"])
+        house.wait_asked("media.tone", leg="lA", tone="ringback")
+        house.tell("sipd", "leg.answered", leg=placed["leg"], measured=False)
+        house.wait_asked("media.join", a="lA", b=placed["leg"])
+        house.event("call.answered", call_id="cA")
+        digits = [e for e in house.events if e["type"] == "dtmf"]
+        assert [(d["digit"], d["sequence"]) for d in digits] == list(zip("202#", range(1, 5)))
+        house.tell("sipd", "leg.flash", leg="lA")
+        house.event("call.flash", leg="lA")
+        assert house.ask("calls.hold", call="cA", held=True)["call"]["id"] == "cA"
+        house.wait_asked("leg.hold", leg="lA", held=True)
+        house.tell("sipd", "leg.held", leg="lA", held=True, by_far_end=False)
+        house.event("call.held", leg="lA", held=True)
+        house.end(placed["leg"])
+        house.wait_asked("leg.hangup", leg="lA")
+        house.end("lA", by_far_end=False)
+        ended = house.event("call.ended", call_id="cA")
+        assert ended["ended_by"] == "line" and ended["cause"] == "normal"
+        record = house.ask("calls.get", call="cA")["call"]
+        assert record["dialled"] == "202" and record["digits"] == 4 and len(record["legs"]) == 2
+
+
+@ordinary
+def test_hotline_time_outs():
+    with House() as house:
+        house.register("phone3")
+        for call, digits in (("c1", ""), ("c2", "0"), ("c3", "999")):
+            leg = "l" + call
+            house.tell("sipd", "leg.incoming", leg=leg, call=call, line="phone3", measured=False, dialled="lifted")
+            house.tell("sipd", "leg.answered", leg=leg, measured=False)
+            house.wait_asked("media.tone", leg=leg, tone="dial")
+            for digit in digits:
+                house.tell("sipd", "leg.digit", leg=leg, digit=digit, phase="end", duration_ms=90, source="info")
+            if digits == "999":
+                house.wait_asked("media.tone", leg=leg, tone="congestion")
+                house.wait_asked("leg.hangup", leg=leg)
+            else:
+                house.event("call.answered", call_id=call)
+            house.end(leg)
+            house.event("call.ended", call_id=call, cause="normal" if digits != "999" else "unreachable")
+
+
+@ordinary
+def test_dialled_at_once():
+    with House() as house:
+        house.register("phone1", "phone2")
+        # the operator
+        house.tell("sipd", "leg.incoming", leg="l1", call="c1", line="phone1", measured=False, dialled="0")
+        house.wait_asked("leg.answer", leg="l1")
+        house.tell("sipd", "leg.answered", leg="l1", measured=False)
+        house.event("call.answered", call_id="c1")
+        # a busy line
+        house.tell("sipd", "leg.incoming", leg="l2", call="c2", line="phone2", measured=False, dialled="201")
+        assert house.wait_asked("leg.hangup", leg="l2")["cause"] == "busy"
+        house.end("l2", cause="busy", by_far_end=False)
+        assert house.event("call.ended", call_id="c2")["cause"] == "busy"
+        house.end("l1")
+        house.event("call.ended", call_id="c1")
+        # a line that answers
+        house.tell("sipd", "leg.incoming", leg="l3", call="c3", line="phone2", measured=False, dialled="phone1")
+        placed = house.wait_asked("leg.originate", call="c3")
+        house.tell("sipd", "leg.ringing", leg=placed["leg"])
+        assert house.wait_asked("leg.progress", leg="l3")["early_media"] is False
+        house.tell("sipd", "leg.answered", leg=placed["leg"], measured=False)
+        house.wait_asked("leg.answer", leg="l3")
+        house.wait_asked("media.join", a="l3", b=placed["leg"])
+        house.tell("sipd", "leg.answered", leg="l3", measured=False)
+        house.event("call.answered", call_id="c3")
+        house.end("l3")
+        house.wait_asked("leg.hangup", leg=placed["leg"])
+        house.end(placed["leg"], by_far_end=False)
+        house.event("call.ended", call_id="c3")
+        # nobody of that number, and a line that is offline
+        for call, dialled in (("c4", "404"), ("c5", "203")):
+            house.tell("sipd", "leg.incoming", leg="l" + call, call=call, line="phone2", measured=False, dialled=dialled)
+            assert house.wait_asked("leg.hangup", leg="l" + call)["cause"] == "unreachable"
+            house.end("l" + call, cause="unreachable", by_far_end=False)
+            house.event("call.ended", call_id=call, cause="unreachable")
+        # a callee that does not lift
+        house.tell("sipd", "leg.incoming", leg="l6", call="c6", line="phone2", measured=False, dialled="201")
+        placed = house.wait_asked("leg.originate", call="c6")
+        house.end(placed["leg"], cause="no_answer", by_far_end=False)
+        assert house.wait_asked("leg.hangup", leg="l6")["cause"] == "no_answer"
+        house.end("l6", cause="no_answer", by_far_end=False)
+        assert house.event("call.ended", call_id="c6")["cause"] == "no_answer"
+
+
+@ordinary
+def test_api_connects_two_lines():
+    with House() as house:
+        house.register("phone1", "phone2")
+        call = house.ask("calls.create", line="phone1", to_line="phone2")["call"]["id"]
+        first = house.wait_asked("leg.originate", line="phone1")["leg"]
+        house.tell("sipd", "leg.answered", leg=first, measured=False)
+        second = house.wait_asked("leg.originate", line="phone2")["leg"]
+        house.tell("sipd", "leg.ringing", leg=second)
+        house.wait_asked("media.tone", leg=first, tone="ringback")
+        assert house.ask("calls.get", call=call)["call"]["state"] == "ringing"
+        house.tell("sipd", "leg.answered", leg=second, measured=False)
+        house.wait_asked("media.join", a=first, b=second)
+        house.event("call.answered", call_id=call)
+        house.ask("calls.hangup", call=call)
+        for leg in (first, second):
+            house.wait_asked("leg.hangup", leg=leg)
+            house.end(leg, by_far_end=False)
+        house.event("call.ended", call_id=call, ended_by="api")
+        assert house.ask("calls.create", line="phone1", to_line="phone1")["field"] == "to_line"
+
+
+@ordinary
+def test_streams_live_longer_than_calls():
+    with House() as house:
+        house.register("phone1")
+        stream = house.ask("stream.open", line="phone1", via="websocket")["stream"]
+        assert len(stream) <= 32 and house.asked_of("media.open", leg=stream)[0]["kind"] == "stream"
+        house.event("operator.connected", line="phone1", via="websocket")
+        assert house.ask("phone.status")["operator_connected"]
+        for _ in range(2):
+            call, leg = house.up()
+            house.wait_asked("media.join", a=leg, b=stream)
+            house.end(leg)
+            house.event("call.ended", call_id=call)
+        call, leg = house.up()
+        late = house.ask("stream.open", line="phone1", via="websocket")["stream"]
+        house.wait_asked("media.join", a=leg, b=late)
+        played = house.ask("lines.audio", line="phone1", format="wav")
+        assert house.wait_asked("media.play", leg=leg)["play"] == played["play_id"]
+        house.tell("mediad", "media.played", leg=leg, play=played["play_id"], played_ms=500, completed=True)
+        assert house.event("audio.played")["call_id"] == call
+        house.ask("stream.close", stream=late, line="phone1", via="websocket", why="1000")
+        house.wait_asked("media.close", leg=late)
+        house.event("operator.disconnected", why="1000")
+        # mediad begins anew: the call is over, the grant is opened again
+        before = len(house.asked_of("media.open", leg=stream))
+        house.tell("mediad", "driver.started", incarnation="i2", clean=False)
+        assert house.wait_asked("leg.hangup", leg=leg)["cause"] == "media_failed"
+        house.until(lambda: len(house.asked_of("media.open", leg=stream)) == before + 1)
+        house.tell("sipd", "leg.ended", leg=leg, cause="media_failed", by_far_end=False)
+        assert house.event("call.ended", call_id=call)["cause"] == "media_failed"
+        # the front goes, and its stream with it
+        house.close_door("api-front")
+        house.event("operator.disconnected", line="phone1")
+        house.wait_asked("media.close", leg=stream)
+        house.ask("stream.close", role="hook-stream", token=None, line="phone1", via="dialled", why="refused",
+                  retry_in_ms=500)
+        assert house.event("operator.disconnected", via="dialled")["retry_in_ms"] == 500
+
+
+@ordinary
+def test_driver_begins_anew():
+    with House() as house:
+        house.register("phone1", "phone2")
+        call, leg = house.up()
+        house.manners["leg.originate"] = lambda role, body: None  # the driver dies before it answers
+        other = house.ask("lines.ring", line="phone2")["call_id"]
+        unsure = house.wait_asked("leg.originate", call=other)["leg"]
+        time.sleep(0.005)  # wall clock: later than what it lost
+        began = time.monotonic()
+        house.tell("sipd", "driver.started", incarnation="i2", clean=False)
+        for one in (call, other):
+            assert house.event("call.ended", call_id=one)["cause"] == "driver_restarted"
+        assert time.monotonic() - began < 1
+        house.wait_asked("leg.hangup", leg=leg)
+        house.wait_asked("leg.hangup", leg=unsure)
+        house.event("daemon.started", daemon="sipd", clean=False)
+        assert house.ask("lines.get", line="phone1")["line"]["state"] == "on_hook"
+        del house.manners["leg.originate"]
+        house.up()
+
+
+@ordinary
+def test_the_longest_queue():
+    with House() as house:
+        house.register("phone1", "phone2")
+        for i in range(50):
+            house.tell("sipd", "leg.incoming", leg=f"l{i}", call=f"c{i}", line="phone1", measured=False, dialled="0")
+        house.settle()
+        assert house.ask("lines.ring", line="phone2")["error"] == "overloaded"
+        house.tell("sipd", "leg.incoming", leg="l50", call="c50", line="phone2", measured=False, dialled="0")
+        assert house.wait_asked("leg.hangup", leg="l50")["cause"] == "overloaded"
