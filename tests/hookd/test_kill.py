@@ -1,6 +1,6 @@
 """At least once, whatever dies: a ledger of what happened against a ledger of what came."""
+import fcntl
 import os
-import pathlib
 import random
 import signal
 import threading
@@ -17,15 +17,17 @@ def kill_anything(hookd, random_numbers):
     if random_numbers.random() < 0.05:
         hookd.kill()
         return
-    pid = hookd.pid
+    hookd.wait_ready()
     hookd.keeper.send_signal(signal.SIGKILL)
     hookd.keeper.wait(10)
 
-    def is_gone():  # or dead and waiting for init
-        try:
-            return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-        except FileNotFoundError:
-            return True
+    def is_gone():  # the lock ends with the last process of the keeper's
+        with open(hookd.home / "run" / "hookd.lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                return False
     wait_for(is_gone, 10, "the child to die with its keeper")
     hookd.start()
 

@@ -52,6 +52,7 @@ class Apid:
         self.changed = threading.Condition()
         self.streams, self.stream_numbers = {}, itertools.count(1)
         self.refuse_streams = None  # name of an error
+        self.wake_lock = threading.Lock()
         self.copies = True  # False: publish nothing, as if every copy were lost
         self.copy_seq = {"calls": 0, "digits": 0}
         self.answers, self.ask_numbers = {}, itertools.count(1)
@@ -62,13 +63,12 @@ class Apid:
     def start(self):
         self.epoch = int(time.time() * 1000) % (1 << 50)
         self.context = zmq.Context()
-        self.stopping = False
         wake = f"inproc://wake-{id(self)}-{self.epoch}"
         self.inner = self.context.socket(zmq.PULL)
         self.inner.bind(wake)
-        self.wake_lock = threading.Lock()
         self.waker = self.context.socket(zmq.PUSH)
         self.waker.connect(wake)
+        self.stopping = False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.ready = threading.Event()
         self.thread.start()
@@ -125,7 +125,8 @@ class Apid:
 
     def order(self, **order):
         with self.wake_lock:
-            self.waker.send(json.dumps(order).encode())
+            if not self.stopping:  # else it is dead: copies are lost, questions are asked again
+                self.waker.send(json.dumps(order).encode())
 
     def copy(self, edge, topic, body, seq):
         head = {"v": 1, "source": "apid", "edge": edge, "epoch": self.epoch, "seq": seq, "at": now_text()}
@@ -231,7 +232,8 @@ class Apid:
         return [f["body"] for f in self.facts if f["type"] == kind]
 
     def stop(self):
-        self.stopping = True
+        with self.wake_lock:
+            self.stopping = True
         self.thread.join(5)
         self.waker.close(0)
         self.context.term()
