@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sofia-sip/su.h>
 #include <sofia-sip/su_addrinfo.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #define DATAGRAM_MAX 65536
 #define CONNECTIONS 4096       /* TCP descriptors that are followed; more are refused */
 #define CONNECTIONS_OF_ONE 200 /* of one address */
+#define UNREAD_MAX 5           /* looks, a second apart, at a connection whose bytes the library leaves unread */
 #define LINES_MAX 512          /* of headers and bodies without a blank line between, in a stream */
 
 /* One TCP connection, by descriptor. */
@@ -32,6 +34,7 @@ struct connection {
 	int newlines;           /* ends of line in a row, over chunks */
 	bool after_cr;          /* the last chunk ended with it */
 	bool in_head;           /* something came since the last blank line */
+	uint8_t unread;         /* looks in a row that found bytes, or the end, that nobody read */
 };
 
 /* The library calls plain functions, so what they need cannot be handed to them: the one shared state of sipd. */
@@ -40,6 +43,8 @@ static struct {
 	bool active;
 	int epoll_fd, udp_fd;
 	struct connection connections[CONNECTIONS];
+	struct pollfd looks[CONNECTIONS];
+	int64_t looked_ms;
 	char linear[DATAGRAM_MAX];
 } tap = {.epoll_fd = -1, .udp_fd = -1};
 
@@ -130,6 +135,33 @@ int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
 	return 0;
 }
 
+static void look_at_unread(const struct pollfd *look)
+{
+	struct connection *connection = &tap.connections[look->fd];
+	connection->unread = look->revents ? connection->unread + 1 : 0;
+	if (connection->unread < UNREAD_MAX)
+		return;
+	connection->unread = 0;
+	count_drop("unread");
+	shutdown(look->fd, SHUT_RDWR); /* the library hears of that and closes it */
+}
+
+/* After an error in a stream the library reads no more of it, not even its end, and would keep it for its idle time of
+ * an hour: some hundred bad messages would take all descriptors. Done where descriptors are taken. */
+static void cut_unread(int64_t now_ms)
+{
+	nfds_t count = 0;
+	if (now_ms - tap.looked_ms < 1000)
+		return;
+	tap.looked_ms = now_ms;
+	for (int fd = 0; fd < CONNECTIONS; fd++)
+		if (tap.connections[fd].open)
+			tap.looks[count++] = (struct pollfd){.fd = fd, .events = POLLIN | POLLRDHUP};
+	if (count && poll(tap.looks, count, 0) >= 0)
+		for (nfds_t i = 0; i < count; i++)
+			look_at_unread(&tap.looks[i]);
+}
+
 static bool may_connect(const struct source_key *key)
 {
 	size_t same = 0;
@@ -145,7 +177,9 @@ int accept(int listener, __SOCKADDR_ARG address, socklen_t *restrict length)
 	int fd = accept4(listener, peer, length, SOCK_CLOEXEC);
 	if (fd < 0 || !tap.active || !peer || !sources_key(peer, &key))
 		return fd;
-	bool banned = sources_is_banned(tap.setup.sources, &key, hs_clock_ms());
+	int64_t now_ms = hs_clock_ms();
+	bool banned = sources_is_banned(tap.setup.sources, &key, now_ms);
+	cut_unread(now_ms);
 	if (fd >= CONNECTIONS || banned || !may_connect(&key)) {
 		count_drop(banned ? "banned" : "limited");
 		close(fd);
@@ -314,6 +348,7 @@ static bool pass_stream(int fd, const su_iovec_t *iov, isize_t count, size_t byt
 	if (fd < 0 || fd >= CONNECTIONS || !tap.connections[fd].open)
 		return true;
 	struct connection *connection = &tap.connections[fd];
+	connection->unread = 0;
 	const char *data = in_one_piece(iov, count, bytes, &length);
 	peek_look(data, length, &peek);
 	const char *why = judge_chunk(connection, &peek, data, length);
