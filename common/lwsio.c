@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #define TICK_MS 1000
 #define PING_MS 30000     /* a connection is pinged this often */
 #define SILENCE_MS 70000  /* and lost when nothing came for so long: two pings went unanswered */
-#define CLOSE_MS 3000     /* for the close frame and its answer */
+#define CLOSE_MS 10000    /* for the close frame and its answer */
 #define WRITES_A_TURN 256 /* connections served in a turn of the loop, so that a crowd does not stop the rest */
 #define RX_BYTES 2048     /* each connection has a buffer of this size */
 #define LIBRARY_S 20      /* libwebsockets' own patience; ours is shorter */
@@ -39,7 +40,7 @@ struct hs_ws {
 	char *why, *token;
 	char key[HS_HANDSHAKE_KEY + 1];
 	int fd; /* watched by the guard; -1: none */
-	bool is_wanted, is_shutdown, is_connecting;
+	bool is_wanted, is_shutdown, is_connecting, is_close_sent;
 	struct hs_wsguard guard;
 	TAILQ_ENTRY(hs_ws) link, wanted;
 	char peer[ADDRESS_BYTES];
@@ -145,13 +146,19 @@ static void cut(struct hs_ws *ws)
 
 /* ---- Receiving ---- */
 
-static int refuse_message(struct hs_ws *ws, int code, const char *why)
+static void begin_close(struct hs_ws *ws, int code, const char *why, size_t length)
 {
-	set_why(ws, code, why, strlen(why));
+	set_why(ws, code, why, length);
 	ws->state = WS_CLOSING;
 	ws->until_ms = hs_clock_ms() + CLOSE_MS;
-	lws_close_reason(ws->wsi, (enum lws_close_status)code, (unsigned char *)ws->why, strlen(ws->why));
-	return -1;
+	unwant(ws);
+	lws_callback_on_writable(ws->wsi);
+}
+
+static void refuse_message(struct hs_ws *ws, int code, const char *why)
+{
+	begin_close(ws, code, why, strlen(why));
+	free(TAKE(ws->partial));
 }
 
 /* libwebsockets checks frame by frame, and misses a character that the last, empty fragment leaves unfinished. */
@@ -173,55 +180,104 @@ static void deliver(struct hs_ws *ws, const uint8_t *data, size_t bytes)
 	ws->events->received(ws->context, ws, text, bytes ? data : (const uint8_t *)"", bytes);
 }
 
-static int on_receive(struct hs_ws *ws, const uint8_t *data, size_t bytes)
+static void join(struct hs_ws *ws, const uint8_t *data, size_t bytes)
 {
-	if (ws->state != WS_OPEN)
-		return 0;
-	if (ws->partial_bytes + bytes + lws_remaining_packet_payload(ws->wsi) > ws->max_message)
-		return refuse_message(ws, HS_WS_TOO_LARGE, "message too large");
-	bool is_final = lws_is_final_fragment(ws->wsi);
-	if (is_final && !ws->partial) {
-		deliver(ws, data, bytes);
-		return 0;
-	}
 	ws->partial = hs_resize(ws->partial, ws->partial_bytes + bytes + 1, 1);
 	if (bytes)
 		memcpy(ws->partial + ws->partial_bytes, data, bytes);
 	ws->partial_bytes += bytes;
 	ws->partial[ws->partial_bytes] = '\0';
-	if (is_final) {
-		AUTO(free) uint8_t *whole = TAKE(ws->partial);
-		bytes = ws->partial_bytes;
-		ws->partial_bytes = 0;
-		if (!lws_frame_is_binary(ws->wsi) && is_cut_utf8(whole, bytes))
-			return refuse_message(ws, HS_WS_BAD_TEXT, "partial utf8");
-		deliver(ws, whole, bytes);
-	}
-	return 0;
 }
 
-static void on_peer_close(struct hs_ws *ws, const uint8_t *data, size_t bytes)
+static void on_receive(struct hs_ws *ws, const uint8_t *data, size_t bytes)
 {
-	if (ws->state == WS_OPEN)
-		set_why(ws, bytes >= 2 ? data[0] << 8 | data[1] : 1005, bytes > 2 ? (const char *)data + 2 : "",
-			bytes > 2 ? bytes - 2 : 0);
+	bool is_final = lws_is_final_fragment(ws->wsi);
+	if (ws->state != WS_OPEN)
+		return;
+	if (ws->partial_bytes + bytes + lws_remaining_packet_payload(ws->wsi) > ws->max_message) {
+		refuse_message(ws, HS_WS_TOO_LARGE, "message too large");
+		return;
+	}
+	if (is_final && !ws->partial) {
+		deliver(ws, data, bytes);
+		return;
+	}
+	join(ws, data, bytes);
+	if (!is_final)
+		return;
+	AUTO(free) uint8_t *whole = TAKE(ws->partial);
+	bytes = ws->partial_bytes;
+	ws->partial_bytes = 0;
+	if (!lws_frame_is_binary(ws->wsi) && is_cut_utf8(whole, bytes))
+		refuse_message(ws, HS_WS_BAD_TEXT, "partial utf8");
+	else
+		deliver(ws, whole, bytes);
+}
+
+/* True when it answers our own close frame. */
+static bool on_peer_close(struct hs_ws *ws, const uint8_t *data, size_t bytes)
+{
+	if (ws->is_close_sent)
+		return true;
+	set_why(ws, bytes >= 2 ? data[0] << 8 | data[1] : 1005, bytes > 2 ? (const char *)data + 2 : "",
+		bytes > 2 ? bytes - 2 : 0);
 	ws->state = WS_CLOSING;
+	ws->is_close_sent = true; /* libwebsockets echoes it */
+	ws->until_ms = hs_clock_ms() + CLOSE_MS;
 	unwant(ws);
+	return false;
 }
 
 /* ---- Writing ---- */
 
-static int on_writable(struct hs_ws *ws)
+static uint8_t *scratch(struct hs_lwsio *lwsio, size_t bytes)
 {
-	if (ws->state == WS_CLOSING) {
-		if (ws->why)
-			lws_close_reason(ws->wsi, (enum lws_close_status)ws->code, (unsigned char *)ws->why,
-					 strlen(ws->why));
-		return -1;
+	if (lwsio->scratch_bytes < bytes) {
+		lwsio->scratch = hs_resize(lwsio->scratch, LWS_PRE + bytes, 1);
+		lwsio->scratch_bytes = bytes;
 	}
-	if (ws->state == WS_OPEN)
+	return lwsio->scratch + LWS_PRE;
+}
+
+/* Writes a close frame with code and reason. Its length. Clients mask (RFC 6455 5.3). */
+static size_t make_close(const struct hs_ws *ws, uint8_t *ret_frame)
+{
+	size_t length = 2 + strlen(ws->why);
+	bool is_masked = !ws->guest;
+	uint8_t mask[4] = {0}, *payload = ret_frame + (is_masked ? 6 : 2);
+	ret_frame[0] = 0x88;
+	ret_frame[1] = (uint8_t)(length | (is_masked ? 0x80 : 0));
+	payload[0] = (uint8_t)(ws->code >> 8);
+	payload[1] = (uint8_t)ws->code;
+	memcpy(payload + 2, ws->why, length - 2);
+	if (is_masked && getrandom(mask, sizeof(mask), 0) != sizeof(mask))
+		memset(mask, 0, sizeof(mask));
+	if (is_masked)
+		memcpy(ret_frame + 2, mask, sizeof(mask));
+	for (size_t i = 0; i < length; i++)
+		payload[i] ^= mask[i % 4];
+	return (size_t)(payload - ret_frame) + length;
+}
+
+/* Our close frame goes out as bytes; the peer's ends the connection. The library's own way (a callback that returns -1)
+ * loses the frame: Debian builds it with _DEBUG, and then it closes twice, the second time without waiting. */
+static void send_close(struct hs_ws *ws)
+{
+	uint8_t *frame = scratch(ws->lwsio, HS_WS_MAX_REASON + 8);
+	if (ws->is_close_sent)
+		return;
+	ws->is_close_sent = true;
+	size_t length = make_close(ws, frame);
+	if (lws_write(ws->wsi, frame, length, LWS_WRITE_HTTP) < 0)
+		cut(ws);
+}
+
+static void on_writable(struct hs_ws *ws)
+{
+	if (ws->state == WS_CLOSING)
+		send_close(ws);
+	else if (ws->state == WS_OPEN)
 		ws->events->writable(ws->context, ws);
-	return 0;
 }
 
 static void serve_wanted(struct hs_lwsio *lwsio)
@@ -262,15 +318,6 @@ void hs_ws_want_write(struct hs_ws *ws)
 	TAILQ_INSERT_TAIL(&lwsio->wanted, ws, wanted);
 }
 
-static uint8_t *scratch(struct hs_lwsio *lwsio, size_t bytes)
-{
-	if (lwsio->scratch_bytes < bytes) {
-		lwsio->scratch = hs_resize(lwsio->scratch, LWS_PRE + bytes, 1);
-		lwsio->scratch_bytes = bytes;
-	}
-	return lwsio->scratch + LWS_PRE;
-}
-
 int hs_ws_send(struct hs_ws *ws, bool text, const void *data, size_t bytes)
 {
 	if (ws->state != WS_OPEN || ws->is_shutdown)
@@ -293,20 +340,14 @@ int hs_ws_send(struct hs_ws *ws, bool text, const void *data, size_t bytes)
 
 void hs_ws_close(struct hs_ws *ws, int code, const char *reason)
 {
-	if (ws->state == WS_ASKED) {
+	if (ws->state == WS_ASKED)
 		hs_ws_refuse(ws, 503, "", "text/plain", "");
-		return;
-	}
-	if (ws->state == WS_OPENING && ws->wsi)
+	if (ws->state == WS_OPENING && ws->wsi) {
+		ws->is_close_sent = true; /* there is nothing yet that could carry a frame */
 		lws_set_timeout(ws->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-	if (ws->state != WS_OPEN && ws->state != WS_OPENING)
-		return;
-	if (ws->state == WS_OPEN)
-		lws_callback_on_writable(ws->wsi);
-	set_why(ws, code, reason, strnlen(reason, HS_WS_MAX_REASON));
-	ws->state = WS_CLOSING;
-	ws->until_ms = hs_clock_ms() + CLOSE_MS;
-	unwant(ws);
+	}
+	if (ws->state == WS_OPEN || (ws->state == WS_OPENING && ws->wsi))
+		begin_close(ws, code, reason, strnlen(reason, HS_WS_MAX_REASON));
 }
 
 /* ---- libwebsockets ---- */
@@ -379,16 +420,17 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_RECEIVE:
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		ws->guard.heard = true;
-		return on_receive(ws, in, len);
+		on_receive(ws, in, len);
+		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
 		ws->guard.heard = true;
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
-		return on_writable(ws);
-	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		on_peer_close(ws, in, len);
+		on_writable(ws);
 		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		return on_peer_close(ws, in, len) ? -1 : 0;
 	case LWS_CALLBACK_CLOSED:
 	case LWS_CALLBACK_CLIENT_CLOSED:
 		on_closed(ws);

@@ -129,7 +129,7 @@ void hs_ws_want_write(struct hs_ws *ws);
  * message at most); -EAGAIN: no room, writable will be called again; -EPIPE: it is closing. */
 int hs_ws_send(struct hs_ws *ws, bool text, const void *data, size_t bytes);
 
-/* Sends a close frame (reason is cut to HS_WS_MAX_REASON) and closes, after 3 s without the peer's answer. closed
+/* Sends a close frame (reason is cut to HS_WS_MAX_REASON) and closes, after 10 s without the peer's answer. closed
  * follows later; nothing is received or writable from now on. Repeating is fine. */
 void hs_ws_close(struct hs_ws *ws, int code, const char *reason);
 

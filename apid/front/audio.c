@@ -11,6 +11,8 @@ struct audio {
 	struct hs_table *holders; /* by grant */
 	bool is_up;
 	struct hs_metric *bad, *unknown;
+	uint8_t packed[HS_FRAME_HEADER_BYTES +
+		       HS_FRAME_MAX_PAYLOAD]; /* not on the stack: it would be cleared for each */
 };
 
 static void on_heard(void *context, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes)
@@ -80,13 +82,12 @@ void audio_drop(struct audio *audio, struct audio_holder *holder)
 
 int audio_send(struct audio *audio, const struct audio_holder *holder, const struct hs_frame *frame)
 {
-	uint8_t data[HS_FRAME_HEADER_BYTES + HS_FRAME_MAX_PAYLOAD];
 	struct hs_frame granted = *frame;
 	hs_copy(granted.grant, sizeof(granted.grant), holder->grant);
 	if (!audio->is_up)
 		return -EHOSTUNREACH;
-	int bytes = hs_frame_pack(&granted, data, sizeof(data));
-	return bytes < 0 ? bytes : hs_audio_send(audio->edge, 0, data, (size_t)bytes);
+	int bytes = hs_frame_pack(&granted, audio->packed, sizeof(audio->packed));
+	return bytes < 0 ? bytes : hs_audio_send(audio->edge, 0, audio->packed, (size_t)bytes);
 }
 
 void audio_destroy(struct audio *audio)

@@ -16,7 +16,7 @@
 #define TOO_LONG "The body of a request has at most 1 MiB."
 #define TOKEN "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-#define POOL_BYTES 32768 /* libmicrohttpd's memory of a connection: head, its table, and the answer's head */
+#define POOL_BYTES 24576 /* libmicrohttpd's memory of a connection: head, its table, and the answer's head */
 #define SPARE_CLIENTS 32 /* beyond max_clients, for polite refusals */
 #define REQUEST_MS 10000 /* to send a request */
 #define IDLE_MS 30000    /* between requests */
@@ -51,6 +51,8 @@ struct http_exchange {
 	enum exchange_state state;
 	bool is_suspended, was_told, is_too_long;
 	char *path, *query; /* one allocation */
+	const char *target; /* where path and query lie in libmicrohttpd's memory */
+	size_t target_bytes;
 	const char *method;
 	int64_t begun_us;
 	uint8_t *body;
@@ -309,13 +311,34 @@ static enum MHD_Result check_field(void *context, enum MHD_ValueKind kind, const
 	return check->why ? MHD_NO : MHD_YES;
 }
 
-static const char *check_head(struct http_exchange *exchange, const char *version)
+/* The request line: three parts with one blank between them, and nothing else. */
+static const char *check_line(const struct http_exchange *exchange, const char *version)
 {
-	struct head_check check = {.next = version + strlen(version) + 2};
+	const char *path = exchange->path, *query = exchange->query;
 	if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
 		return "Only HTTP/1.1 is spoken here.";
-	if (!is_clean(exchange->path) || strchr(exchange->path, ' ') || strchr(exchange->query, ' '))
+	if (exchange->target != exchange->method + strlen(exchange->method) + 1 ||
+	    version != exchange->target + exchange->target_bytes + 1 || strpbrk(path, " \t") || strpbrk(query, " \t") ||
+	    !is_clean(path) || !is_clean(query) || exchange->method[strspn(exchange->method, TOKEN)])
 		return "The request line has a character that is not allowed.";
+	return NULL;
+}
+
+static const char *check_coding(const struct http_exchange *exchange, const struct head_check *check,
+				const char *version)
+{
+	if (!check->has_coding)
+		return NULL;
+	if (check->has_length || strcasecmp(http_header(exchange, "Transfer-Encoding"), "chunked") != 0)
+		return "Transfer-Encoding must be chunked, and come without Content-Length.";
+	return strcmp(version, "HTTP/1.1") != 0 ? "Transfer-Encoding is not for HTTP/1.0." : NULL;
+}
+
+static const char *check_head(struct http_exchange *exchange, const char *version)
+{
+	struct head_check check = {.next = version + strlen(version) + 2, .why = check_line(exchange, version)};
+	if (check.why)
+		return check.why;
 	MHD_get_connection_values(exchange->mhd, MHD_HEADER_KIND, check_field, &check);
 	if (check.why)
 		return check.why;
@@ -323,12 +346,9 @@ static const char *check_head(struct http_exchange *exchange, const char *versio
 		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	if (!size || check.next + 2 != exchange->method + size->header_size)
 		return "The head has a folded line, or a character that is not allowed.";
-	const char *coding = http_header(exchange, "Transfer-Encoding");
-	if (check.has_coding && (check.has_length || strcasecmp(coding, "chunked") != 0))
-		return "Transfer-Encoding must be chunked, and come without Content-Length.";
-	if (check.has_coding && strcmp(version, "HTTP/1.1") != 0)
-		return "Transfer-Encoding is not for HTTP/1.0.";
-	return NULL;
+	if (!*http_header(exchange, "Host") && strcmp(version, "HTTP/1.1") == 0)
+		return "The Host field is missing.";
+	return check_coding(exchange, &check, version);
 }
 
 /* ---- A request's life ---- */
@@ -343,10 +363,16 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd)
 	exchange->connection = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 	exchange->connection->until_ms = exchange->begun_us / 1000 + REQUEST_MS;
 	exchange->path = hs_strdup(uri ? uri : "");
+	exchange->target = uri;
+	exchange->target_bytes = strlen(exchange->path);
 	char *query = strchr(exchange->path, '?');
 	exchange->query = query ? query + 1 : exchange->path + strlen(exchange->path);
-	if (query)
+	if (query) {
 		*query = '\0';
+		/* libmicrohttpd is about to cut the query into pairs where it lies, each of which takes room in its
+		 * pool, and hangs when that is full. route.c reads our copy; it shall find an empty one. */
+		((char *)uri)[exchange->query - exchange->path] = '\0';
+	}
 	TAILQ_INSERT_TAIL(&http->exchanges, exchange, link);
 	return exchange;
 }
@@ -506,14 +532,13 @@ static void add_handle(struct http *http, uv_handle_t *handle)
 
 static bool start_mhd(struct http *http)
 {
-	http->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, on_accept, http,
-				     on_request, http, MHD_OPTION_LISTEN_SOCKET, http->setup.fd,
-				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)(http->setup.max_clients + SPARE_CLIENTS),
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
-				     MHD_OPTION_CONNECTION_TIMEOUT, IDLE_MS / 1000, MHD_OPTION_NOTIFY_COMPLETED,
-				     on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-				     MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_UNESCAPE_CALLBACK,
-				     no_unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	http->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, on_accept, http, on_request, http,
+		MHD_OPTION_LISTEN_SOCKET, http->setup.fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(http->setup.max_clients + SPARE_CLIENTS), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_MS / 1000, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_URI_LOG_CALLBACK,
+		on_uri, http, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_END);
 	return http->mhd != NULL;
 }
 

@@ -59,9 +59,8 @@ void problem_challenge(const struct problem *problem, char *ret_value, size_t si
 	const char *realm = "Bearer realm=\"hookswitch\"";
 	if (problem->error == HS_ERROR_UNAUTHORIZED)
 		snprintf(ret_value, size, "%s%s", realm, problem->had_token ? ", error=\"invalid_token\"" : "");
-	else if (problem->error == HS_ERROR_FORBIDDEN)
-		snprintf(ret_value, size, "%s, error=\"insufficient_scope\", scope=\"%s\"", realm,
-			 problem->scope ? problem->scope : "");
+	else if (problem->error == HS_ERROR_FORBIDDEN && problem->scope)
+		snprintf(ret_value, size, "%s, error=\"insufficient_scope\", scope=\"%s\"", realm, problem->scope);
 	else
 		hs_copy(ret_value, size, "");
 }

@@ -51,22 +51,32 @@ static void count(struct request *request, int status)
 	hs_metric_observe_us(rest->latency, hs_clock_us() - http_begun_us(request->exchange));
 }
 
+/* What hookctl follow and the log show of a request. */
+static void tell(struct request *request, int status, bool is_change)
+{
+	const char *method = http_method(request->exchange), *client = http_client(request->exchange);
+	const char *call = request->call[0] ? request->call : NULL;
+	char path[200];
+	problem_clean(http_path(request->exchange), path, sizeof(path));
+	if (call)
+		hs_trace_add(HS_TRACE_KIND_HTTP, call, NULL, client, "api-front", "%s %s: %d", method, path, status);
+	if (is_change)
+		hs_log(INFO, "http.request", LOG_TEXT("method", method), LOG_TEXT("path", path),
+		       LOG_INT("status", status), LOG_TEXT("client", client),
+		       LOG_TEXT("request_id", request->request_id), LOG_CALL(call));
+	else
+		hs_log(DEBUG, "http.request", LOG_TEXT("method", method), LOG_TEXT("path", path),
+		       LOG_INT("status", status), LOG_TEXT("client", client),
+		       LOG_TEXT("request_id", request->request_id));
+}
+
 static void record(struct request *request, int status)
 {
 	const char *method = http_method(request->exchange);
-	char path[200];
+	bool is_change = strcmp(method, "POST") == 0 || strcmp(method, "DELETE") == 0;
 	count(request, status);
-	problem_clean(http_path(request->exchange), path, sizeof(path));
-	if (request->call[0])
-		hs_trace_add(HS_TRACE_KIND_HTTP, request->call, NULL, http_client(request->exchange), "api-front",
-			     "%s %s: %d", method, path, status);
-	if (strcmp(method, "POST") == 0 || strcmp(method, "DELETE") == 0)
-		hs_log(INFO, "http.request", LOG_TEXT("method", method), LOG_TEXT("path", path),
-		       LOG_INT("status", status), LOG_TEXT("client", http_client(request->exchange)),
-		       LOG_TEXT("request_id", request->request_id), LOG_CALL(request->call[0] ? request->call : NULL));
-	else
-		hs_log(DEBUG, "http.request", LOG_TEXT("method", method), LOG_TEXT("path", path),
-		       LOG_INT("status", status), LOG_TEXT("request_id", request->request_id));
+	if (is_change || request->call[0] || hs_log_wants(HS_LOG_LEVEL_DEBUG))
+		tell(request, status, is_change);
 }
 
 static void land(struct request *request)
@@ -76,7 +86,7 @@ static void land(struct request *request)
 	request->is_flying = false;
 }
 
-#define BASE_HEADERS 5
+#define BASE_HEADERS 4
 
 /* extra: NULL-ended, at most 3. */
 static void send_answer(struct request *request, int status, const char *type, const char *body, size_t bytes,
@@ -87,7 +97,6 @@ static void send_answer(struct request *request, int status, const char *type, c
 		{"Cache-Control", "no-store"},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-		{"Referrer-Policy", "no-referrer"},
 	};
 	for (size_t i = 0; i < 3 && extra && extra[i].name; i++)
 		headers[BASE_HEADERS + i] = extra[i];
@@ -279,8 +288,11 @@ static bool check_token(struct request *request)
 				    : "Send the token as: Authorization: Bearer TOKEN.");
 }
 
+/* A body without a type is taken for JSON: nothing else is understood, and no browser sends a token by itself. */
 static bool is_json(const char *content_type)
 {
+	if (!*content_type)
+		return true;
 	size_t length = strcspn(content_type, " \t;");
 	return length == strlen("application/json") && strncasecmp(content_type, "application/json", length) == 0;
 }

@@ -179,8 +179,9 @@ static void on_closed(void *context, struct hs_ws *conn, int code, const char *w
 	if (!client)
 		return; /* refused at the door */
 	problem_clean(why, reason, sizeof(reason));
-	hs_log(INFO, "ws.closed", LOG_TEXT("kind", client->kind->name), LOG_TEXT("client", hs_ws_peer(conn)),
-	       LOG_INT("code", code), LOG_TEXT("request_id", client->request_id), LOG_WHY(reason));
+	if (code >= 1000 || code == 0) /* else it was refused, which was told */
+		hs_log(INFO, "ws.closed", LOG_TEXT("kind", client->kind->name), LOG_TEXT("client", hs_ws_peer(conn)),
+		       LOG_INT("code", code), LOG_TEXT("request_id", client->request_id), LOG_WHY(reason));
 	hs_metric_add(gauge(ws, client->kind), -1);
 	client->kind->closed(client, code, reason);
 }

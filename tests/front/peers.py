@@ -74,7 +74,7 @@ class World:
         self.router = self.audio = None
         self.pubs = {}
         self.frames, self.attached, self.uploads = [], {}, {}
-        self.grants, self.media_says, self.codec = 0, {}, 1
+        self.grants, self.asks, self.media_says, self.codec = 0, 0, {}, 1
         self.poller = zmq.Poller()
 
     def bind(self, kind, role, edge):
@@ -118,11 +118,35 @@ class World:
     def default(self, message):
         self.answers.pop(message, None)
 
+    def ask_front(self, message, body):
+        """apid's own question to the front."""
+        dealer = self.context.socket(zmq.DEALER)
+        dealer.linger = 0
+        dealer.connect(f"ipc://{self.home}/run/api-front/requests/socket")
+        self.asks += 1
+        dealer.send_json({"v": 1, "kind": "request", "type": message, "id": f"w{self.asks}-{time.monotonic_ns()}",
+                          "source": "apid", "deadline_ms": 5000, "body": body})
+        assert dealer.poll(5000), "the front does not answer the bus"
+        answer = dealer.recv_json()
+        dealer.close(0)
+        return answer
+
+    def relent(self):
+        """All answers are the usual ones again."""
+        self.answers.clear()
+        self.delays.clear()
+        self.media_says.clear()
+        self.codec = 1
+
+    def set_codec(self, codec):
+        self.codec = codec
+
     def delay(self, message, seconds):
         self.delays[message] = seconds
 
     def requests(self, message=None):
-        return [r for r in self.asked if not message or r["type"] == message]
+        """What the front asked for its clients; what it asks for itself has neither client nor token."""
+        return [r for r in self.asked if r["type"] == (message or r["type"]) and ("client" in r or "token" in r)]
 
     def forget(self):
         self.asked.clear()
@@ -157,7 +181,8 @@ class World:
         self.publish(a)
 
     def anew(self):
-        """The log begins a new generation: old cursors are gone."""
+        """An older log was restored: it begins a new generation, and the newest cursors are gone."""
+        del self.events[-10:]
         self.generation += 1
         self.kept_from = len(self.events)
 
@@ -269,7 +294,8 @@ class World:
         self.frames.append(heard)
         if heard.kind == ATTACH:
             how = self.media_says.get("attach")
-            self.attached[heard.grant] = peer
+            if how != "refuse":
+                self.attached[heard.grant] = peer
             if how != "silent":
                 self.audio.send_multipart([peer, frame(REFUSED if how == "refuse" else ATTACHED, heard.grant,
                                                        b"unknown grant" if how == "refuse" else b"", self.codec)])
@@ -352,6 +378,55 @@ def run_world(home, pipe):
     World(home, pipe).run()
 
 
+class Raw:
+    """A TCP connection, byte for byte."""
+
+    def __init__(self, port, data=b"", source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
+        self.socket.settimeout(10)
+        self.data = b""
+        self.send(data)
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def read_until(self, what):
+        while what not in self.data:
+            more = self.socket.recv(65536)
+            if not more:
+                break
+            self.data += more
+        found, _, self.data = self.data.partition(what)
+        return found + what
+
+    def response(self):
+        """Status, header fields (lower case), body."""
+        head = self.read_until(b"\r\n\r\n").decode()
+        assert head.startswith("HTTP/1.1 "), head
+        fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+        fields = {name.lower(): value for name, value in fields.items()}
+        length = int(fields.get("content-length", 0))
+        while len(self.data) < length:
+            more = self.socket.recv(65536)
+            assert more, "cut body"
+            self.data += more
+        body, self.data = self.data[:length], self.data[length:]
+        return int(head.split()[1]), fields, body
+
+    def is_closed(self, timeout=10):
+        """True when the other end closes without another byte."""
+        self.socket.settimeout(timeout)
+        try:
+            return not self.data and self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+        except TimeoutError:
+            return False
+
+    def close(self):
+        self.socket.close()
+
+
 class Suite:
     """The test's hold on the world: every method of World, and the home they share."""
 
@@ -405,14 +480,17 @@ class Front:
         return self.suite.home / "run" / "api-front" / "ready"
 
     def child(self):
-        return int(self.ready().read_text().split()[0])
+        """pid of the one that serves, or None."""
+        try:
+            return int(self.ready().read_text().split()[0])
+        except FileNotFoundError:
+            return None
 
     def kill_child(self):
         """kill -9; returns when the successor serves."""
-        old = self.child()
+        old = wait_for(self.child)
         os.kill(old, signal.SIGKILL)
-        wait_for(lambda: self.ready().exists() and self.ready().read_text() and self.child() != old,
-                 what="the front's successor")
+        wait_for(lambda: self.child() not in (old, None), what="the front's successor")
 
     def stop(self):
         if self.process and self.process.poll() is None:
