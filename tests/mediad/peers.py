@@ -21,7 +21,7 @@ import zmq
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build"))
 UID = 64990
-PORTS = (25000, 25199)
+PORTS = (25000, 25199)  # mediad's; phones have the rest of 25xxx
 ATTACH, ATTACHED, REFUSED, AUDIO, UPLOAD, ACCEPTED, DETACH, CLEAR = range(1, 9)
 PCMU, PCMA = 1, 2
 METADATA = 95  # ZMQ_METADATA: under one uid a front's role comes with its connection
@@ -296,17 +296,7 @@ class Phone:
 
     def __init__(self, host="127.0.0.1", codec=0, event=101, port=None):
         self.host, self.codec, self.event = host, codec, event
-        while True:
-            self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.rtp.bind((host, port or random.randrange(26000, 27998, 2)))
-            self.port = self.rtp.getsockname()[1]
-            self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            try:
-                self.rtcp.bind((host, self.port + 1))
-                break
-            except OSError:
-                self.rtp.close()
-                self.rtcp.close()
+        until(lambda: self.bind(port or random.randrange(PORTS[1] + 1, 25998, 2)), 5, "a free pair of ports")
         self.packets, self.reports = [], []
         self.ssrc, self.sequence, self.timestamp = random.getrandbits(32), random.getrandbits(15), random.getrandbits(32)
         self.to = None
@@ -315,6 +305,20 @@ class Phone:
                         for args in ((self.rtp, self.packets, True), (self.rtcp, self.reports, False))]
         for thread in self.threads:
             thread.start()
+
+    def bind(self, port):
+        """Another test may have the port: then False."""
+        self.port = port
+        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self.rtp.bind((self.host, port))
+            self.rtcp.bind((self.host, port + 1))
+        except OSError:
+            self.rtp.close()
+            self.rtcp.close()
+            return False
+        return True
 
     def listen(self, made, into, is_rtp):
         made.settimeout(0.1)
