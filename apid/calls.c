@@ -307,6 +307,33 @@ static void close_media(struct leg *leg)
 	calls_ask_media(leg, HS_MEDIA_CLOSE, &body);
 }
 
+struct search {
+	const struct line *line;
+	const struct leg *found;
+};
+
+static bool lives_at(void *context, const char *key, void *object)
+{
+	struct search *search = context;
+	const struct leg *leg = object;
+
+	if (leg->line == search->line && leg_lives(leg))
+		search->found = leg;
+	return !search->found;
+}
+
+/* A phone in several calls of its own: another of them is now the line's call. */
+static void relink_line(struct calls *calls, struct line *line, const struct call *gone)
+{
+	struct search search = {line, NULL};
+
+	if (!line || line->legs == 0 || strcmp(line->call, gone->id) != 0)
+		return;
+	hs_table_each(calls->legs, lives_at, &search);
+	if (search.found)
+		hs_copy(line->call, sizeof(line->call), search.found->call->id);
+}
+
 void calls_leg_over(struct leg *leg, const struct call_step *step)
 {
 	struct call *call = leg->call;
@@ -315,6 +342,7 @@ void calls_leg_over(struct leg *leg, const struct call_step *step)
 	if (leg_step(leg, LEG_ENDS, false, call->calls->at) != 0)
 		return;
 	calls_changed(call);
+	relink_line(call->calls, leg->line, call);
 	leg->cause = step->cause;
 	free(leg->why);
 	leg->why = hs_strdup(step->why);

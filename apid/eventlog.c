@@ -210,9 +210,8 @@ static void bounds_read(void *context)
 		uv_timer_start(&log->expire, expire_is_due, full ? EXPIRE_AGAIN_MS : EXPIRE_EVERY_MS, 0);
 }
 
-static void expire_is_due(uv_timer_t *timer)
+void eventlog_expire(struct eventlog *log)
 {
-	struct eventlog *log = timer->data;
 	struct store *store = log->setup.store;
 	struct bounds_job *job = hs_zalloc(sizeof(*job));
 	int64_t now = hs_clock_wall_ms();
@@ -224,6 +223,11 @@ static void expire_is_due(uv_timer_t *timer)
 	store_write(store, STORE_ANSWERS_EXPIRE, STORE_V_INT(now), STORE_V_INT(EXPIRE_BATCH));
 	job->log = log;
 	store_read(store, read_bounds, bounds_read, job);
+}
+
+static void expire_is_due(uv_timer_t *timer)
+{
+	eventlog_expire(timer->data);
 }
 
 /* ---- life ---- */
@@ -250,13 +254,14 @@ struct eventlog *eventlog_create(const struct eventlog_setup *setup)
 	return log;
 }
 
-void eventlog_close_clean(struct eventlog *log)
+void eventlog_close(struct eventlog *log, bool clean)
 {
 	if (log->closing)
 		return;
 	log->closing = true;
 	uv_close((uv_handle_t *)&log->expire, NULL);
-	store_write(log->setup.store, STORE_META_PUT, STORE_V_TEXT("clean"), STORE_V_TEXT("1"));
+	if (clean)
+		store_write(log->setup.store, STORE_META_PUT, STORE_V_TEXT("clean"), STORE_V_TEXT("1"));
 }
 
 void eventlog_destroy(struct eventlog *log)

@@ -65,10 +65,13 @@ struct eventlog_query {
 void eventlog_list(struct eventlog *log, const struct eventlog_query *query,
 		   void (*done)(void *context, const struct hs_events_list_answer *answer), void *context);
 
-/* Notes that the end is a clean one and stops the retention; the store commits it. */
-void eventlog_close_clean(struct eventlog *log);
+/* Deletes what is older than the retention, a batch a turn, now; the log does so by itself every minute. */
+void eventlog_expire(struct eventlog *log);
 
-/* NULL is fine. Before store_destroy is called, eventlog_close_clean; after it, this. */
+/* Stops the retention. clean: the store's next commit is the last, and the numbers go on from here. */
+void eventlog_close(struct eventlog *log, bool clean);
+
+/* After eventlog_close and store_destroy. NULL is fine. */
 void eventlog_destroy(struct eventlog *log);
 
 #endif

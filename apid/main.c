@@ -102,11 +102,10 @@ static void finish(struct hs_house *house)
 	apid->stopping = true;
 	watch_destroy(apid->watch);
 	early_destroy(apid->early);
-	if (apid->store && apid->log) {
-		if (apid->calls)
-			store_commit(apid->store);
-		eventlog_close_clean(apid->log);
-	}
+	if (apid->calls)
+		store_commit(apid->store);
+	if (apid->log)
+		eventlog_close(apid->log, apid->calls != NULL);
 	calls_destroy(apid->calls);
 	apid->calls = NULL;
 	store_destroy(apid->store);

@@ -1,0 +1,268 @@
+/* Calls by stepping: what is asked of drivers and mediad, and what is told, in order. */
+#include "call_record.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "scene.h"
+
+static struct call *ring(struct scene *scene, const char *line, const char *to_line)
+{
+	struct calls_order order = {.line = lines_find(scene->lines, line),
+				    .to_line = lines_find(scene->lines, to_line),
+				    .caller_number = "77",
+				    .ring_ms = 20000};
+
+	return calls_ring(scene->calls, &order);
+}
+
+static void test_operator_rings(void **state)
+{
+	struct scene scene = {0};
+	struct call *call;
+	struct leg *leg;
+
+	scene_open(&scene);
+	call = ring(&scene, "phone1", NULL);
+	scene_expect(&scene, "ask media.open", "tell call.created", NULL);
+	leg = scene_media_opened(call);
+	scene_expect(&scene, "ask leg.originate", NULL);
+	assert_false(line_is_free(leg->line));
+	calls_leg_rings(leg, hs_clock_wall_ms());
+	scene_expect(&scene, "\"new_state\":\"ringing\"", "tell call.ringing", NULL);
+	calls_leg_answered(leg, true, hs_clock_wall_ms());
+	scene_expect(&scene, "\"state_source\":\"measured\"", "tell call.answered", NULL);
+	assert_true(calls_hang_up(call, HS_CAUSE_NORMAL, "api", NULL));
+	assert_false(calls_hang_up(call, HS_CAUSE_NORMAL, "api", NULL));
+	scene_expect(&scene, "ask leg.hangup", NULL);
+	scene_leg_ends(leg, HS_CAUSE_NORMAL, false);
+	scene_expect(&scene, "forget sipd", "ask media.close", "\"new_state\":\"on_hook\"", "tell call.ended", NULL);
+	assert_int_equal(calls_count(scene.calls), 0);
+	scene_end(&scene);
+}
+
+static void test_hung_up_before_the_driver_knew(void **state)
+{
+	struct scene scene = {0};
+	struct call *call;
+
+	scene_open(&scene);
+	call = ring(&scene, "phone1", NULL);
+	calls_hang_up(call, HS_CAUSE_CANCELLED, "api", NULL);
+	scene_expect(&scene, "ask media.open", "ask media.close", NULL);
+	calls_media_opened(&call->legs[0], "v=0", 0); /* the answer comes too late */
+	calls_media_closed(&call->legs[0], NULL);
+	scene_expect(&scene, "\"cause\":\"cancelled\",\"ended_by\":\"api\"", NULL);
+	scene_expect_none(&scene, "leg.originate");
+	scene_end(&scene);
+}
+
+static void test_answer_crosses_hangup(void **state)
+{
+	struct scene scene = {0};
+	struct call *call;
+	struct leg *leg;
+
+	scene_open(&scene);
+	call = ring(&scene, "phone1", NULL);
+	leg = scene_media_opened(call);
+	calls_hang_up(call, HS_CAUSE_CANCELLED, "api", NULL);
+	calls_leg_answered(leg, false, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.hangup", "off_hook", NULL);
+	scene_expect_none(&scene, "call.answered");
+	scene_leg_ends(leg, HS_CAUSE_NORMAL, true);
+	scene_expect(&scene, "on_hook", "\"cause\":\"cancelled\"", NULL);
+	scene_end(&scene);
+}
+
+static void test_line_to_line(void **state)
+{
+	struct scene scene = {0};
+	struct leg *first, *second;
+	struct call *call;
+
+	scene_open(&scene);
+	first = scene_incoming(&scene, "phone1", "202");
+	call = first->call;
+	second = scene_media_opened(call);
+	scene_expect(&scene, "tell call.created", "\"new_state\":\"off_hook\"", NULL);
+	calls_leg_rings(second, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.progress", NULL);
+	calls_leg_answered(second, false, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.answer", "ask media.join", NULL);
+	assert_int_equal(call->state, CALL_CONNECTING);
+	calls_leg_answered(first, false, hs_clock_wall_ms());
+	scene_expect(&scene, "tell call.answered", NULL);
+	scene_leg_ends(second, HS_CAUSE_NORMAL, true);
+	scene_expect(&scene, "ask leg.hangup", NULL);
+	scene_leg_ends(first, HS_CAUSE_NORMAL, false);
+	scene_expect(&scene, "\"cause\":\"normal\",\"ended_by\":\"line\"", NULL);
+	scene_end(&scene);
+}
+
+static void test_callee_fails_after_dial_tone(void **state)
+{
+	struct scene scene = {0};
+	struct leg *first, *second;
+
+	scene_open(&scene);
+	first = scene_incoming(&scene, "phone3", "lifted");
+	calls_leg_answered(first, false, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.answer", "\"tone\":\"dial\"", NULL);
+	assert_int_equal(first->call->shown, HS_CALL_STATE_DIALLING);
+	scene_press(first, "202#");
+	scene_expect(&scene, "\"tone\":\"none\"", "ask media.open", "tell call.dialled", NULL);
+	second = scene_media_opened(first->call);
+	scene_leg_ends(second, HS_CAUSE_BUSY, true);
+	scene_expect(&scene, "ask leg.originate", "\"tone\":\"busy\"", NULL);
+	assert_int_equal(call_step(first->call, CALL_TIMER, NULL), 0);
+	scene_expect(&scene, "ask leg.hangup", NULL);
+	scene_leg_ends(first, HS_CAUSE_NORMAL, false);
+	scene_expect(&scene, "\"cause\":\"busy\"", NULL);
+	scene_end(&scene);
+}
+
+static void test_silence_after_dial_tone(void **state)
+{
+	struct scene scene = {0};
+	struct leg *leg;
+
+	scene_open(&scene);
+	leg = scene_incoming(&scene, "phone1", NULL);
+	calls_leg_answered(leg, false, hs_clock_wall_ms());
+	call_step(leg->call, CALL_TIMER, NULL);
+	scene_expect(&scene, "\"tone\":\"dial\"", "\"tone\":\"none\"", "tell call.answered", NULL);
+	scene_leg_ends(leg, HS_CAUSE_NORMAL, true);
+	leg = scene_incoming(&scene, "phone1", NULL);
+	calls_leg_answered(leg, false, hs_clock_wall_ms());
+	scene_press(leg, "77");
+	call_step(leg->call, CALL_TIMER, NULL);
+	scene_expect(&scene, "\"dialled\":\"77\"", NULL);
+	assert_int_equal(leg->call->state, CALL_TONE);
+	assert_int_equal(leg->call->tone, HS_TONE_CONGESTION);
+	scene_end(&scene);
+}
+
+static void test_limits(void **state)
+{
+	struct scene scene = {0};
+	struct leg *leg, *last;
+
+	scene_open(&scene);
+	for (int i = 0; i < 4; i++)
+		leg = scene_incoming(&scene, "phone1", "0");
+	last = scene_incoming(&scene, "phone2", "0");
+	scene_expect(&scene, "\"cause\":\"overloaded\"", NULL);
+	scene_leg_ends(last, HS_CAUSE_OVERLOADED, false);
+	calls_leg_answered(leg, false, hs_clock_wall_ms());
+	assert_int_equal(leg->call->state, CALL_UP);
+	call_step(leg->call, CALL_TIMER, NULL);
+	scene_expect(&scene, "\"cause\":\"time_limit\"", NULL);
+	scene_end(&scene);
+}
+
+static void test_several_legs_of_a_line(void **state)
+{
+	struct scene scene = {0};
+	struct leg *one, *two;
+
+	scene_open(&scene);
+	one = scene_incoming(&scene, "phone1", "0");
+	two = scene_incoming(&scene, "phone1", "0");
+	assert_string_equal(one->line->call, two->call->id);
+	scene_leg_ends(two, HS_CAUSE_NORMAL, true);
+	scene_turn(&scene);
+	assert_int_equal(one->line->state, HS_LINE_STATE_OFF_HOOK);
+	assert_ptr_equal(calls_leg_of(scene.calls, one->line), one);
+	scene_leg_ends(one, HS_CAUSE_NORMAL, true);
+	assert_int_equal(lines_find(scene.lines, "phone1")->state, HS_LINE_STATE_ON_HOOK);
+	scene_end(&scene);
+}
+
+static void test_drivers_and_mediad_begin_anew(void **state)
+{
+	struct scene scene = {0};
+	struct leg *old, *new;
+
+	scene_open(&scene);
+	old = scene_incoming(&scene, "phone1", "0");
+	calls_leg_answered(old, false, hs_clock_wall_ms());
+	new = scene_incoming(&scene, "phone2", "0");
+	new->asked_at = new->media_at = hs_clock_wall_ms() + 1000;
+	calls_driver_restarted(scene.calls, HS_ROLE_SIPD, hs_clock_wall_ms());
+	assert_false(leg_lives(old));
+	assert_true(leg_lives(new));
+	calls_media_restarted(scene.calls, hs_clock_wall_ms());
+	assert_true(leg_lives(new));
+	scene_expect(&scene, "\"cause\":\"driver_restarted\"", NULL);
+	new->media_at = 1;
+	calls_media_restarted(scene.calls, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.hangup", NULL);
+	scene_expect_none(&scene, "media.close");
+	scene_end(&scene);
+}
+
+static void test_restored_as_it_was(void **state)
+{
+	struct scene scene = {0};
+	char id[65], leg_id[65];
+	struct leg *leg;
+	struct call *call;
+
+	scene_open(&scene);
+	leg = scene_incoming(&scene, "phone3", "lifted");
+	calls_leg_answered(leg, false, hs_clock_wall_ms());
+	scene_press(leg, "20");
+	hs_copy(id, sizeof(id), leg->call->id);
+	hs_copy(leg_id, sizeof(leg_id), leg->id);
+	streams_add(scene.streams, "s1", lines_find(scene.lines, "phone3"), HS_ROLE_API_FRONT, "websocket");
+	scene_turn(&scene);
+	scene_close(&scene, false);
+	scene_open(&scene);
+	call = calls_find(scene.calls, id);
+	leg = calls_find_leg(scene.calls, leg_id);
+	assert_non_null(call);
+	assert_non_null(leg);
+	assert_int_equal(call->state, CALL_DIALLING);
+	assert_string_equal(call->collected, "20");
+	assert_int_equal(call->digits, 2);
+	assert_true(call->deadline_at > 0);
+	assert_int_equal(leg->line->state, HS_LINE_STATE_OFF_HOOK);
+	assert_int_equal(leg->line->legs, 1);
+	assert_true(streams_has(leg->line));
+	scene_press(leg, "2#");
+	scene_expect(&scene, "\"sequence\":3", "\"dialled\":\"202\"", NULL);
+	scene_end(&scene);
+}
+
+static void test_a_leg_that_never_ends(void **state)
+{
+	struct scene scene = {0};
+	struct leg *leg;
+
+	scene_open(&scene);
+	leg = scene_incoming(&scene, "phone1", "404");
+	assert_int_equal(leg->call->state, CALL_ENDING);
+	call_step(leg->call, CALL_TIMER, NULL);
+	assert_int_equal(leg->call->state, CALL_CLOSING);
+	call_step(leg->call, CALL_TIMER, NULL); /* nor does mediad say anything */
+	scene_expect(&scene, "tell call.ended", NULL);
+	scene_end(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_operator_rings),
+		cmocka_unit_test(test_hung_up_before_the_driver_knew),
+		cmocka_unit_test(test_answer_crosses_hangup),
+		cmocka_unit_test(test_line_to_line),
+		cmocka_unit_test(test_callee_fails_after_dial_tone),
+		cmocka_unit_test(test_silence_after_dial_tone),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_several_legs_of_a_line),
+		cmocka_unit_test(test_drivers_and_mediad_begin_anew),
+		cmocka_unit_test(test_restored_as_it_was),
+		cmocka_unit_test(test_a_leg_that_never_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

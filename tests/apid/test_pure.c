@@ -1,0 +1,260 @@
+/* Rooms without a store: routes, digits, cursors, tokens, figures of several daemons. */
+#include "../common/check.h"
+#include "auth.h"
+#include "cleanup.h"
+#include "cursor.h"
+#include "digits.h"
+#include "metrics_merge.h"
+#include "route.h"
+#include "secret.h"
+#include <sys/stat.h>
+
+/* ---- routes ---- */
+
+static void test_routes(void **state)
+{
+	struct hs_config_line lines[] = {{.id = "kitchen", .number = "201"}, {.id = "hall", .hotline = "up"}};
+	struct hs_config_calls calls = {.operator_number = "0", .hotline = "hotline"};
+	struct hs_config config = {.lines_count = 2, .lines = lines, .calls = &calls};
+	struct routes *routes = routes_create(&config);
+	static const struct {
+		int from;
+		const char *dialled;
+		enum route_kind kind;
+		int to;
+	} rows[] = {
+		{0, NULL, ROUTE_HOTLINE, -1}, {0, "", ROUTE_HOTLINE, -1},        {0, "hotline", ROUTE_HOTLINE, -1},
+		{1, "up", ROUTE_HOTLINE, -1}, {1, "hotline", ROUTE_NOTHING, -1}, {0, "up", ROUTE_NOTHING, -1},
+		{0, "0", ROUTE_OPERATOR, -1}, {1, "201", ROUTE_LINE, 0},         {0, "hall", ROUTE_LINE, 1},
+		{0, "201", ROUTE_LINE, 0},    {0, "2011", ROUTE_NOTHING, -1},    {-1, "hotline", ROUTE_HOTLINE, -1},
+	};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		const struct hs_config_line *from = rows[i].from < 0 ? NULL : &lines[rows[i].from];
+		struct route route = routes_find(routes, from, rows[i].dialled);
+
+		assert_int_equal(route.kind, rows[i].kind);
+		assert_ptr_equal(route.line, rows[i].to < 0 ? NULL : &lines[rows[i].to]);
+	}
+	routes_destroy(routes);
+}
+
+/* ---- digits ---- */
+
+struct keys {
+	struct digits_leg leg;
+	int64_t count, sequence, at_ms;
+};
+
+static enum digits_verdict take(struct keys *keys, char digit, enum hs_digit_phase phase, enum hs_digit_source source)
+{
+	const char text[2] = {digit, '\0'};
+	struct hs_leg_digit report = {"l", text, phase, phase == HS_DIGIT_PHASE_END ? 80 : 0, source};
+
+	return digits_take(&keys->leg, &report, keys->at_ms, &keys->count, &keys->sequence);
+}
+
+#define BEGIN HS_DIGIT_PHASE_BEGIN
+#define END HS_DIGIT_PHASE_END
+#define RTP HS_DIGIT_SOURCE_RFC4733
+#define INFO HS_DIGIT_SOURCE_INFO
+
+static void test_digits_are_numbered(void **state)
+{
+	struct keys keys = {0};
+
+	assert_int_equal(take(&keys, '5', BEGIN, RTP), DIGITS_BEGAN);
+	assert_int_equal(keys.sequence, 1);
+	assert_int_equal(take(&keys, '5', BEGIN, RTP), DIGITS_IGNORED);
+	assert_int_equal(take(&keys, '5', END, RTP), DIGITS_ENDED);
+	assert_int_equal(keys.sequence, 1);
+	assert_int_equal(take(&keys, '5', END, RTP), DIGITS_ENDED); /* known only as a whole */
+	assert_int_equal(keys.sequence, 2);
+	assert_int_equal(take(&keys, '6', BEGIN, RTP), DIGITS_BEGAN);
+	assert_int_equal(take(&keys, '7', END, RTP), DIGITS_ENDED); /* the end of 6 was lost */
+	assert_int_equal(keys.sequence, 4);
+}
+
+static void test_audio_outranks_info(void **state)
+{
+	struct keys keys = {.at_ms = 1000};
+
+	/* INFO alone counts */
+	assert_int_equal(take(&keys, '1', END, INFO), DIGITS_ENDED);
+	keys.at_ms += 200;
+	assert_int_equal(take(&keys, '1', END, INFO), DIGITS_ENDED);
+	assert_int_equal(keys.sequence, 2);
+	/* both come in the audio as well: the same keys */
+	assert_int_equal(take(&keys, '1', BEGIN, RTP), DIGITS_IGNORED);
+	assert_int_equal(take(&keys, '1', END, RTP), DIGITS_IGNORED);
+	assert_int_equal(take(&keys, '1', END, RTP), DIGITS_IGNORED);
+	/* from now on only the audio counts */
+	assert_int_equal(take(&keys, '2', END, INFO), DIGITS_IGNORED);
+	assert_int_equal(take(&keys, '2', BEGIN, RTP), DIGITS_BEGAN);
+	assert_int_equal(take(&keys, '2', END, RTP), DIGITS_ENDED);
+	assert_int_equal(keys.sequence, 3);
+}
+
+static void test_old_info_is_another_key(void **state)
+{
+	struct keys keys = {.at_ms = 1000};
+
+	assert_int_equal(take(&keys, '1', END, INFO), DIGITS_ENDED);
+	keys.at_ms += DIGITS_TWICE_MS + 1;
+	assert_int_equal(take(&keys, '1', BEGIN, RTP), DIGITS_BEGAN);
+	assert_int_equal(keys.sequence, 2);
+}
+
+static void test_many_info_digits(void **state)
+{
+	struct keys keys = {.at_ms = 1000};
+
+	for (int i = 0; i < 3 * DIGITS_INFO; i++)
+		assert_int_equal(take(&keys, '1', END, INFO), DIGITS_ENDED);
+	assert_int_equal(keys.count, 3 * DIGITS_INFO);
+}
+
+static void test_collecting(void **state)
+{
+	char number[DIGITS_MAX + 1] = "";
+
+	assert_false(digits_collect(number, '#'));
+	assert_false(digits_collect(number, '2'));
+	assert_false(digits_collect(number, '*'));
+	assert_true(digits_collect(number, '#'));
+	assert_string_equal(number, "2*");
+	number[0] = '\0';
+	for (int i = 1; i < DIGITS_MAX; i++)
+		assert_false(digits_collect(number, '7'));
+	assert_true(digits_collect(number, '7'));
+	assert_true(digits_collect(number, '7'));
+	assert_int_equal(strlen(number), DIGITS_MAX);
+}
+
+/* ---- cursors ---- */
+
+static void test_cursors(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+	} rows[] = {
+		{"1.g3.12", 0},        {"1.g1.0", 0},         {"2.g3.12", -ESTALE}, {"", -EINVAL},
+		{"1", -EINVAL},        {"1.g3", -EINVAL},     {"1.3.12", -EINVAL},  {"1.g.12", -EINVAL},
+		{"1.g3.", -EINVAL},    {".g3.12", -EINVAL},   {"1.g03.1", -EINVAL}, {"1.g3.01", -EINVAL},
+		{"1.g3.-1", -EINVAL},  {"1.g3.+1", -EINVAL},  {"1.g3.1 ", -EINVAL}, {"1.g3.9999999999999999", -EINVAL},
+		{"1.1.g3.1", -ESTALE}, {"1.g3.1.1", -EINVAL}, {"11.g3.1", -ESTALE}, {"1.g1x.1", -EINVAL},
+	};
+	char text[CURSOR_BYTES];
+	int64_t generation = 0, seq = 0;
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		assert_int_equal(cursor_parse(rows[i].text, "1", &generation, &seq), rows[i].error);
+	cursor_format("node.with-dots.and-more", INT64_C(999999999999999), INT64_C(999999999999999), text);
+	assert_int_equal(cursor_parse(text, "node.with-dots.and-more", &generation, &seq), 0);
+	assert_int_equal(seq, INT64_C(999999999999999));
+}
+
+static void test_types(void **state)
+{
+	char types[CURSOR_TYPES_BYTES], unknown[64];
+
+	assert_int_equal(cursor_types("dtmf,call.ended", types, unknown), 0);
+	assert_string_equal(types, ",dtmf,call.ended,");
+	assert_true(cursor_has_type(types, "dtmf"));
+	assert_true(cursor_has_type(types, "call.ended"));
+	assert_false(cursor_has_type(types, "ended"));
+	assert_false(cursor_has_type(types, "dtmf.begin"));
+	assert_true(cursor_has_type("", "anything"));
+	assert_int_equal(cursor_types("", types, unknown), -EINVAL);
+	assert_int_equal(cursor_types("dtmf,", types, unknown), -EINVAL);
+	assert_int_equal(cursor_types(",dtmf", types, unknown), -EINVAL);
+	assert_int_equal(cursor_types("dtmf,bells", types, unknown), -EINVAL);
+	assert_string_equal(unknown, "bells");
+	assert_int_equal(cursor_types("phone.ring", types, unknown), -EINVAL);
+}
+
+/* ---- tokens ---- */
+
+static void test_tokens(void **state)
+{
+	AUTO(free) char *home = make_folder();
+	AUTO(free) char *keys = hs_printf("%s/keys", home);
+	AUTO(free) char *key = hs_printf("%s/token.key", keys);
+	char good[HS_TOKEN_TEXT], other[HS_TOKEN_TEXT], hash[65];
+	const char *scopes[] = {"calls:read", "audio"};
+	struct hs_config_token rows[] = {{.name = "a", .hash = "short"},
+					 {.name = "b", .hash = hash, .scopes_count = 2, .scopes = scopes}};
+	struct hs_config_api api = {.tokens_count = 2, .tokens = rows, .requests_per_s = 10};
+	struct hs_config config = {.api = &api};
+	struct auth *auth;
+
+	hs_token_make(good);
+	hs_token_make(other);
+	assert_int_equal(hs_token_hash(home, good, hash), 0);
+	auth = auth_create(&config, home);
+	for (int i = 0; i < 2; i++) { /* the second time it is known */
+		assert_ptr_equal(auth_find(auth, good), &rows[1]);
+		assert_null(auth_find(auth, other));
+	}
+	assert_null(auth_find(auth, NULL));
+	assert_null(auth_find(auth, ""));
+	assert_null(auth_find(auth, "hs_short"));
+	assert_true(auth_has_scope(&rows[1], "audio"));
+	assert_true(auth_has_scope(&rows[1], NULL));
+	assert_false(auth_has_scope(&rows[1], "calls"));
+	assert_false(auth_has_scope(&rows[0], "audio"));
+	assert_false(auth_has_scope(NULL, "audio"));
+	for (int i = 0; i < 10; i++)
+		assert_true(auth_admit(auth, &rows[1], 5000));
+	assert_false(auth_admit(auth, &rows[1], 5000));
+	assert_true(auth_admit(auth, &rows[0], 5000));
+	assert_false(auth_admit(auth, &rows[1], 5099));
+	assert_true(auth_admit(auth, &rows[1], 5100));
+	for (int i = 0; i < 10; i++)
+		assert_true(auth_admit(auth, &rows[1], 900000));
+	assert_false(auth_admit(auth, &rows[1], 900000));
+	auth_destroy(auth);
+	unlink(key);
+	rmdir(keys);
+	rmdir(home);
+}
+
+/* ---- figures ---- */
+
+static void test_figures_are_merged(void **state)
+{
+	struct metrics_merge *merge = metrics_merge_create();
+	AUTO(free) char *text = NULL, *cut = NULL;
+
+	metrics_merge_add(merge,
+			  "# HELP a first\n# TYPE a counter\na{d=\"1\"} 1\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\n"
+			  "h_sum 2\nh_count 1\n");
+	metrics_merge_add(merge,
+			  "# HELP a first\n# TYPE a counter\na{d=\"2\"} 2\nnonsense\n\n# comment\nb_sum 3\n# TYPE h "
+			  "histogram\nh_count 5");
+	text = metrics_merge_text(merge, 10000);
+	assert_string_equal(text, "# HELP a first\n# TYPE a counter\na{d=\"1\"} 1\na{d=\"2\"} 2\n# TYPE h histogram\n"
+				  "h_bucket{le=\"1\"} 1\nh_sum 2\nh_count 1\nh_count 5\nb_sum 3\n");
+	cut = metrics_merge_text(merge, 60);
+	assert_string_equal(cut, "# HELP a first\n# TYPE a counter\na{d=\"1\"} 1\na{d=\"2\"} 2\n");
+	metrics_merge_destroy(merge);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_digits_are_numbered),
+		cmocka_unit_test(test_audio_outranks_info),
+		cmocka_unit_test(test_old_info_is_another_key),
+		cmocka_unit_test(test_many_info_digits),
+		cmocka_unit_test(test_collecting),
+		cmocka_unit_test(test_cursors),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_figures_are_merged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
