@@ -310,11 +310,11 @@ static int read_host(struct egress_url *url, const char *text, size_t length, bo
 		url->numeric = true;
 		return 0;
 	}
+	if (url->host[0] == '.' || strstr(url->host, ".."))
+		return -EINVAL;
 	if (url->host[length - 1] == '.') /* the root's dot means the same name */
 		url->host[--length] = '\0';
 	if (!length || strspn(url->host, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != length)
-		return -EINVAL;
-	if (url->host[0] == '.' || strstr(url->host, ".."))
 		return -EINVAL;
 	if (ends_in_number(url->host)) {
 		url->numeric = true;

@@ -282,4 +282,4 @@ def test_attempts_are_traced_and_counted(apid, receivers, start_daemon):
     assert metric(text, "hookswitch_webhook_attempts_total", endpoint="state", result="5xx") == 1
     assert metric(text, "hookswitch_webhook_attempts_total", endpoint="dtmf") == 0
     assert metric(text, "hookswitch_webhook_delivery_seconds_count") == 1
-    assert metric(text, "hookswitch_webhook_queue_depth") == 0
+    wait_for(lambda: metric(apid.ask("hookd", "daemon.metrics")["text"], "hookswitch_webhook_queue_depth") == 0)

@@ -70,6 +70,8 @@ static void strange_urls_are_refused(void **state)
 		"https://.example.com/",
 		"https://example..com/",
 		"https://./",
+		"https://010.010../",
+		"https://127.0.0.1../",
 		"https://[::1/",
 		"https://[::1]x/",
 		"https://[fe80::1%25eth0]/",
