@@ -244,6 +244,39 @@ def test_hundreds_of_kills_in_a_call(make_suite):
     suite.hook_receiver.close()
 
 
+def test_an_operators_audio_goes_on_when_others_die(make_suite):
+    """The operator's WebSocket ends in api-front; whoever else dies, both ways lose nothing."""
+    suite = make_suite()
+    phone = suite.phone()
+    with suite.events() as events, suite.audio() as operator:
+        call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
+        call = phone.wait_call()
+        call.codecs = ["PCMU"]
+        call.answer()
+        events.wait("call.answered", call_id=call_id)
+        operator.wait_frames(5)
+        seconds = KILLS // 10
+        spoken = audio.marked_frames(seconds * 50, seed=8)
+        call.rtp.play(audio.marked_frames(seconds * 50 + 500, seed=7))
+        operator.play(spoken)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(random.uniform(0.2, 1.2))
+            suite.kill(random.choice(("apid", "hookd", "hook-stream")))
+        time.sleep(1)
+        heard = b"".join(m for _, m in operator.frames)
+        said = b"".join(p for _, _, _, p in call.rtp.sent)
+        middle = said[len(said) // 10:len(said) * 9 // 10]
+        assert middle in heard, "the operator lost audio of the phone"
+        played = b"".join(p[6] for p in call.rtp.received)
+        assert b"".join(spoken) in played, "the phone lost audio of the operator"
+        assert longest_silence(call.rtp.received) < 150
+        wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
+        suite.post(f"/api/v1/calls/{call_id}/hangup", status=200)
+        call.wait("ended")
+        events.wait("call.ended", 10, call_id=call_id)
+
+
 def test_commands_survive_the_death_of_the_core(make_suite):
     """A ring that was acknowledged is done, and a repeated one is not done twice."""
     suite = make_suite()
