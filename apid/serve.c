@@ -109,6 +109,11 @@ static bool needs_token(const struct visit *visit)
 	const struct hs_request *request = visit->request;
 	bool for_itself = request->from == HS_ROLE_HOOKD || request->from == HS_ROLE_HOOK_STREAM;
 
+	/* For itself, as no client's address says, a front asks only for events that were published to it and missed.
+	 */
+	if (request->from == HS_ROLE_API_FRONT)
+		for_itself = request->message == HS_EVENTS_LIST && !request->client;
+
 	if (hs_messages[request->message].is_public)
 		return false;
 	return request->token || !for_itself || !visit->row->inner;
