@@ -155,7 +155,7 @@ class Suite:
     # ---- Doors ----
 
     def request(self, method, path, token=True, timeout=10, **more):
-        headers = more.pop("headers", {})
+        headers = dict(more.pop("headers", {}))
         if token:
             headers["Authorization"] = f"Bearer {self.token if token is True else token}"
         return self.http.request(method, self.facts["api"] + path, headers=headers, timeout=timeout, **more)

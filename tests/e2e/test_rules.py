@@ -127,16 +127,18 @@ def test_scopes(make_suite):
     assert suite.request("GET", "/api/v1/metrics").status_code == 200
 
 
+JSON = {"Content-Type": "application/json"}
 BAD = [
     ("GET", "/api/v1/lines/nobody", {}, 404, "not_found"),
     ("GET", "/api/v1/calls/c1-nothing", {}, 404, "not_found"),
     ("POST", "/api/v1/lines/nobody/ring", {"json": {}}, 404, "not_found"),
     ("GET", "/api/v1/nothing", {}, 404, "not_found"),
     ("DELETE", "/api/v1/phone/status", {}, 405, "method_not_allowed"),
-    ("POST", "/api/v1/phone/ring", {"data": b"{"}, 400, "bad_request"),
-    ("POST", "/api/v1/phone/ring", {"data": b'{"a":1,"a":2}'}, 400, "bad_request"),
-    ("POST", "/api/v1/phone/ring", {"data": b"[" * 200 + b"]" * 200}, 400, "bad_request"),
-    ("POST", "/api/v1/phone/ring", {"data": b'{"caller_name":"\xff"}'}, 400, "bad_request"),
+    ("POST", "/api/v1/phone/ring", {"data": b"{}"}, 415, "unsupported_media"),
+    ("POST", "/api/v1/phone/ring", {"data": b"{", "headers": JSON}, 400, "bad_request"),
+    ("POST", "/api/v1/phone/ring", {"data": b'{"a":1,"a":2}', "headers": JSON}, 400, "bad_request"),
+    ("POST", "/api/v1/phone/ring", {"data": b"[" * 200 + b"]" * 200, "headers": JSON}, 400, "bad_request"),
+    ("POST", "/api/v1/phone/ring", {"data": b'{"caller_name":"\xff"}', "headers": JSON}, 400, "bad_request"),
     ("POST", "/api/v1/phone/ring", {"json": {"unknown": 1}}, 422, "invalid"),
     ("POST", "/api/v1/phone/ring", {"json": {"timeout_s": 0}}, 422, "invalid"),
     ("POST", "/api/v1/phone/ring", {"json": {"timeout_s": "ten"}}, 422, "invalid"),
