@@ -96,6 +96,26 @@ bool address_is_usable(const struct address *address)
 	return address->ip[0] != 0xff;
 }
 
+int address_depth(const struct address *address)
+{
+	static const struct {
+		int family;
+		uint8_t ip[2], mask[2];
+		int depth;
+	} rows[] = {
+		{AF_INET, {127, 0}, {0xff, 0}, 2},     {AF_INET, {10, 0}, {0xff, 0}, 1},
+		{AF_INET, {172, 16}, {0xff, 0xf0}, 1}, {AF_INET, {192, 168}, {0xff, 0xff}, 1},
+		{AF_INET, {100, 64}, {0xff, 0xc0}, 1}, {AF_INET, {169, 254}, {0xff, 0xff}, 1},
+		{AF_INET6, {0xfc, 0}, {0xfe, 0}, 1},   {AF_INET6, {0xfe, 0x80}, {0xff, 0xc0}, 1},
+	};
+	static const uint8_t this_host[16] = {[15] = 1};
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		if (address->family == rows[i].family && (address->ip[0] & rows[i].mask[0]) == rows[i].ip[0] &&
+		    (address->ip[1] & rows[i].mask[1]) == rows[i].ip[1])
+			return rows[i].depth;
+	return address->family == AF_INET6 && memcmp(address->ip, this_host, sizeof this_host) == 0 ? 2 : 0;
+}
+
 void address_format_host(const struct address *address, char ret_text[ADDRESS_TEXT])
 {
 	ret_text[0] = 0;

@@ -34,6 +34,10 @@ bool address_is_any(const struct address *address);
 /* One that media may be sent to: set, with a port, neither unspecified nor multicast nor broadcast. */
 bool address_is_usable(const struct address *address);
 
+/* How far inside it lies: 0 public, 1 private, carrier's or link-local, 2 this host. A far end cannot mean our inside
+ * when it speaks from further out. */
+int address_depth(const struct address *address);
+
 /* "1.2.3.4:5060", "[2001:db8::1]:5060"; "" when unset. */
 void address_format(const struct address *address, char ret_text[ADDRESS_TEXT]);
 

@@ -223,6 +223,14 @@ static void begin_sockets(struct leg_rtp *leg)
 	rtp_socket_watch(&leg->rtcp, leg, leg_rtp_rtcp_readable);
 }
 
+/* A description that names an address further inside than its sender: the sender's own inside, behind a NAT. Taken by
+ * its word, a phone somewhere outside could aim packets at our loopback or our private network. */
+static bool points_inside(const struct offer *offer, const struct address *source)
+{
+	int depth = address_depth(source);
+	return address_depth(&offer->rtp) > depth || address_depth(&offer->rtcp) > depth;
+}
+
 int leg_rtp_describe(struct end *end, enum hs_description_role role, const struct offer *offer,
 		     const struct address *source, bool nat, char *ret_answer, size_t size, char ret_why[OFFER_WHY])
 {
@@ -233,7 +241,7 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 		return -EINVAL;
 	agree(leg, offer, role);
 	record->source = *source;
-	record->nat = nat;
+	record->nat = nat || points_inside(offer, source);
 	record->signalled = offer->rtp;
 	record->signalled_rtcp = offer->rtcp;
 	record->rtcp_mux = role == HS_DESCRIPTION_ROLE_OFFER && offer->rtcp_mux;

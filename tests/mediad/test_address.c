@@ -66,6 +66,31 @@ static void test_usable(void **state)
 	assert_false(usable("[::]:4000"));
 }
 
+static int depth(const char *text)
+{
+	struct address address;
+	assert_int_equal(address_parse(text, &address), 0);
+	return address_depth(&address);
+}
+
+static void test_depth(void **state)
+{
+	assert_int_equal(depth("127.9.9.9"), 2);
+	assert_int_equal(depth("::1"), 2);
+	assert_int_equal(depth("::ffff:127.0.0.1"), 2);
+	assert_int_equal(depth("10.0.0.1"), 1);
+	assert_int_equal(depth("172.31.0.1"), 1);
+	assert_int_equal(depth("192.168.1.1"), 1);
+	assert_int_equal(depth("100.127.0.1"), 1);
+	assert_int_equal(depth("169.254.1.1"), 1);
+	assert_int_equal(depth("fd00::1"), 1);
+	assert_int_equal(depth("fe80::1"), 1);
+	assert_int_equal(depth("172.32.0.1"), 0);
+	assert_int_equal(depth("100.128.0.1"), 0);
+	assert_int_equal(depth("192.0.2.1"), 0);
+	assert_int_equal(depth("2001:db8::1"), 0);
+}
+
 static void test_same(void **state)
 {
 	struct address a, b, none = {0};
@@ -93,8 +118,8 @@ static void test_ours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_usable),
-		cmocka_unit_test(test_same), cmocka_unit_test(test_ours),
+		cmocka_unit_test(test_read),  cmocka_unit_test(test_refused), cmocka_unit_test(test_usable),
+		cmocka_unit_test(test_depth), cmocka_unit_test(test_same),    cmocka_unit_test(test_ours),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
