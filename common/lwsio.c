@@ -18,7 +18,7 @@
 #define SILENCE_MS 70000  /* and lost when nothing came for so long: two pings went unanswered */
 #define CLOSE_MS 10000    /* for the close frame and its answer */
 #define WRITES_A_TURN 256 /* connections served in a turn of the loop, so that a crowd does not stop the rest */
-#define RX_BYTES 2048     /* each connection has a buffer of this size */
+#define RX_BYTES 1024     /* each connection has a buffer of this size */
 #define LIBRARY_S 20      /* libwebsockets' own patience; ours is shorter */
 #define CLOSE_TURNS 100   /* of the loop, at the end */
 #define ADDRESS_BYTES 46

@@ -67,6 +67,7 @@ struct http {
 	uv_poll_t poll;
 	uv_timer_t timeout, tick;
 	uv_prepare_t prepare;
+	uv_idle_t idle;
 	int handles;
 	bool must_run, is_running;
 	TAILQ_HEAD(, connection) connections;
@@ -113,12 +114,20 @@ static void on_prepare(uv_prepare_t *prepare)
 	while (http->must_run)
 		run(http);
 	uv_prepare_stop(prepare);
+	uv_idle_stop(&http->idle);
 }
 
+/* Its being active is all: the loop does not sleep. */
+static void on_idle(uv_idle_t *idle)
+{
+}
+
+/* An answer may come in the prepare phase itself (bus), when ours has passed or is not run any more in this turn. */
 static void run_soon(struct http *http)
 {
 	http->must_run = true;
 	uv_prepare_start(&http->prepare, on_prepare);
+	uv_idle_start(&http->idle, on_idle);
 }
 
 /* ---- Connections ---- */
@@ -566,7 +575,9 @@ struct http *http_create(const struct http_setup *setup)
 	uv_prepare_init(setup->loop, &http->prepare);
 	add_handle(http, (uv_handle_t *)&http->timeout);
 	add_handle(http, (uv_handle_t *)&http->tick);
+	uv_idle_init(setup->loop, &http->idle);
 	add_handle(http, (uv_handle_t *)&http->prepare);
+	add_handle(http, (uv_handle_t *)&http->idle);
 	add_handle(http, (uv_handle_t *)&http->poll);
 	uv_timer_start(&http->tick, on_tick, TICK_MS, TICK_MS);
 	uv_timer_stop(&http->tick);
@@ -616,5 +627,6 @@ void http_destroy(struct http *http)
 	uv_close((uv_handle_t *)&http->timeout, on_closed);
 	uv_close((uv_handle_t *)&http->tick, on_closed);
 	uv_close((uv_handle_t *)&http->prepare, on_closed);
+	uv_close((uv_handle_t *)&http->idle, on_closed);
 	uv_close((uv_handle_t *)&http->poll, on_closed);
 }

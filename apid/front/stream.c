@@ -461,7 +461,7 @@ static void on_closed(struct ws_client *client, int code, const char *why)
 	stream->is_gone = true;
 	stream->client.ws = NULL;
 	uv_timer_stop(stream->timer);
-	AUTO(free) char *reason = hs_printf("code %d %s", code, why);
+	AUTO(free) char *reason = hs_printf("code %d%s%s", code, *why ? ": " : "", why);
 	give_back(stream, reason);
 	if (!stream->ticket)
 		stream_free(stream);
