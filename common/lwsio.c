@@ -56,7 +56,8 @@ struct door {
 struct hs_lwsio {
 	uv_loop_t *loop;
 	struct lws_context *lws;
-	struct lws_vhost *vhost;
+	struct lws_vhost *plain,
+		*tls; /* tls: for wss://, from the first such connection on; it reads the system's CAs */
 	uv_timer_t tick;
 	uv_prepare_t prepare; /* serves those who want to write before the loop sleeps */
 	uv_idle_t idle;       /* and keeps it awake while some are left */
@@ -576,7 +577,7 @@ int hs_ws_accept(struct hs_ws *ws)
 	ws->state = WS_OPENING;
 	lwsio->opening = ws;
 	int fd = hs_guest_take(ws->guest);
-	struct lws *wsi = lws_adopt_socket_vhost_readbuf(lwsio->vhost, fd, head, strlen(head));
+	struct lws *wsi = lws_adopt_socket_vhost_readbuf(lwsio->plain, fd, head, strlen(head));
 	if (!lwsio->opening && wsi)
 		return 0;
 	/* The handshake could not be written: the connection is gone, and closed is owed unless it was called. */
@@ -596,6 +597,15 @@ void hs_ws_refuse(struct hs_ws *ws, int status, const char *headers, const char 
 
 /* ---- Client ---- */
 
+static struct lws_vhost *open_vhost(struct hs_lwsio *lwsio, const char *name, uint64_t options);
+
+static struct lws_vhost *vhost_for(struct hs_lwsio *lwsio, bool tls)
+{
+	if (tls && !lwsio->tls)
+		lwsio->tls = open_vhost(lwsio, "tls", 0);
+	return tls ? lwsio->tls : lwsio->plain;
+}
+
 struct hs_ws *hs_ws_connect(struct hs_lwsio *lwsio, const struct hs_ws_connect *connect)
 {
 	struct hs_ws *ws = ws_create(lwsio, connect->events, connect->context);
@@ -606,7 +616,7 @@ struct hs_ws *hs_ws_connect(struct hs_lwsio *lwsio, const struct hs_ws_connect *
 	hs_copy(ws->peer, sizeof(ws->peer), connect->address);
 	struct lws_client_connect_info info = {
 		.context = lwsio->lws,
-		.vhost = lwsio->vhost,
+		.vhost = vhost_for(lwsio, connect->tls),
 		.address = connect->address,
 		.port = connect->port,
 		.ssl_connection = (connect->tls ? LCCSCF_USE_SSL : 0) | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
@@ -621,7 +631,7 @@ struct hs_ws *hs_ws_connect(struct hs_lwsio *lwsio, const struct hs_ws_connect *
 		.alpn = "http/1.1",
 	};
 	ws->is_connecting = true;
-	struct lws *wsi = lws_client_connect_via_info(&info);
+	struct lws *wsi = info.vhost ? lws_client_connect_via_info(&info) : NULL;
 	ws->is_connecting = false;
 	if (!wsi && ws->state == WS_OPENING)
 		end_soon(ws);
@@ -672,6 +682,37 @@ static int open_guard(void)
 	return hs_wsguard_open(limit.rlim_cur < 65536 ? (size_t)limit.rlim_cur : 65536);
 }
 
+#define OPTIONS                                                                                                        \
+	(LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |            \
+	 LWS_SERVER_OPTION_EXPLICIT_VHOSTS)
+
+static struct lws_context *open_context(struct hs_lwsio *lwsio)
+{
+	void *loops[] = {lwsio->loop};
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.options = OPTIONS,
+		.foreign_loops = loops,
+		.user = lwsio,
+		.gid = (gid_t)-1,
+		.uid = (uid_t)-1,
+		.timeout_secs = LIBRARY_S,
+	};
+	return lws_create_context(&info);
+}
+
+static struct lws_vhost *open_vhost(struct hs_lwsio *lwsio, const char *name, uint64_t options)
+{
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.vhost_name = name,
+		.protocols = protocols,
+		.options = OPTIONS | options,
+		.timeout_secs = LIBRARY_S,
+	};
+	return lws_create_vhost(lwsio->lws, &info);
+}
+
 struct hs_lwsio *hs_lwsio_create(uv_loop_t *loop)
 {
 	int error = open_guard();
@@ -680,26 +721,14 @@ struct hs_lwsio *hs_lwsio_create(uv_loop_t *loop)
 		return NULL;
 	}
 	struct hs_lwsio *lwsio = hs_zalloc(sizeof(*lwsio));
-	void *loops[] = {loop};
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
 	lwsio->loop = loop;
 	SLIST_INIT(&lwsio->doors);
 	TAILQ_INIT(&lwsio->all);
 	TAILQ_INIT(&lwsio->wanted);
-	struct lws_context_creation_info info = {
-		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
-		.protocols = protocols,
-		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-			   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
-		.foreign_loops = loops,
-		.user = lwsio,
-		.gid = (gid_t)-1,
-		.uid = (uid_t)-1,
-		.timeout_secs = LIBRARY_S,
-	};
-	lwsio->lws = lws_create_context(&info);
-	lwsio->vhost = lwsio->lws ? lws_create_vhost(lwsio->lws, &info) : NULL;
-	if (!lwsio->vhost) {
+	lwsio->lws = open_context(lwsio);
+	lwsio->plain = lwsio->lws ? open_vhost(lwsio, "plain", LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS) : NULL;
+	if (!lwsio->plain) {
 		hs_log(ERROR, "ws.start_failed",
 		       LOG_WHY("libwebsockets or its libuv plugin (libwebsockets-evlib-uv)."));
 		if (lwsio->lws)
