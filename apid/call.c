@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_GRACE_MS 5000  /* the driver's own ring timer comes first */
-#define ANSWER_MS 32000     /* RFC 3261 timer H: an answer that nobody confirms */
-#define END_MS 40000        /* a BYE's time-out (32 s) and some more; then the leg counts as ended */
-#define FIGURES_MS 2000     /* the record waits that long for a mediad that is there, */
-#define FIGURES_GONE_MS 900 /* and for one that is away: less than a second, so that the end is told in time */
+#define RING_GRACE_MS 5000 /* the driver's own ring timer comes first */
+#define ANSWER_MS 32000    /* RFC 3261 timer H: an answer that nobody confirms */
+#define END_MS 40000       /* a BYE's time-out (32 s) and some more; then the leg counts as ended */
+#define FIGURES_MS                                                                                                     \
+	900 /* the record waits that long for mediad: less than a second, so that the end is told in time              \
+	     */
 #define END_WHY "the driver did not say that the leg ended"
 
 const char *const call_state_names[CALL_STATES] = {"new", "placing", "ringing", "answering", "dialling", "connecting",
@@ -345,11 +346,10 @@ static void talked_too_long(void *object, const void *argument)
 static void close_call(void *object, const void *argument)
 {
 	struct call *call = object;
-	const struct calls_setup *setup = &call->calls->setup;
 
 	blame(call, argument);
 	call->ended_at = call->calls->at;
-	arm(call, setup->is_up(setup->context, HS_ROLE_MEDIAD) ? FIGURES_MS : FIGURES_GONE_MS);
+	arm(call, FIGURES_MS);
 	call_check_closed(call);
 }
 

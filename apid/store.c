@@ -574,12 +574,18 @@ int store_commit(struct store *store)
 	return 0;
 }
 
+static bool has_work(const struct store *store)
+{
+	return store->touched || store->first || store->afters.first;
+}
+
+/* Work that the commit itself made keeps the loop awake for one more turn. */
 static void turn_ends(struct store *store)
 {
-	if (!store->well || store->held || !(store->touched || store->first || store->afters.first))
-		return;
-	uv_idle_stop(&store->idle);
-	store_commit(store);
+	if (store->well && !store->held && has_work(store))
+		store_commit(store);
+	if (!store->well || store->held || !has_work(store))
+		uv_idle_stop(&store->idle);
 }
 
 static void prepare_turn(uv_prepare_t *prepare)
