@@ -69,6 +69,7 @@ static int read_pair(void *context, const char *name, const char *value)
 		{"call", query->filter.call, sizeof(query->filter.call), true},
 		{"type", query->types, sizeof(query->types), false},
 		{"types", query->types, sizeof(query->types), false},
+		{"hello", query->hello, sizeof(query->hello), true},
 	};
 	for (size_t i = 0; i < HS_COUNT(params); i++) {
 		if (strcmp(name, params[i].name) != 0)
@@ -90,7 +91,10 @@ int subscription_read(const char *query, struct subscription_query *ret, struct 
 	struct reader reader = {ret, ret_fault};
 	*ret = (struct subscription_query){.since = ""};
 	fault(ret_fault, "", "The query has a bad percent code, or is too long.");
-	return route_each(query, read_pair, &reader);
+	int error = route_each(query, read_pair, &reader);
+	if (!error && ret->hello[0] && strcmp(ret->hello, "true") != 0 && strcmp(ret->hello, "false") != 0)
+		return fault(ret_fault, "hello", "It must be true or false.");
+	return error;
 }
 
 /* ---- Where he stands ---- */
@@ -382,6 +386,7 @@ static void on_asked(const struct ws_request *request)
 	sub->token = hs_strdup(request->token);
 	sub->types = query.types[0] ? hs_strdup(query.types) : NULL;
 	hs_copy(sub->at, sizeof(sub->at), query.since);
+	sub->was_greeted = strcmp(query.hello, "true") != 0; /* who does not ask gets events and nothing else */
 	struct hs_events_open open = {.since = query.since[0] ? query.since : NULL};
 	struct caller caller = {
 		.token = sub->token,

@@ -12,7 +12,7 @@ EVENTS = "/api/v1/events"
 
 
 def greeted(front, query="", **more):
-    client = Client(front, EVENTS + query, **more)
+    client = Client(front, EVENTS + (query + "&" if query else "?") + "hello=true", **more)
     assert client.status == 101, client.refused
     hello = client.json()
     assert hello["type"] == "hello"
@@ -201,6 +201,13 @@ def test_apid_away_is_503(own):
 
 # ---- what clients do ----
 
+def test_every_message_is_an_event_unless_hello_is_asked_for(suite, front):
+    with Client(front, EVENTS) as client:
+        suite.add(2, line="phone1")
+        assert all({"seq", "type", "cursor", "prev"} <= event.keys() for event in client.events(2))
+    assert Client(front, EVENTS + "?hello=yes").status == 422
+
+
 def test_messages_of_clients_are_ignored(suite, front):
     with greeted(front) as client:
         client.send(TEXT, b"hello?")
@@ -250,7 +257,7 @@ class Reader(threading.Thread):
     def run(self):
         while not self.stop:
             try:
-                client = Client(self.front, EVENTS + (f"?since={self.cursor}" if self.cursor else ""))
+                client = Client(self.front, EVENTS + "?hello=true" + (f"&since={self.cursor}" if self.cursor else ""))
                 if client.status != 101:
                     time.sleep(0.02)
                     continue

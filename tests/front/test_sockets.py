@@ -76,7 +76,7 @@ def test_clients_that_leave_during_the_handshake(suite, front):
     assert Client(front, EVENTS).status == 101
 
 
-@pytest.fixture(params=[EVENTS, AUDIO], ids=["events", "audio"])
+@pytest.fixture(params=[EVENTS + "?hello=true", AUDIO], ids=["events", "audio"])
 def client(request, suite, front):
     made = Client(front, request.param)
     assert made.status == 101 and made.json()["type"] == "hello"
