@@ -53,6 +53,9 @@ struct leg *calls_leg_of(const struct calls *calls, const struct line *line);
 
 size_t calls_count(const struct calls *calls);
 
+/* Ids of all calls, for walks that may end some. The caller frees them. */
+char (*calls_all(struct calls *calls, size_t *ret_count))[65];
+
 /* What the API wants of a new call. */
 struct calls_order {
 	struct line *line, *to_line; /* to_line NULL: the operator */

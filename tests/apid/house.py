@@ -300,7 +300,7 @@ class House:
         """Until all facts are acknowledged."""
         self.until(lambda: not any(self.unacknowledged.values()), seconds, "acknowledgement of all facts")
 
-    def post(self, kind, *, role="api-front", token="all", key=None, request=None, **body):
+    def post(self, kind, *, role="api-front", token="all", key=None, request=None, client="192.0.2.1", **body):
         """Sends a request; returns its id."""
         identity = request or f"q{next(self.number)}-{self.epoch}"
         head = {"v": 1, "kind": "request", "type": kind, "id": identity, "source": role, "deadline_ms": 20000,
@@ -309,6 +309,8 @@ class House:
             head["token"] = self.tokens.get(token, token)
         if key:
             head["idempotency_key"] = key
+        if client and role == "api-front":
+            head["client"] = client
         text = json.dumps(head).encode()
         self.waiting[identity] = role, text
         self.asker(role).send(text)

@@ -16,6 +16,10 @@ def test_tokens_and_scopes():
         assert house.ask("phone.status", role="hook-stream", token=None)["error"] == "unauthorized"
         assert house.ask("stream.open", role="hook-stream", token=None, line="phone1", via="dialled")["stream"]
         assert house.ask("phone.status", role="ops", token=None)["error"] == "unauthorized"
+        # a front may fetch for itself what was published to it, and nothing else
+        assert house.ask("events.list", token=None)["error"] == "unauthorized"
+        assert "events" in house.ask("events.list", token=None, client=None)
+        assert house.ask("phone.status", token=None, client=None)["error"] == "unauthorized"
         assert house.ask("suite.health", token=None)["state"] in ("ok", "degraded")
 
 

@@ -1,0 +1,287 @@
+/* What drivers and mediad tell of calls. */
+#include "calls.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- facts of drivers ---- */
+
+void calls_leg_rings(struct leg *leg, int64_t at_ms)
+{
+	leg->call->calls->at = at_ms;
+	if (leg_step(leg, LEG_RINGS, false, at_ms) != 0)
+		return;
+	calls_changed(leg->call);
+	call_step(leg->call, CALL_RINGS, NULL);
+}
+
+void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms)
+{
+	struct call *call = leg->call;
+	struct call_step step = {.leg = leg};
+	bool expected = call->state == CALL_PLACING || call->state == CALL_RINGING ? leg == call_callee(call) : true;
+
+	call->calls->at = at_ms;
+	if (leg_step(leg, LEG_ANSWERS, measured, at_ms) != 0)
+		return;
+	calls_changed(call);
+	if (expected)
+		call_step(call, CALL_ANSWERED, &step);
+	else
+		hs_log(WARN, "leg.answered_unasked", LOG_CALL(call->id), LOG_LEG(leg->id));
+}
+
+static bool anybody_lives(const struct call *call)
+{
+	for (size_t i = 0; i < call->legs_count; i++)
+		if (leg_lives(&call->legs[i]))
+			return true;
+	return false;
+}
+
+static enum call_event what_that_means(struct call *call, const struct leg *gone)
+{
+	if (!anybody_lives(call))
+		return CALL_EMPTY;
+	return call->state != CALL_UP && gone == call_callee(call) ? CALL_FAILED : CALL_LEFT;
+}
+
+static void close_media(struct leg *leg)
+{
+	struct hs_media_close body = {leg->id};
+
+	if (leg->media != LEG_MEDIA_OPEN && leg->media != LEG_MEDIA_OPENING)
+		return;
+	leg->media = LEG_MEDIA_CLOSING;
+	calls_ask_media(leg, HS_MEDIA_CLOSE, &body);
+}
+
+struct search {
+	const struct line *line;
+	const struct leg *found;
+};
+
+static bool lives_at(void *context, const char *key, void *object)
+{
+	struct search *search = context;
+	const struct leg *leg = object;
+
+	if (leg->line == search->line && leg_lives(leg))
+		search->found = leg;
+	return !search->found;
+}
+
+/* A phone in several calls of its own: another of them is now the line's call. */
+static void relink_line(struct calls *calls, struct line *line, const struct call *gone)
+{
+	struct search search = {line, NULL};
+
+	if (!line || line->legs == 0 || strcmp(line->call, gone->id) != 0)
+		return;
+	hs_table_each(calls->legs, lives_at, &search);
+	if (search.found)
+		hs_copy(line->call, sizeof(line->call), search.found->call->id);
+}
+
+void calls_leg_over(struct leg *leg, const struct call_step *step)
+{
+	struct call *call = leg->call;
+	const struct calls_setup *setup = &call->calls->setup;
+
+	if (leg_step(leg, LEG_ENDS, false, call->calls->at) != 0)
+		return;
+	calls_changed(call);
+	relink_line(call->calls, leg->line, call);
+	leg->cause = step->cause;
+	free(leg->why);
+	leg->why = hs_strdup(step->why);
+	setup->forget(setup->context, leg->driver, leg->id);
+	close_media(leg);
+	hs_log(INFO, "leg.ended", LOG_CALL(call->id), LOG_LEG(leg->id), LOG_LINE(leg->line_id),
+	       LOG_TEXT("cause", hs_enum_cause.names[step->cause]), LOG_WHY(step->why));
+	call_step(call, what_that_means(call, leg), step);
+}
+
+void calls_leg_ended(struct leg *leg, const struct hs_leg_ended *fact, int64_t at_ms)
+{
+	struct call_step step = {leg, fact->cause, fact->by_far_end ? "line" : "system", fact->why};
+
+	leg->call->calls->at = at_ms;
+	leg->status = fact->has_status ? fact->status : 0;
+	calls_leg_over(leg, &step);
+}
+
+void calls_leg_held(struct leg *leg, const struct hs_leg_held *fact, int64_t at_ms)
+{
+	struct hs_call_held event = {leg->id, fact->held, fact->by_far_end};
+
+	leg->call->calls->at = at_ms;
+	leg->held = fact->held;
+	calls_changed(leg->call);
+	calls_tell(leg->call, HS_CALL_HELD, leg->line_id, &event);
+}
+
+void calls_leg_flashed(struct leg *leg, int64_t at_ms)
+{
+	struct hs_call_flash event = {leg->id};
+
+	leg->call->calls->at = at_ms;
+	calls_tell(leg->call, HS_CALL_FLASH, leg->line_id, &event);
+}
+
+void calls_leg_digit(struct leg *leg, const struct hs_leg_digit *fact, int64_t at_ms)
+{
+	struct call *call = leg->call;
+	int64_t sequence = 0;
+	enum digits_verdict verdict = digits_take(&leg->digits, fact, at_ms, &call->digits, &sequence);
+	struct hs_dtmf ended = {fact->digit, sequence, fact->duration_ms, fact->source};
+	struct hs_dtmf_begin began = {fact->digit, sequence};
+
+	call->calls->at = at_ms;
+	calls_changed(call);
+	if (verdict == DIGITS_BEGAN) {
+		calls_tell(call, HS_DTMF_BEGIN, leg->line_id, &began);
+		if (leg == &call->legs[0])
+			call_key_down(call);
+	} else if (verdict == DIGITS_ENDED) {
+		calls_tell(call, HS_DTMF, leg->line_id, &ended);
+		if (leg == &call->legs[0])
+			call_key_up(call, fact->digit[0]);
+	}
+}
+
+/* What the new process does not know it takes for ended already; what was sent to it again rings no longer. */
+static void leg_lost(struct leg *leg)
+{
+	struct call_step step = {leg, HS_CAUSE_DRIVER_RESTARTED, "system",
+				 "the driver died and could not keep the leg"};
+	struct hs_leg_hangup body = {leg->id, HS_CAUSE_DRIVER_RESTARTED};
+
+	calls_leg_over(leg, &step);
+	calls_ask_leg(leg, HS_LEG_HANGUP, &body);
+}
+
+void calls_driver_restarted(struct calls *calls, enum hs_role driver, int64_t at_ms)
+{
+	size_t count;
+	AUTO(free) char(*ids)[65] = calls_all(calls, &count);
+
+	calls->at = at_ms;
+	for (size_t i = 0; i < count; i++) {
+		struct call *call = calls_find(calls, ids[i]);
+
+		for (size_t j = 0; call && j < call->legs_count; j++) {
+			struct leg *leg = &call->legs[j];
+
+			if (leg->driver == driver && leg_lives(leg) && leg->asked_at > 0 && leg->asked_at <= at_ms)
+				leg_lost(leg);
+		}
+	}
+}
+
+/* ---- mediad ---- */
+
+void calls_media_opened(struct leg *leg, const char *description, enum hs_cause cause)
+{
+	struct call *call = leg->call;
+	struct leg *first = &call->legs[0];
+	const struct hs_config_line *from = leg != first && first->line ? first->line->config : NULL;
+	struct call_step failed = {leg, cause, "system", "the audio engine has no room for the call"};
+	struct hs_leg_originate body = {
+		.leg = leg->id,
+		.call = call->id,
+		.line = leg->line_id,
+		.description = description,
+		.caller_number = from ? (from->number ? from->number : from->id) : call->caller_number,
+		.caller_name = from ? from->name : call->caller_name,
+		.ring_timeout_ms = call->ring_ms,
+	};
+
+	if (leg->media != LEG_MEDIA_OPENING)
+		return;
+	call->calls->at = hs_clock_wall_ms();
+	leg->media = description ? LEG_MEDIA_OPEN : LEG_MEDIA_NONE;
+	calls_changed(call);
+	if (!leg_lives(leg) || leg->hung_up)
+		return;
+	if (!description) {
+		calls_leg_over(leg, &failed);
+		return;
+	}
+	leg->asked_at = call->calls->at;
+	calls_ask_leg(leg, HS_LEG_ORIGINATE, &body);
+}
+
+void calls_media_started(struct leg *leg, const struct hs_media_started *fact, int64_t at_ms)
+{
+	struct hs_call_audio event = {leg->id, fact->codec};
+
+	leg->call->calls->at = at_ms;
+	leg->codec = fact->codec;
+	calls_changed(leg->call);
+	calls_tell(leg->call, HS_CALL_AUDIO, leg->line_id, &event);
+}
+
+void calls_media_silent(struct leg *leg, const struct hs_media_silent *fact, int64_t at_ms)
+{
+	struct hs_call_silent event = {leg->id, fact->silent_ms};
+
+	leg->call->calls->at = at_ms;
+	calls_tell(leg->call, HS_CALL_SILENT, leg->line_id, &event);
+}
+
+void calls_media_closed(struct leg *leg, const struct hs_media_figures *figures)
+{
+	AUTO(json_put) struct json_object *json = figures ? hs_wire_encode(&hs_shape_media_figures, figures) : NULL;
+
+	if (json) {
+		free(leg->figures);
+		leg->figures = hs_strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	}
+	leg->media = LEG_MEDIA_CLOSED;
+	calls_changed(leg->call);
+	call_check_closed(leg->call);
+}
+
+void calls_media_failed(struct leg *leg, const char *why)
+{
+	calls_hang_up(leg->call, HS_CAUSE_MEDIA_FAILED, "system", why);
+}
+
+static bool media_lost(struct calls *calls, struct call *call, int64_t at_ms)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < call->legs_count; i++) {
+		struct leg *leg = &call->legs[i];
+
+		if (leg->media == LEG_MEDIA_NONE || leg->media == LEG_MEDIA_CLOSED || leg->media_at > at_ms)
+			continue;
+		leg->media = LEG_MEDIA_CLOSED;
+		calls->setup.forget(calls->setup.context, HS_ROLE_MEDIAD, leg->id);
+		any = true;
+	}
+	return any;
+}
+
+void calls_media_restarted(struct calls *calls, int64_t at_ms)
+{
+	const struct call_step step = {NULL, HS_CAUSE_MEDIA_FAILED, "system", "the audio engine lost the session"};
+	size_t count;
+	AUTO(free) char(*ids)[65] = calls_all(calls, &count);
+
+	calls->at = at_ms;
+	for (size_t i = 0; i < count; i++) {
+		struct call *call = calls_find(calls, ids[i]);
+
+		if (!call || !media_lost(calls, call, at_ms))
+			continue;
+		calls_changed(call);
+		if (call_is_active(call))
+			call_step(call, CALL_HANGUP, &step);
+		call_check_closed(call);
+	}
+}

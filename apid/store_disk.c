@@ -1,0 +1,117 @@
+/* The disk, never on the loop: fdatasync of the log in groups, and its copy back into the database. */
+#include "log.h"
+#include "store_inner.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SYNC_MS 50            /* durability group: a power cut takes at most this much */
+#define CHECKPOINT_PAGES 1000 /* the log of that length is copied back into the database */
+#define HOLD_PAGES 4000       /* and past this length commits wait for the copy, or it would never be emptied */
+
+/* ---- fdatasync in a worker ---- */
+
+static void sync_in_worker(uv_work_t *work)
+{
+	struct store *store = work->data;
+
+	if (fdatasync(store->wal_fd) != 0)
+		hs_log(ERROR, "store.sync_failed", LOG_WHY(strerror(errno)));
+}
+
+static void start_sync(struct store *store);
+
+static void sync_done(uv_work_t *work, int status)
+{
+	struct store *store = work->data;
+
+	store->jobs--;
+	store->syncing = false;
+	afters_run(&store->telling);
+	if (store->setup.durability == HS_DURABILITY_FULL && store->unsynced)
+		start_sync(store);
+}
+
+static void start_sync(struct store *store)
+{
+	if (store->syncing)
+		return;
+	store->syncing = true;
+	store->unsynced = false;
+	afters_move(&store->telling, &store->told_later);
+	store->sync_work.data = store;
+	store->jobs++;
+	uv_queue_work(store->setup.loop, &store->sync_work, sync_in_worker, sync_done);
+}
+
+static void sync_is_due(uv_timer_t *timer)
+{
+	struct store *store = timer->data;
+
+	if (store->syncing)
+		uv_timer_start(timer, sync_is_due, 1, 0);
+	else if (store->unsynced)
+		start_sync(store);
+}
+
+void store_tell(struct store *store)
+{
+	if (store->setup.durability == HS_DURABILITY_FULL && (store->unsynced || store->syncing)) {
+		afters_move(&store->told_later, &store->afters);
+		store->unsynced = true;
+		start_sync(store);
+		return;
+	}
+	if (store->setup.durability == HS_DURABILITY_GROUP && store->unsynced &&
+	    !uv_is_active((uv_handle_t *)&store->sync_later))
+		uv_timer_start(&store->sync_later, sync_is_due, SYNC_MS, 0);
+	afters_run(&store->afters);
+}
+
+/* ---- checkpoints in a worker ---- */
+
+static void checkpoint_in_worker(uv_work_t *work)
+{
+	struct store *store = work->data;
+	int log = 0, copied = 0;
+	int rc;
+
+	if (!store->keeper.db && connection_open(&store->keeper, store->path, false) != 0)
+		return;
+	rc = sqlite3_wal_checkpoint_v2(store->keeper.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &copied);
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		hs_log(WARN, "store.checkpoint_failed", LOG_WHY(sqlite3_errmsg(store->keeper.db)));
+	store->checkpoint_left = rc == SQLITE_OK ? log - copied : 0;
+}
+
+static void checkpoint_done(uv_work_t *work, int status);
+
+static void start_checkpoint(struct store *store)
+{
+	store->checkpointing = true;
+	store->checkpoint_work.data = store;
+	store->jobs++;
+	uv_queue_work(store->setup.loop, &store->checkpoint_work, checkpoint_in_worker, checkpoint_done);
+}
+
+/* Under a steady load a pass never sees the log's end. Then commits wait (not the loop) for one short second pass. */
+static void checkpoint_done(uv_work_t *work, int status)
+{
+	struct store *store = work->data;
+
+	store->jobs--;
+	if (!store->held && store->wal_pages > HOLD_PAGES) {
+		store->held = true;
+		start_checkpoint(store);
+		return;
+	}
+	store->held = false;
+	store->checkpointing = false;
+	store_wake(store);
+}
+
+void store_checkpoint(struct store *store)
+{
+	if (store->wal_pages >= CHECKPOINT_PAGES && !store->checkpointing)
+		start_checkpoint(store);
+}

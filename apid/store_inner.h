@@ -1,0 +1,121 @@
+/* What the files of store share: connections, lists, the store itself.
+ * store.c collects writes and commits them; store_connection.c opens and runs statements; store_read.c reads in
+ * workers; store_disk.c syncs and checkpoints in workers. Included by these only; they alone know SQLite.
+ */
+#ifndef STORE_INNER_H
+#define STORE_INNER_H
+
+#include "metrics.h"
+#include "store_sql.h"
+#include <sqlite3.h>
+
+#define READERS 2
+
+struct write {
+	struct write *next;
+	enum store_statement statement;
+	size_t count;
+	struct store_value values[];
+};
+
+struct after {
+	struct after *next;
+	void (*run)(void *context);
+	void *context;
+};
+
+/* A list with its end, so that order is kept. */
+struct afters {
+	struct after *first, **last;
+};
+
+/* A connection and its prepared statements; used by one thread at a time. */
+struct connection {
+	sqlite3 *db;
+	sqlite3_stmt *statements[STORE_STATEMENTS];
+};
+
+struct store_reader {
+	struct connection connection;
+	struct store *store;
+	bool busy;
+};
+
+struct read {
+	struct read *next;
+	uv_work_t work;
+	struct store *store;
+	struct store_reader *reader;
+	void (*read)(void *context, struct store_reader *reader);
+	void (*done)(void *context);
+	void *context;
+};
+
+struct store {
+	struct store_setup setup;
+	char *path;
+	int wal_fd;
+	struct connection writer, keeper; /* keeper: checkpoints, in a worker */
+	struct store_reader readers[READERS];
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uv_idle_t idle;
+	uv_timer_t retry, sync_later;
+	int handles; /* not yet closed */
+	int jobs;    /* in workers */
+
+	struct write *first, **last; /* this turn's writes */
+	bool touched;
+	struct afters afters;
+
+	bool well;     /* false: a commit failed, the next attempt waits for retry */
+	bool troubled; /* and that was told */
+	bool held;     /* commits wait for the second pass of a checkpoint */
+	bool unsynced, syncing, checkpointing;
+	int wal_pages;
+	int checkpoint_left;               /* frames the last pass could not copy */
+	struct afters told_later, telling; /* durability full: wait for the next fdatasync, for the present one */
+	uv_work_t sync_work, checkpoint_work;
+	struct read *reads, **reads_last;
+	struct hs_metric *commit_seconds;
+};
+
+/* ---- store_connection.c ---- */
+
+/* Opens a database; writes: makes it when it is not there. 0 or -EIO with a log line. */
+int connection_open(struct connection *connection, const char *path, bool writes);
+void connection_close(struct connection *connection); /* a closed one is fine */
+
+/* Runs several statements without values. 0 or -EIO with a log line. */
+int connection_run(struct connection *connection, const char *sql);
+
+/* A statement with its values bound, or NULL with a log line. The caller resets it. */
+sqlite3_stmt *connection_bind(struct connection *connection, enum store_statement statement,
+			      const struct store_value *values, size_t count);
+
+/* Runs a statement that has no rows. SQLITE_OK or SQLite's error. */
+int connection_execute(struct connection *connection, enum store_statement statement, const struct store_value *values,
+		       size_t count);
+
+/* ---- store.c: lists of what waits ---- */
+
+void afters_init(struct afters *list);
+
+/* Moves all of from behind those of to. */
+void afters_move(struct afters *to, struct afters *from);
+
+/* Empties the list, then runs what was in it. */
+void afters_run(struct afters *list);
+
+/* The turn has something to commit: no sleep before it has ended. */
+void store_wake(struct store *store);
+
+/* ---- store_disk.c ---- */
+
+/* What is committed may be told now, or after the next fdatasync. */
+void store_tell(struct store *store);
+
+/* Copies the log back into the database when it is long. */
+void store_checkpoint(struct store *store);
+
+#endif
