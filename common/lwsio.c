@@ -240,35 +240,18 @@ static uint8_t *scratch(struct hs_lwsio *lwsio, size_t bytes)
 	return lwsio->scratch + LWS_PRE;
 }
 
-/* Writes a close frame with code and reason. Its length. Clients mask (RFC 6455 5.3). */
-static size_t make_close(const struct hs_ws *ws, uint8_t *ret_frame)
-{
-	size_t length = 2 + strlen(ws->why);
-	bool is_masked = !ws->guest;
-	uint8_t mask[4] = {0}, *payload = ret_frame + (is_masked ? 6 : 2);
-	ret_frame[0] = 0x88;
-	ret_frame[1] = (uint8_t)(length | (is_masked ? 0x80 : 0));
-	payload[0] = (uint8_t)(ws->code >> 8);
-	payload[1] = (uint8_t)ws->code;
-	memcpy(payload + 2, ws->why, length - 2);
-	if (is_masked && getrandom(mask, sizeof(mask), 0) != sizeof(mask))
-		memset(mask, 0, sizeof(mask));
-	if (is_masked)
-		memcpy(ret_frame + 2, mask, sizeof(mask));
-	for (size_t i = 0; i < length; i++)
-		payload[i] ^= mask[i % 4];
-	return (size_t)(payload - ret_frame) + length;
-}
-
 /* Our close frame goes out as bytes; the peer's ends the connection. The library's own way (a callback that returns -1)
  * loses the frame: Debian builds it with _DEBUG, and then it closes twice, the second time without waiting. */
 static void send_close(struct hs_ws *ws)
 {
-	uint8_t *frame = scratch(ws->lwsio, HS_WS_MAX_REASON + 8);
+	uint8_t mask[4] = {0}, *frame = scratch(ws->lwsio, HS_WSGUARD_CLOSE_BYTES);
 	if (ws->is_close_sent)
 		return;
 	ws->is_close_sent = true;
-	size_t length = make_close(ws, frame);
+	/* Clients mask (RFC 6455 5.3). */
+	if (!ws->guest && getrandom(mask, sizeof(mask), 0) < 0)
+		hs_log(DEBUG, "ws.no_randomness");
+	size_t length = hs_wsguard_close_frame(ws->code, ws->why, ws->guest ? NULL : mask, frame);
 	if (lws_write(ws->wsi, frame, length, LWS_WRITE_HTTP) < 0)
 		cut(ws);
 }

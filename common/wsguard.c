@@ -100,14 +100,28 @@ bool hs_wsguard_feed(struct hs_wsguard *guard, const uint8_t *data, size_t bytes
 	return !guard->why;
 }
 
+size_t hs_wsguard_close_frame(int code, const char *why, const uint8_t *mask, uint8_t *ret_frame)
+{
+	size_t length = 2 + strnlen(why, MAX_CONTROL - 2), head = mask ? 6 : 2;
+	uint8_t *payload = ret_frame + head;
+	ret_frame[0] = 0x88;
+	ret_frame[1] = (uint8_t)(length | (mask ? MASKED : 0));
+	if (mask)
+		memcpy(ret_frame + 2, mask, 4);
+	payload[0] = (uint8_t)(code >> 8);
+	payload[1] = (uint8_t)code;
+	memcpy(payload + 2, why, length - 2);
+	for (size_t i = 0; mask && i < length; i++)
+		payload[i] ^= mask[i % 4];
+	return head + length;
+}
+
 /* The reader is told of a reset, so nobody else will send a close frame. */
 static void send_close(int fd, const char *why)
 {
-	uint8_t frame[2 + MAX_CONTROL] = {0x88, 0, 1002 >> 8, 1002 & 0xff};
-	size_t length = strnlen(why, MAX_CONTROL - 2);
-	frame[1] = (uint8_t)(2 + length);
-	memcpy(frame + 4, why, length);
-	send(fd, frame, 4 + length, NO_SIGNAL);
+	uint8_t frame[HS_WSGUARD_CLOSE_BYTES];
+	size_t length = hs_wsguard_close_frame(1002, why, NULL, frame);
+	send(fd, frame, length, NO_SIGNAL);
 }
 
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags)

@@ -22,6 +22,11 @@ struct hs_wsguard {
 /* Takes bytes as they came from the network. False: the connection must fail with 1002, why says the reason. Pure. */
 bool hs_wsguard_feed(struct hs_wsguard *guard, const uint8_t *data, size_t bytes);
 
+#define HS_WSGUARD_CLOSE_BYTES 131
+
+/* Writes a close frame; why is cut to 123 bytes. mask: 4 bytes, or NULL for a server's. Bytes written. Pure. */
+size_t hs_wsguard_close_frame(int code, const char *why, const uint8_t *mask, uint8_t *ret_frame);
+
 /* Makes room for descriptors below max. 0 or -errno. Once, before threads start that call recv. */
 int hs_wsguard_open(size_t max);
 

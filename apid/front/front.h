@@ -19,6 +19,11 @@ struct front {
 	uv_timer_t draining; /* while stopping */
 };
 
+/* The life of the daemon (daemon.h). stop tells clients to come back; answers under way still go out. */
+int front_start(struct hs_house *house);
+void front_stop(struct hs_house *house);
+void front_finish(struct hs_house *house);
+
 /* Whom a request to apid is made for. Texts are borrowed for the call of front_ask. */
 struct caller {
 	const char *token, *client, *request_id, *idempotency_key; /* each may be NULL */

@@ -24,6 +24,7 @@
 #define TICK_MS 1000
 #define MAX_FIELDS 100
 #define FIRST_BODY 4096
+#define MAX_DISCARD 16777216 /* bytes of a body that is too long */
 
 /* A second copy of one of these would let two readers of a request disagree. */
 static const char *const singles[] = {
@@ -392,10 +393,25 @@ static bool has_body(struct http_exchange *exchange)
 	return *http_header(exchange, "Transfer-Encoding") || (*length && strcmp(length, "0") != 0);
 }
 
-static bool is_too_long(struct http_exchange *exchange)
+/* Bytes that Content-Length announces; SIZE_MAX: too many to count. */
+static size_t announced_bytes(const struct http_exchange *exchange)
 {
 	const char *length = http_header(exchange, "Content-Length");
-	return strlen(length) > 7 || strtoul(length, NULL, 10) > HTTP_MAX_BODY;
+	return strlen(length) > 12 ? SIZE_MAX : strtoull(length, NULL, 10);
+}
+
+/* An early answer closes the connection, and takes itself away from a client that is still sending (RST). So it is
+ * given to those who wait for a word before they send, and to those who announce more than can be thrown away. */
+static void take_announcement(struct http_exchange *exchange)
+{
+	const struct http_setup *setup = &exchange->http->setup;
+	size_t bytes = announced_bytes(exchange);
+	bool waits = strcasecmp(http_header(exchange, "Expect"), "100-continue") == 0;
+	exchange->is_too_long = bytes > HTTP_MAX_BODY;
+	if (bytes > MAX_DISCARD || (waits && exchange->is_too_long))
+		setup->malformed(setup->context, exchange, 413, TOO_LONG);
+	else if (waits)
+		setup->announced(setup->context, exchange);
 }
 
 /* First call for a request: its head. Returns without an answer when all is well. */
@@ -412,10 +428,8 @@ static void take_head(struct http_exchange *exchange, const char *method, const 
 		setup->malformed(setup->context, exchange, 400, why);
 	else if (size->header_size > HTTP_MAX_HEAD)
 		setup->malformed(setup->context, exchange, 431, "The head of a request has at most 16 KiB.");
-	else if (has_body(exchange) && is_too_long(exchange))
-		setup->malformed(setup->context, exchange, 413, TOO_LONG);
 	else if (has_body(exchange))
-		setup->announced(setup->context, exchange);
+		take_announcement(exchange);
 }
 
 /* What is too much is thrown away as it comes: libmicrohttpd takes no answer before the end of a body, and a chunked

@@ -25,7 +25,7 @@ struct http_setup {
 	size_t max_clients;     /* connections at once */
 	size_t max_per_address; /* of one address; loopback has no limit of its own */
 
-	/* The head of a request with a body has come: answering now spares the body, and closes. */
+	/* A client waits for a word before it sends a body: answering now spares the body, and closes. */
 	void (*announced)(void *context, struct http_exchange *exchange);
 
 	/* A whole request has come: answer exactly once, now or later. full: there are too many connections, refuse. */

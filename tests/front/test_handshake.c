@@ -152,12 +152,33 @@ static void test_guard_skips_long_payloads(void **state)
 	assert_false(hs_wsguard_feed(&guard, payload, 2));
 }
 
+static void test_close_frames(void **state)
+{
+	uint8_t frame[HS_WSGUARD_CLOSE_BYTES], mask[4] = {1, 2, 3, 4};
+	char long_reason[200];
+	struct hs_wsguard guard = {0};
+	memset(long_reason, 'x', sizeof(long_reason) - 1);
+	long_reason[sizeof(long_reason) - 1] = '\0';
+	assert_int_equal(hs_wsguard_close_frame(1001, "bye", NULL, frame), 7);
+	assert_memory_equal(frame, "\x88\5\3\351bye", 7);
+	assert_int_equal(hs_wsguard_close_frame(1001, "bye", mask, frame), 11);
+	assert_memory_equal(frame, "\x88\x85\1\2\3\4\2\353a}d", 11);
+	assert_true(hs_wsguard_feed(&guard, frame, 11));
+	assert_int_equal(guard.step, 0);
+	assert_int_equal(hs_wsguard_close_frame(1001, long_reason, mask, frame), HS_WSGUARD_CLOSE_BYTES);
+	assert_int_equal(hs_wsguard_close_frame(1001, long_reason, NULL, frame), 127);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_head), cmocka_unit_test(test_cut_head),
-		cmocka_unit_test(test_bad_heads), cmocka_unit_test(test_what_is_no_handshake),
-		cmocka_unit_test(test_guard),     cmocka_unit_test(test_guard_skips_long_payloads),
+		cmocka_unit_test(test_good_head),
+		cmocka_unit_test(test_cut_head),
+		cmocka_unit_test(test_bad_heads),
+		cmocka_unit_test(test_what_is_no_handshake),
+		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_close_frames),
+		cmocka_unit_test(test_guard_skips_long_payloads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

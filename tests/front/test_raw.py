@@ -150,6 +150,21 @@ def test_expect_100(suite, front):
     assert raw.response()[0] == 202
     raw = Raw(front.rest, POST + b"Content-Length: 2\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n\r\n")
     assert raw.response()[0] == 415, "refused before the body was sent"
+    raw = Raw(front.rest, POST + b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n")
+    assert raw.response()[0] == 413
+
+
+def test_a_body_too_long_is_read_before_it_is_refused(suite, front):
+    """Else the answer would be lost with the connection while the client still sends."""
+    raw = Raw(front.rest, POST + b"Content-Length: 8000000\r\n\r\n")
+    for _ in range(80):
+        raw.send(b" " * 100000)
+    status, fields, body = raw.response()
+    assert status == 413 and b"urn:hookswitch:too_large" in body
+    raw = Raw(front.rest, POST + b"Content-Length: 99999999999999999999999\r\n\r\n")
+    assert raw.response()[0] == 413
+    raw = Raw(front.rest, POST + b"Content-Length: 2000000000\r\n\r\n")
+    assert raw.response()[0] == 413
 
 
 @pytest.mark.parametrize("begin,drip", [(b"", b""), (b"GET ", b"a"), (GET + b"X-A: ", b"a"),
