@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONNECT_MS 5000
 #define ANSWER_BYTES 65536  /* of the body; the rest is not wanted */
@@ -25,6 +26,7 @@ struct attempt {
 	struct resolve_question *question;
 	struct curl_slist headers[HEADERS]; /* chained by hand: no allocation an attempt */
 	char id_line[96], time_line[48], signature_line[160];
+	char url[EGRESS_URL_BYTES]; /* the handle has it already */
 	struct curl_slist pin;
 	char pin_line[EGRESS_HOST_BYTES + 16 + EGRESS_MAX_ADDRESSES * (EGRESS_ADDRESS_TEXT + 3)];
 	struct deliver_result result;
@@ -46,12 +48,17 @@ struct deliver {
 	size_t count;
 	struct attempt *pool;
 	size_t pool_count;
+	struct watch **watches; /* by descriptor */
+	size_t watches_count;
 	bool ending;
 };
 
+/* A socket of curl's. */
 struct watch {
 	uv_poll_t poll;
 	curl_socket_t socket;
+	int wanted; /* by curl now; 0: the connection is kept, unused */
+	int polled; /* what the loop looks for */
 	struct deliver *deliver;
 };
 
@@ -130,6 +137,19 @@ static void fail(struct attempt *attempt, enum deliver_outcome outcome, const ch
 
 /* ---- curl's callbacks ---- */
 
+static void free_watch(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void unwatch(struct deliver *deliver, curl_socket_t socket)
+{
+	struct watch *watch = (size_t)socket < deliver->watches_count ? TAKE(deliver->watches[socket]) : NULL;
+
+	if (watch)
+		uv_close((uv_handle_t *)&watch->poll, free_watch);
+}
+
 /* The answer's body is read only so that the connection can be used again; past the limit it is cut. */
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
@@ -173,8 +193,10 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(where->family, where->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, where->protocol);
-	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	unwatch(attempt->deliver, fd); /* whatever had the number before is closed */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
 }
 
@@ -243,6 +265,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	struct deliver *deliver = watch->deliver;
 	int running, flags = 0;
 
+	if (!watch->wanted) { /* a kept connection has something to say: curl looks at it when it is used again */
+		uv_poll_stop(poll);
+		watch->polled = 0;
+		return;
+	}
 	if (status < 0)
 		flags = CURL_CSELECT_ERR;
 	if (events & UV_READABLE)
@@ -272,39 +299,54 @@ static int on_timeout(CURLM *multi, long timeout_ms, void *context)
 		uv_timer_stop(&deliver->timer);
 		return 0;
 	}
-	uv_update_time(deliver->setup.loop);
+	if (timeout_ms)
+		uv_update_time(deliver->setup.loop);
 	uv_timer_start(&deliver->timer, on_timer, (uint64_t)timeout_ms, 0);
 	return 0;
 }
 
-static void free_watch(uv_handle_t *handle)
+static struct watch *find_watch(struct deliver *deliver, curl_socket_t socket)
 {
-	free(handle->data);
+	struct watch *watch;
+
+	if ((size_t)socket >= deliver->watches_count) {
+		size_t count = (size_t)socket + 64;
+
+		deliver->watches = hs_resize(deliver->watches, count, sizeof(watch));
+		memset(deliver->watches + deliver->watches_count, 0, (count - deliver->watches_count) * sizeof(watch));
+		deliver->watches_count = count;
+	}
+	watch = deliver->watches[socket];
+	if (watch)
+		return watch;
+	watch = hs_zalloc(sizeof(*watch));
+	watch->deliver = deliver;
+	watch->socket = socket;
+	uv_poll_init(deliver->setup.loop, &watch->poll, socket);
+	watch->poll.data = watch;
+	return deliver->watches[socket] = watch;
 }
 
+/* A connection that is kept for the next request stays polled as it was: taking it out and in again would cost two
+ * system calls a request. It goes when curl closes the socket. */
 static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *socket_context)
 {
-	struct deliver *deliver = context;
-	struct watch *watch = socket_context;
+	struct watch *watch = find_watch(context, socket);
 
-	if (what == CURL_POLL_REMOVE) {
-		if (watch) {
-			curl_multi_assign(deliver->multi, socket, NULL);
-			uv_close((uv_handle_t *)&watch->poll, free_watch);
-		}
-		return 0;
+	watch->wanted = what == CURL_POLL_REMOVE
+				? 0
+				: (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	if (watch->wanted && watch->wanted != watch->polled) {
+		watch->polled = watch->wanted;
+		uv_poll_start(&watch->poll, watch->polled, on_ready);
 	}
-	if (!watch) {
-		watch = hs_zalloc(sizeof(*watch));
-		watch->deliver = deliver;
-		watch->socket = socket;
-		uv_poll_init(deliver->setup.loop, &watch->poll, socket);
-		watch->poll.data = watch;
-		curl_multi_assign(deliver->multi, socket, watch);
-	}
-	uv_poll_start(&watch->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-		      on_ready);
 	return 0;
+}
+
+static int on_close(void *context, curl_socket_t socket)
+{
+	unwatch(context, socket);
+	return close(socket);
 }
 
 /* ---- An attempt ---- */
@@ -333,6 +375,8 @@ static void set_up_easy(struct deliver *deliver, struct attempt *attempt)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, attempt);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, attempt);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, deliver);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (deliver->ca_file)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, deliver->ca_file);
@@ -407,7 +451,10 @@ static void send_request(struct attempt *attempt, const struct egress_address *a
 	if (!attempt->request.url->numeric)
 		write_pin(attempt, addresses, count);
 	curl_easy_setopt(easy, CURLOPT_RESOLVE, attempt->request.url->numeric ? NULL : &attempt->pin);
-	curl_easy_setopt(easy, CURLOPT_URL, attempt->request.url->text);
+	if (strcmp(attempt->url, attempt->request.url->text) != 0) {
+		hs_copy(attempt->url, sizeof(attempt->url), attempt->request.url->text);
+		curl_easy_setopt(easy, CURLOPT_URL, attempt->url);
+	}
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, attempt->headers);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)attempt->request.bytes);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, attempt->request.body);
@@ -514,6 +561,9 @@ void deliver_destroy(struct deliver *deliver)
 	}
 	curl_multi_cleanup(deliver->multi);
 	curl_global_cleanup();
+	for (size_t i = 0; i < deliver->watches_count; i++)
+		unwatch(deliver, (curl_socket_t)i);
+	free(deliver->watches);
 	free(deliver->ca_file);
 	uv_close((uv_handle_t *)&deliver->timer, free_deliver);
 }

@@ -28,6 +28,8 @@ struct dispatch {
 	struct lane **to_pump;  /* lanes with something new */
 	size_t to_pump_count;
 	uint64_t generation;
+	char cursor[65]; /* to be written with the next commit; "": as it was */
+	int64_t seq;
 	struct lane *leaving; /* removed, with requests under way */
 	uv_idle_t commit;     /* runs once at the beginning of the next turn */
 	uv_timer_t results, prune;
@@ -91,6 +93,9 @@ static int commit(struct dispatch *dispatch, bool durable)
 	if (dispatch->stuck)
 		return -EIO;
 	save_dirty(dispatch);
+	if (*dispatch->cursor)
+		outbox_set_cursor(dispatch->outbox, dispatch->cursor, dispatch->seq);
+	dispatch->cursor[0] = '\0';
 	error = outbox_commit(dispatch->outbox, durable);
 	if (error < 0) {
 		get_stuck(dispatch, error);
@@ -609,7 +614,8 @@ void dispatch_take(struct dispatch *dispatch, const struct follow_event *event)
 
 void dispatch_place(struct dispatch *dispatch, const char *cursor, int64_t seq)
 {
-	outbox_set_cursor(dispatch->outbox, cursor, seq);
+	hs_copy(dispatch->cursor, sizeof(dispatch->cursor), cursor);
+	dispatch->seq = seq;
 	commit_soon(dispatch);
 }
 

@@ -28,12 +28,11 @@ static const char schema[] =
 	" url TEXT NOT NULL, words TEXT NOT NULL, sealed TEXT NOT NULL, declared INTEGER NOT NULL,"
 	" enabled INTEGER NOT NULL, failing_since INTEGER NOT NULL, delivered INTEGER NOT NULL, dead INTEGER NOT NULL,"
 	" last_status INTEGER NOT NULL, last_error TEXT NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS delivery(number INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, state INTEGER NOT "
+	"CREATE TABLE IF NOT EXISTS delivery(endpoint INTEGER NOT NULL, number INTEGER NOT NULL, state INTEGER NOT "
 	"NULL,"
 	" id TEXT NOT NULL, type TEXT NOT NULL, call TEXT NOT NULL, line TEXT NOT NULL, body BLOB NOT NULL,"
 	" created_at INTEGER NOT NULL, due_at INTEGER NOT NULL, tries INTEGER NOT NULL, attempts INTEGER NOT NULL,"
-	" last_status INTEGER NOT NULL, last_error TEXT NOT NULL);"
-	"CREATE INDEX IF NOT EXISTS fresh ON delivery(endpoint, number) WHERE state=0;"
+	" last_status INTEGER NOT NULL, last_error TEXT NOT NULL, PRIMARY KEY(endpoint, number)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS retry ON delivery(endpoint, due_at) WHERE state=1;"
 	"CREATE INDEX IF NOT EXISTS dead ON delivery(due_at) WHERE state=2;"
 	"CREATE INDEX IF NOT EXISTS dead_id ON delivery(id) WHERE state=2;";
@@ -53,6 +52,7 @@ enum statement {
 	DROP_ENDPOINT,
 	DROP_DELIVERIES,
 	COUNT_WAITING,
+	COUNT_ALL_WAITING,
 	COUNT_DEAD,
 	ADD,
 	LOAD_FRESH,
@@ -86,8 +86,8 @@ static const char *const texts[STATEMENTS] = {
 			  " failing_since=?7, delivered=?8, dead=?9, last_status=?10, last_error=?11 WHERE number=?12",
 	[DROP_ENDPOINT] = "DELETE FROM endpoint WHERE number=?1",
 	[DROP_DELIVERIES] = "DELETE FROM delivery WHERE endpoint=?1",
-	[COUNT_WAITING] = "SELECT (SELECT count(*) FROM delivery WHERE state=0 AND (?1=0 OR endpoint=?1)) +"
-			  " (SELECT count(*) FROM delivery WHERE state=1 AND (?1=0 OR endpoint=?1))",
+	[COUNT_WAITING] = "SELECT count(*) FROM delivery WHERE state<2 AND endpoint=?1",
+	[COUNT_ALL_WAITING] = "SELECT count(*) FROM delivery WHERE state<2",
 	[COUNT_DEAD] = "SELECT count(*) FROM delivery WHERE state=2 AND (?1=0 OR endpoint=?1)",
 	[ADD] = "INSERT INTO delivery(" COLUMNS ", state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,0)",
 	[LOAD_FRESH] = "SELECT " COLUMNS " FROM delivery WHERE state=0 AND endpoint=?1 AND number>?2"
@@ -95,20 +95,20 @@ static const char *const texts[STATEMENTS] = {
 	[LOAD_DUE] = "SELECT " COLUMNS " FROM delivery WHERE state=1 AND endpoint=?1 AND due_at<=?2"
 		     " ORDER BY due_at LIMIT ?3",
 	[NEXT_DUE] = "SELECT due_at FROM delivery WHERE state=1 AND endpoint=?1 AND due_at>?2 ORDER BY due_at LIMIT 1",
-	[DONE] = "DELETE FROM delivery WHERE number=?1",
+	[DONE] = "DELETE FROM delivery WHERE endpoint=?1 AND number=?2",
 	[AGAIN] = "UPDATE delivery SET state=1, due_at=?2, tries=?3, attempts=?4, last_status=?5, last_error=?6"
-		  " WHERE number=?1",
+		  " WHERE number=?1 AND endpoint=?7",
 	[BURY] = "UPDATE delivery SET state=2, due_at=?2, tries=?3, attempts=?4, last_status=?5, last_error=?6"
-		 " WHERE number=?1",
+		 " WHERE number=?1 AND endpoint=?7",
 	[BURY_ALL] = "UPDATE delivery SET state=2, due_at=?2, last_error=?3 WHERE endpoint=?1 AND state<2",
 	[HASTEN] = "UPDATE delivery SET due_at=?2 WHERE endpoint=?1 AND state=1 AND due_at>?2",
 	[EACH_DEAD] = "SELECT " COLUMNS " FROM delivery WHERE state=2 AND (?1=0 OR endpoint=?1)"
 		      " ORDER BY due_at DESC, number DESC LIMIT ?2",
 	[FIND_DEAD] = "SELECT number, endpoint FROM delivery WHERE state=2 AND id=?1",
-	[REPLAY] = "UPDATE delivery SET state=1, tries=0, due_at=?2 WHERE number=?1",
+	[REPLAY] = "UPDATE delivery SET state=1, tries=0, due_at=?2 WHERE number=?1 AND endpoint=?3",
 	[PRUNE_OLD] = "DELETE FROM delivery WHERE state=2 AND due_at<?1",
-	[PRUNE_MANY] = "DELETE FROM delivery WHERE number IN (SELECT number FROM delivery WHERE state=2"
-		       " ORDER BY due_at DESC, number DESC LIMIT -1 OFFSET ?1)",
+	[PRUNE_MANY] = "DELETE FROM delivery WHERE (endpoint, number) IN (SELECT endpoint, number FROM delivery"
+		       " WHERE state=2 ORDER BY due_at DESC, number DESC LIMIT -1 OFFSET ?1)",
 };
 
 struct outbox {
@@ -201,7 +201,11 @@ static int64_t read_last(struct outbox *outbox)
 	sqlite3_stmt *statement = NULL;
 	int64_t last = 0;
 
-	if (sqlite3_prepare_v2(outbox->db, "SELECT max(number) FROM delivery", -1, &statement, NULL) == SQLITE_OK)
+	if (sqlite3_prepare_v2(
+		    outbox->db,
+		    "SELECT max(last) FROM (SELECT (SELECT max(number) FROM delivery WHERE endpoint=e.number)"
+		    " AS last FROM endpoint AS e)",
+		    -1, &statement, NULL) == SQLITE_OK)
 		last = read_number(outbox, statement, 0);
 	sqlite3_finalize(statement);
 	return last;
@@ -356,6 +360,8 @@ static int64_t count(struct outbox *outbox, enum statement which, int64_t endpoi
 
 int64_t outbox_waiting(struct outbox *outbox, int64_t endpoint)
 {
+	if (!endpoint)
+		return read_number(outbox, outbox->statements[COUNT_ALL_WAITING], 0);
 	return count(outbox, COUNT_WAITING, endpoint);
 }
 
@@ -484,7 +490,11 @@ int64_t outbox_next_due(struct outbox *outbox, int64_t endpoint, int64_t after_m
 
 void outbox_done(struct outbox *outbox, const struct outbox_delivery *delivery)
 {
-	outbox->waiting -= run_for(outbox, DONE, delivery->number);
+	sqlite3_stmt *statement = writer(outbox, DONE);
+
+	sqlite3_bind_int64(statement, 1, delivery->endpoint);
+	sqlite3_bind_int64(statement, 2, delivery->number);
+	outbox->waiting -= run(outbox, statement);
 }
 
 static int64_t write_result(struct outbox *outbox, enum statement which, const struct outbox_delivery *delivery,
@@ -498,6 +508,7 @@ static int64_t write_result(struct outbox *outbox, enum statement which, const s
 	sqlite3_bind_int(statement, 4, delivery->attempts);
 	sqlite3_bind_int(statement, 5, delivery->last_status);
 	bind_text(statement, 6, delivery->last_error);
+	sqlite3_bind_int64(statement, 7, delivery->endpoint);
 	return run(outbox, statement);
 }
 
@@ -557,6 +568,7 @@ int64_t outbox_replay(struct outbox *outbox, const char *id, int64_t now_ms)
 	statement = writer(outbox, REPLAY);
 	sqlite3_bind_int64(statement, 1, number);
 	sqlite3_bind_int64(statement, 2, now_ms);
+	sqlite3_bind_int64(statement, 3, endpoint);
 	outbox->waiting += run(outbox, statement);
 	return endpoint;
 }

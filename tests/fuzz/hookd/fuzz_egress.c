@@ -23,7 +23,7 @@ static void try_url(const char *text, enum egress_family family)
 	if (strlen(url.text) <= 2048)
 		check(!strcmp(again.text, url.text) && again.port == url.port && again.numeric == url.numeric);
 	check(url.path_at < strlen(url.text) && url.text[url.path_at] == '/');
-	check(!strpbrk(url.text, " \r\n@#\\"));
+	check(!strpbrk(url.text, " \r\n#\\") && !memchr(url.text, '@', url.path_at));
 	egress_rules_init(&rules, NULL, 0);
 	if (url.numeric && !egress_check(&rules, &url, &url.address, 1, why)) {
 		check(url.tls);
