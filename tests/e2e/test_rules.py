@@ -134,7 +134,7 @@ BAD = [
     ("POST", "/api/v1/lines/nobody/ring", {"json": {}}, 404, "not_found"),
     ("GET", "/api/v1/nothing", {}, 404, "not_found"),
     ("DELETE", "/api/v1/phone/status", {}, 405, "method_not_allowed"),
-    ("POST", "/api/v1/phone/ring", {"data": b"{}"}, 415, "unsupported_media"),
+    ("POST", "/api/v1/phone/ring", {"data": b"{}", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media"),
     ("POST", "/api/v1/phone/ring", {"data": b"{", "headers": JSON}, 400, "bad_request"),
     ("POST", "/api/v1/phone/ring", {"data": b'{"a":1,"a":2}', "headers": JSON}, 400, "bad_request"),
     ("POST", "/api/v1/phone/ring", {"data": b"[" * 200 + b"]" * 200, "headers": JSON}, 400, "bad_request"),
