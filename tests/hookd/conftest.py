@@ -1,5 +1,5 @@
 """hookd and hook-stream against a world of Python. Everything runs under one ordinary uid, so that the envelope's source
-names the role; root changes to nobody for the whole session, so this folder is run by itself: pytest tests/hookd."""
+names the role: root becomes nobody while the tests run, so this folder is run by itself: pytest tests/hookd."""
 import os
 import pathlib
 import shutil
@@ -11,17 +11,24 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import world  # noqa: E402
 
-NOBODY = 65534
+HERE = pathlib.Path(__file__).resolve().parent
 
 
-def pytest_configure(config):
-    here = pathlib.Path(__file__).parent
-    if os.geteuid() == 0 and all(here in [p := pathlib.Path(a.split("::")[0]).resolve(), *p.parents]
-                                 for a in config.args):
+def pytest_sessionstart(session):
+    paths = [pathlib.Path(argument.split("::")[0]).resolve() for argument in session.config.args]
+    if os.geteuid() == 0 and all(path == HERE or HERE in path.parents for path in paths):
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setegid(world.NOBODY)
+        os.seteuid(world.NOBODY)
         sys.dont_write_bytecode = True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    """Reports are written where root may."""
+    if os.getuid() == 0:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_names_are_resolved_by_us_and_proxies_ignored(home, apid, receivers, sta
     assert receiver.wait(20)[0].headers["host"] == f"localhost:{receiver.port}"
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(home, apid, receivers, start_daemon, tmp_path):
+def test_a_certificate_that_nobody_trusts_is_refused(home, apid, receivers, start_daemon):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", home / "key.pem", "-out",
                     home / "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext",
                     "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)

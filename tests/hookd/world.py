@@ -18,6 +18,7 @@ import yaml
 import zmq
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
+NOBODY = 65534
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build"))
 
 
@@ -277,8 +278,9 @@ class Daemon:
     def start(self):
         program = next(path for path in [BUILD / "hookd" / self.name, BUILD / "hookd" / "stream" / self.name]
                        if path.exists())
+        user = {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
         with open(self.log_path, "ab") as log:
-            self.keeper = subprocess.Popen([program, "--config", self.config], stderr=log, stdout=log,
+            self.keeper = subprocess.Popen([program, "--config", self.config], stderr=log, stdout=log, **user,
                                            env={**os.environ, "HOOKSWITCH_HOME": str(self.home)})
         self.wait_ready()
         return self
