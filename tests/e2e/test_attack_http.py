@@ -81,10 +81,12 @@ def test_what_two_readers_could_read_differently_is_refused_and_closed(suite, he
     ("GET", "/api/v1/events?" + "&".join(f"a{i}=1" for i in range(900)), "", 422),
     ("TRACE", "/api/v1/lines", "", 405), ("POST", PHONE, JSON + "Content-Length: 99999999999999999999999\r\n", 413),
     ("POST", PHONE, JSON + "Expect: 100-continue\r\nContent-Length: 9000000\r\n", 413),
-    ("POST", PHONE, "Content-Type: text/plain\r\nContent-Length: 2\r\n", 415),
+    ("POST", PHONE, "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415),
 ])
 def test_a_head_out_of_bounds_gets_its_status(suite, method, path, headers, expected):
-    assert status(exchange(suite, request(suite, method, path, headers))[0]) == expected
+    head, _, body = headers.partition("\r\n\r\n")
+    head += "\r\n" if body else ""
+    assert status(exchange(suite, request(suite, method, path, head, body.encode()))[0]) == expected
 
 
 @pytest.mark.parametrize("body", [
