@@ -26,9 +26,7 @@ static void turn(void *context)
 
 static bool is_up(void *context, enum hs_role role)
 {
-	const struct apid *apid = context;
-
-	return hs_bus_is_up(apid->house->bus, role);
+	return watch_is_there(context, role);
 }
 
 static int open_store(struct apid *apid)

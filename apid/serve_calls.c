@@ -2,6 +2,7 @@
 #include "call_record.h"
 #include "cleanup.h"
 #include "serve.h"
+#include "watch.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static const char *state_name(const struct line *line)
 
 static bool is_away(struct visit *visit, enum hs_role role)
 {
-	if (hs_bus_is_up(visit->apid->house->bus, role))
+	if (watch_is_there(visit->apid, role))
 		return false;
 	visit_refuse(visit, HS_ERROR_UNAVAILABLE, NULL, NULL, "%s is away", hs_role_names[role]);
 	return true;

@@ -9,11 +9,13 @@
 
 #define ARRIVE_MS 3000 /* a daemon that has not connected by then is away */
 #define RETURN_MS 1000 /* one that comes back without saying that it started was only stopped */
+#define TRUST_MS 1000  /* one that said so is connected within that time */
 
 struct part {
 	struct watch *watch;
 	enum hs_role role;
-	bool up, away; /* away: and that was told */
+	bool up, away;         /* away: and that was told */
+	int64_t trusted_until; /* it is there, though not connected yet (monotonic ms) */
 	uv_timer_t timer;
 	struct hs_metric *gauge;
 };
@@ -48,6 +50,7 @@ static void tell_started(struct part *part, bool clean, int64_t at_ms)
 	struct hs_daemon_started event = {hs_role_names[part->role], clean};
 
 	uv_timer_stop(&part->timer);
+	part->trusted_until = hs_clock_ms() + TRUST_MS;
 	remember(part, false);
 	eventlog_add(part->watch->apid->log, HS_DAEMON_STARTED, at_ms, NULL, NULL, &event);
 	hs_log(INFO, "daemon.started", LOG_TEXT("peer", hs_role_names[part->role]),
@@ -72,6 +75,7 @@ static bool is_front(enum hs_role role)
 /* A front that is gone took its connections with it. */
 static void went_down(struct part *part)
 {
+	part->trusted_until = 0;
 	tell_away(part);
 	if (is_front(part->role))
 		streams_front_gone(part->watch->apid->streams, part->role);
@@ -101,6 +105,18 @@ void watch_started(struct watch *watch, enum hs_role role, bool clean, int64_t a
 	for (size_t i = 0; i < watch->count; i++)
 		if (watch->parts[i].role == role)
 			tell_started(&watch->parts[i], clean, at_ms);
+}
+
+bool watch_is_there(const struct apid *apid, enum hs_role role)
+{
+	const struct watch *watch = apid->watch;
+
+	if (hs_bus_is_up(apid->house->bus, role))
+		return true;
+	for (size_t i = 0; watch && i < watch->count; i++)
+		if (watch->parts[i].role == role)
+			return hs_clock_ms() < watch->parts[i].trusted_until;
+	return false;
 }
 
 size_t watch_parts(const struct apid *apid, enum hs_role ret_roles[HS_ROLES])
@@ -155,8 +171,12 @@ struct watch *watch_create(struct apid *apid)
 	for (size_t i = 0; i < watch->count; i++)
 		watch_part(watch, &watch->parts[i], roles[i]);
 	store_query(store_at_start(apid->store), STORE_DAEMONS, NULL, 0, see_daemon, watch);
-	for (size_t i = 0; i < watch->count; i++)
+	for (size_t i = 0; i < watch->count; i++) {
+		/* Our predecessor was connected to it: only our own connection is new. */
+		if (!watch->parts[i].away && apid->house->predecessor_died)
+			watch->parts[i].trusted_until = hs_clock_ms() + TRUST_MS;
 		hs_bus_watch(apid->house->bus, roles[i], changed, watch);
+	}
 	return watch;
 }
 

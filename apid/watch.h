@@ -13,6 +13,9 @@ struct watch *watch_create(struct apid *apid);
 /* The daemons of the suite but apid: fills at most HS_ROLES, returns how many. */
 size_t watch_parts(const struct apid *apid, enum hs_role ret_roles[HS_ROLES]);
 
+/* True when the daemon can be asked: connected, or heard of a moment ago while our connection to it is being made. */
+bool watch_is_there(const struct apid *apid, enum hs_role role);
+
 /* A process of this role said that it started. */
 void watch_started(struct watch *watch, enum hs_role role, bool clean, int64_t at_ms);
 

@@ -278,6 +278,16 @@ def test_driver_begins_anew():
         assert house.ask("lines.get", line="phone1")["line"]["state"] == "on_hook"
         del house.manners["leg.originate"]
         house.up()
+        # it said that it is back, and apid's own connection to it is still being made
+        house.close_door("sipd")
+        house.event("daemon.away", daemon="sipd")
+        assert house.ask("lines.ring", line="phone2")["error"] == "unavailable"
+        house.tell("sipd", "driver.started", incarnation="i3", clean=False)
+        house.until(lambda: [e for e in house.events if e["type"] == "daemon.started"][-1]["seq"] >
+                    house.event("daemon.away", daemon="sipd")["seq"])
+        call = house.ask("lines.ring", line="phone2")["call_id"]
+        house.open_door("sipd")
+        house.wait_asked("leg.originate", call=call)
 
 
 @ordinary
