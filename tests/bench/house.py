@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import urllib.request
@@ -12,10 +13,17 @@ DAEMONS = ("apid", "api-front", "sipd", "mediad", "hookd", "hook-stream")
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", ROOT / "build"))
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_port():
+    """A port nobody uses, neither by TCP nor by UDP, nor will be given by the kernel to somebody who does not care."""
+    while True:
+        address = ("127.0.0.1", random.randrange(64000, 65500))
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            try:
+                udp.bind(address)
+                tcp.bind(address)
+                return address[1]
+            except OSError:
+                continue
 
 
 class House:
@@ -27,7 +35,7 @@ class House:
         self.environment = dict(os.environ, HOOKSWITCH_HOME=str(self.home), HOOKSWITCH_BUILD=str(BUILD),
                                 HOOKSWITCH_SERVER_HOST="127.0.0.1", HOOKSWITCH_SERVER_REST_PORT=str(free_port()),
                                 HOOKSWITCH_SERVER_WS_PORT=str(free_port()),
-                                HOOKSWITCH_SERVER_SIP_PORT=str(free_port(socket.SOCK_DGRAM)),
+                                HOOKSWITCH_SERVER_SIP_PORT=str(free_port()),
                                 HOOKSWITCH_SIP_REQUESTS_PER_S="100000", HOOKSWITCH_SIP_BURST="100000",
                                 HOOKSWITCH_API_REQUESTS_PER_S="1000000", HOOKSWITCH_CALLS_MAX_ACTIVE="20000",
                                 HOOKSWITCH_MEDIA_PORT_MIN="10000", HOOKSWITCH_MEDIA_PORT_MAX="31999",
@@ -85,9 +93,16 @@ class House:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or b"null")
 
+    def lines(self):
+        """All lines; the API gives them page by page."""
+        lines, page = [], self.request("GET", "/api/v1/lines")["lines"]
+        while page:
+            lines += page
+            page = self.request("GET", f"/api/v1/lines?after={page[-1]['id']}")["lines"]
+        return lines
+
     def registered(self, count):
-        until(lambda: sum(line["contacts"] > 0 for line in self.request("GET", "/api/v1/lines")["lines"]) >= count, 30,
-              f"{count} lines registered")
+        until(lambda: sum(line["contacts"] > 0 for line in self.lines()) >= count, 30, f"{count} lines registered")
 
 
 def sipp(scenario, target, port, *arguments, core=LOAD_CORE):
