@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { PACKET = 172, BATCH = 64, SLOTS = 20, BUCKETS = 4096, MARK = 0x48534c44 };
+enum { PACKET = 172, BATCH = 64, SLOTS = 20, BUCKETS = 65536, MARK = 0x48534c44 };
 
 struct stream {
 	struct sockaddr_in to;
