@@ -1,8 +1,10 @@
 """What every benchmark needs: processes on a core of their own, their CPU time and memory, medians, a row of results."""
+import atexit
 import ctypes
 import glob
 import os
 import pathlib
+import shutil
 import signal
 import statistics
 import subprocess
@@ -14,6 +16,7 @@ ROOT = HERE.parents[1]
 CORES = sorted(os.sched_getaffinity(0))
 SUITE_CORE, LOAD_CORE = CORES[0], CORES[-1]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="hs-bench-"))
+atexit.register(shutil.rmtree, WORK, ignore_errors=True)
 
 BUILD_PATHS = {"apid": "apid/apid", "api-front": "apid/front/api-front", "sipd": "sipd/sipd", "mediad": "mediad/mediad",
                "hookd": "hookd/hookd", "hook-stream": "hookd/stream/hook-stream"}
