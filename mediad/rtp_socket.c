@@ -120,7 +120,7 @@ void rtp_socket_disconnect(struct rtp_socket *socket, const struct address *peer
 	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 	struct address kept = *peer; /* may be the socket's own */
 	if (socket->is_connected)
-		connect(socket->fd, &nobody, sizeof nobody);
+		(void)connect(socket->fd, &nobody, sizeof nobody);
 	socket->is_connected = false;
 	socket->peer = kept;
 }

@@ -136,7 +136,7 @@ static void on_asked(void *context, struct hs_ws *conn, const struct hs_ws_head 
 static struct hs_metric *gauge(const struct ws *ws, const struct ws_kind *kind)
 {
 	size_t i = 0;
-	while (kinds[i] != kind)
+	while (i + 1 < HS_COUNT(kinds) && kinds[i] != kind)
 		i++;
 	return ws->clients[i];
 }
