@@ -25,7 +25,7 @@ struct attempt {
 	struct deliver_request request;
 	struct resolve_question *question;
 	struct curl_slist headers[HEADERS]; /* chained by hand: no allocation an attempt */
-	char id_line[96], time_line[48], signature_line[160];
+	char id_line[96], time_line[48], signature_line[160], type_line[40], expect_line[16];
 	char url[EGRESS_URL_BYTES]; /* the handle has it already */
 	struct curl_slist pin;
 	char pin_line[EGRESS_HOST_BYTES + 16 + EGRESS_MAX_ADDRESSES * (EGRESS_ADDRESS_TEXT + 3)];
@@ -312,8 +312,9 @@ static struct watch *find_watch(struct deliver *deliver, curl_socket_t socket)
 	if ((size_t)socket >= deliver->watches_count) {
 		size_t count = (size_t)socket + 64;
 
-		deliver->watches = hs_resize(deliver->watches, count, sizeof(watch));
-		memset(deliver->watches + deliver->watches_count, 0, (count - deliver->watches_count) * sizeof(watch));
+		deliver->watches = hs_resize(deliver->watches, count, sizeof(struct watch *));
+		for (size_t i = deliver->watches_count; i < count; i++)
+			deliver->watches[i] = NULL;
 		deliver->watches_count = count;
 	}
 	watch = deliver->watches[socket];
@@ -384,7 +385,6 @@ static void set_up_easy(struct deliver *deliver, struct attempt *attempt)
 
 static struct attempt *make_attempt(struct deliver *deliver)
 {
-	static const char *const fixed[] = {"Content-Type: application/json", "Expect:"};
 	struct attempt *attempt = deliver->pool;
 
 	if (attempt) {
@@ -400,8 +400,10 @@ static struct attempt *make_attempt(struct deliver *deliver)
 		attempt->headers[0].data = attempt->id_line;
 		attempt->headers[1].data = attempt->time_line;
 		attempt->headers[2].data = attempt->signature_line;
-		attempt->headers[3].data = (char *)(uintptr_t)fixed[0];
-		attempt->headers[4].data = (char *)(uintptr_t)fixed[1];
+		attempt->headers[3].data = attempt->type_line;
+		attempt->headers[4].data = attempt->expect_line;
+		hs_copy(attempt->type_line, sizeof(attempt->type_line), "Content-Type: application/json");
+		hs_copy(attempt->expect_line, sizeof(attempt->expect_line), "Expect:");
 		for (int i = 0; i < HEADERS - 1; i++)
 			attempt->headers[i].next = &attempt->headers[i + 1];
 		attempt->pin.data = attempt->pin_line;
@@ -545,12 +547,10 @@ void deliver_destroy(struct deliver *deliver)
 	if (!deliver)
 		return;
 	deliver->ending = true;
-	while (deliver->flying) {
-		struct attempt *attempt = deliver->flying;
-
+	for (struct attempt *attempt = TAKE(deliver->flying), *next; attempt; attempt = next) {
+		next = attempt->next;
 		resolve_forget(attempt->question);
 		curl_multi_remove_handle(deliver->multi, attempt->easy);
-		unlink_attempt(attempt);
 		free_attempt(attempt);
 	}
 	while (deliver->pool) {

@@ -41,6 +41,7 @@ static struct deliver *make_deliver(struct hookd *hookd)
 		.resolve = hookd->resolve,
 		.rules = &hookd->rules,
 		.timeout_ms = (int)hookd->house->config->webhooks->timeout_s * 1000,
+		.ca_file = hookd->house->config->webhooks->ca_file,
 	};
 
 	return deliver_create(&setup);

@@ -159,9 +159,8 @@ static void judge(struct hookd *hookd, struct hs_request *request, struct endpoi
 
 void serve_finish(struct hookd *hookd)
 {
-	while (hookd->putting) {
-		struct putting *putting = take_out(hookd->putting);
-
+	for (struct putting *putting = TAKE(hookd->putting), *next; putting; putting = next) {
+		next = putting->next;
 		resolve_forget(putting->question);
 		hs_bus_refuse(putting->request, HS_ERROR_UNAVAILABLE, NULL, NULL, "hookd ends; ask again");
 		endpoint_destroy(putting->endpoint);

@@ -84,6 +84,6 @@ void sign_message_id(const char *cursor, const char *endpoint, char ret_id[SIGN_
 	crypto_generichash_update(&state, (const uint8_t *)endpoint, strlen(endpoint) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)cursor, strlen(cursor));
 	crypto_generichash_final(&state, hash, sizeof(hash));
-	memcpy(ret_id, "msg_", 4);
+	snprintf(ret_id, SIGN_MESSAGE_ID, "msg_");
 	sodium_bin2hex(ret_id + 4, SIGN_MESSAGE_ID - 4, hash, sizeof(hash));
 }

@@ -64,8 +64,9 @@ def start_daemon(home, apid, request):
     """start_daemon(name, configuration): tests of one daemon each. Returns when it knows the log's end."""
     started = []
 
-    def start(name, configuration):
+    def start(name, configuration, resolv_conf=None):
         started.append(world.Daemon(name, home, configuration))
+        started[-1].resolv_conf = resolv_conf
         started[-1].start()
         if name == "hookd" or configuration.get("operator"):
             apid.wait_asked("events.list")

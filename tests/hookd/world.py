@@ -253,6 +253,20 @@ class Refused(Exception):
         self.state = answer.get("state")
 
 
+def become_nobody_with(resolv_conf):
+    """In a child of root's: a mount namespace of its own in which the file stands at /etc/resolv.conf."""
+    os.seteuid(0)
+    os.setegid(0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_namespace, bind, private = 0x20000, 4096, 0x44000
+    done = (libc.unshare(new_namespace) == 0 and libc.mount(b"none", b"/", None, private, None) == 0 and
+            libc.mount(str(resolv_conf).encode(), b"/etc/resolv.conf", None, bind, None) == 0)
+    if not done:
+        os._exit(99)
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
 class Daemon:
     """A daemon of ours under test. Its keeper is the process we start."""
 
@@ -262,6 +276,7 @@ class Daemon:
         self.config = self.home / "hookswitch.yaml"
         self.configure(configuration)
         self.keeper = None
+        self.resolv_conf = None  # a file that stands at /etc/resolv.conf for this daemon; needs root
 
     def configure(self, configuration):
         self.config.write_text(yaml.safe_dump(configuration))
@@ -279,6 +294,8 @@ class Daemon:
         program = next(path for path in [BUILD / "hookd" / self.name, BUILD / "hookd" / "stream" / self.name]
                        if path.exists())
         user = {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
+        if self.resolv_conf:
+            user = {"preexec_fn": lambda: become_nobody_with(self.resolv_conf)}
         with open(self.log_path, "ab") as log:
             self.keeper = subprocess.Popen([program, "--config", self.config], stderr=log, stdout=log, **user,
                                            env={**os.environ, "HOOKSWITCH_HOME": str(self.home)})
