@@ -28,6 +28,7 @@ struct agent {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_timer_t timer;
+	char nowhere[64];
 	int probe_fd; /* UDP socket that asks the kernel for routes; sends nothing */
 	int64_t turn_us, lag_us;
 };
@@ -187,12 +188,22 @@ static bool start_nta(struct agent *agent)
 				   TPTAG_IDLE(3900 * 1000), TPTAG_QUEUESIZE(1000), TAG_END()) == 0;
 }
 
+static void make_nowhere(char ret_url[64])
+{
+	uint8_t random[16];
+	char hex[2 * sizeof(random) + 1];
+	randombytes_buf(random, sizeof(random));
+	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
+	snprintf(ret_url, 64, "sip:%s.invalid", hex);
+}
+
 struct agent *agent_create(const struct agent_setup *setup)
 {
 	for (size_t i = 0; i < HS_COUNT(variables); i++)
 		unsetenv(variables[i]);
 	struct agent *agent = hs_zalloc(sizeof(*agent));
 	agent->setup = *setup;
+	make_nowhere(agent->nowhere);
 	agent->probe_fd = socket(strchr(setup->host, ':') ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	su_init();
 	su_log_redirect(NULL, library_says, NULL);
@@ -243,6 +254,11 @@ void agent_destroy(struct agent *agent)
 nta_agent_t *agent_nta(struct agent *agent)
 {
 	return agent->nta;
+}
+
+const url_string_t *agent_nowhere(const struct agent *agent)
+{
+	return URL_STRING_MAKE(agent->nowhere);
 }
 
 /* ---- peers ---- */

@@ -32,7 +32,7 @@ struct agent_setup {
 	const char *host;       /* numeric address to listen on */
 	const char *advertised; /* or NULL: what the route to each peer has */
 	uint16_t port;
-	/* Requests outside dialogs, before any transaction exists, and responses that belong to nobody; msg is theirs.
+	/* Requests before any transaction exists, and responses that belong to nobody; msg is theirs.
 	 */
 	void (*request)(void *context, msg_t *msg, sip_t *sip);
 	void (*response)(void *context, msg_t *msg, sip_t *sip);
@@ -43,6 +43,10 @@ struct agent_setup {
 struct agent *agent_create(const struct agent_setup *setup);
 
 nta_agent_t *agent_nta(struct agent *agent);
+
+/* URL for nta_leg_tcreate that no request can name: nta then gives the leg none, and request sees them all first.
+ * Lives as long as the agent. */
+const url_string_t *agent_nowhere(const struct agent *agent);
 
 /* Who sent a request or response. */
 void agent_peer(struct agent *agent, msg_t *msg, struct peer *ret_peer);

@@ -4,7 +4,6 @@
 #include "cleanup.h"
 #include "ending.h"
 #include "id.h"
-#include "inside.h"
 #include "log.h"
 #include "overload.h"
 #include "sipd.h"
@@ -137,9 +136,9 @@ static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, con
 static bool open_leg(struct dialog *dialog, const sip_t *sip)
 {
 	nta_agent_t *nta = agent_nta(dialog->sipd->agent);
-	dialog->leg = nta_leg_tcreate(nta, inside_request, (nta_leg_magic_t *)dialog, SIPTAG_CALL_ID(sip->sip_call_id),
+	dialog->leg = nta_leg_tcreate(nta, NULL, (nta_leg_magic_t *)dialog, SIPTAG_CALL_ID(sip->sip_call_id),
 				      SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("100 INVITE"),
-				      NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+				      URLTAG_URL(agent_nowhere(dialog->sipd->agent)), TAG_END());
 	if (!dialog->leg || !nta_leg_tag(dialog->leg, dialog->r.local_tag))
 		return false;
 	nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact);

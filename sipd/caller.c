@@ -4,7 +4,6 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "ending.h"
-#include "inside.h"
 #include "log.h"
 #include "names.h"
 #include "path.h"
@@ -252,9 +251,10 @@ static bool send_fork(struct dialog *dialog, struct fork *fork)
 	char from[576];
 	snprintf(from, sizeof(from), "%s;tag=%s", dialog->r.local, fork->r->tag);
 	path_to(dialog->sipd->agent, &fork->r->peer, dialog->r.leg, &path);
-	fork->leg = nta_leg_tcreate(agent_nta(dialog->sipd->agent), inside_request, (nta_leg_magic_t *)dialog,
+	fork->leg = nta_leg_tcreate(agent_nta(dialog->sipd->agent), NULL, (nta_leg_magic_t *)dialog,
 				    SIPTAG_CALL_ID_STR(fork->r->call_id), SIPTAG_FROM_STR(from),
-				    SIPTAG_TO_STR(dialog->r.remote), TAG_END());
+				    SIPTAG_TO_STR(dialog->r.remote), URLTAG_URL(agent_nowhere(dialog->sipd->agent)),
+				    TAG_END());
 	if (!fork->leg)
 		return false;
 	fork->invite = nta_outgoing_tcreate(

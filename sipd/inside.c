@@ -1,5 +1,4 @@
 #include "inside.h"
-#include "admission.h"
 #include "auth.h"
 #include "change.h"
 #include "cleanup.h"
@@ -70,49 +69,69 @@ static const struct {
 };
 
 /* A request from another address than the dialog's must prove who it is; then the dialog moves there. */
-static int follow(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip, const struct peer *peer)
+static bool follow(struct dialog *dialog, msg_t *msg, const sip_t *sip, const struct peer *peer)
 {
 	char headers[AUTH_HEADERS];
 	const struct user *user;
 	if (!strcmp(peer->host, dialog->r.peer.host)) {
 		if (peer->tcp == dialog->r.peer.tcp)
 			dialog->r.peer.port = peer->port;
-		return 0;
+		return true;
 	}
 	if (auth_check(dialog->sipd, sip, peer, &user, headers) != AUTH_OK || strcmp(user->line, dialog->r.line) != 0) {
-		nta_incoming_treply(irq, SIP_401_UNAUTHORIZED, SIPTAG_HEADER_STR(headers), TAG_END());
-		return 401;
+		agent_reply(dialog->sipd->agent, msg, SIP_401_UNAUTHORIZED, headers);
+		return false;
 	}
 	dialog->r.peer = *peer;
 	dialog_save(dialog);
 	hs_log(INFO, "leg.moved", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_TEXT("address", peer->host));
-	return 0;
+	return true;
 }
 
-int inside_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip)
+/* Kept here, once the sender is known: nta would raise it for anybody (RFC 3261 12.2.2). */
+static bool is_in_order(struct dialog *dialog, const sip_t *sip)
 {
-	struct dialog *dialog = (struct dialog *)magic;
-	struct peer peer;
-	if (sip->sip_request->rq_method == sip_method_ack)
-		return 200; /* ends the transaction; nothing answers an ACK */
-	struct admission admission = admission_judge(sip);
-	if (admission.status) {
-		if (admission.status < 0)
-			return 400;
-		nta_incoming_treply(irq, admission.status, admission.phrase,
-				    TAG_IF(admission.headers[0], SIPTAG_HEADER_STR(admission.headers)), TAG_END());
-		return admission.status;
-	}
-	if (leg != dialog->leg || dialog->r.state == DIALOG_ENDED || sip->sip_request->rq_method == sip_method_cancel)
-		return 481;
-	agent_peer_of(dialog->sipd->agent, irq, &peer);
-	int status = follow(dialog, irq, sip, &peer);
-	if (status)
-		return status;
+	if (sip->sip_cseq->cs_seq < dialog->r.remote_cseq)
+		return false;
+	dialog->r.remote_cseq = sip->sip_cseq->cs_seq;
+	return true;
+}
+
+static int serve(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
 	for (size_t i = 0; i < HS_COUNT(rows); i++)
 		if (rows[i].method == sip->sip_request->rq_method)
 			return rows[i].serve(dialog, irq, sip);
 	return refuse_method(dialog, irq, sip);
+}
+
+static void begin(struct dialog *dialog, msg_t *msg, sip_t *sip)
+{
+	nta_incoming_t *irq = nta_incoming_create(agent_nta(dialog->sipd->agent), dialog->leg, msg, sip, TAG_END());
+	int status = irq ? serve(dialog, irq, sip) : 0;
+	if (!status)
+		return; /* answered later */
+	if (nta_incoming_status(irq) < 200)
+		nta_incoming_treply(irq, status, NULL, TAG_END());
+	nta_incoming_destroy(irq);
+}
+
+bool inside_arrived(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct peer *peer)
+{
+	nta_leg_t *leg = nta_leg_by_dialog(agent_nta(sipd->agent), NULL, sip->sip_call_id, sip->sip_from->a_tag, NULL,
+					   sip->sip_to->a_tag, NULL);
+	struct dialog *dialog = (struct dialog *)nta_leg_magic(leg, NULL);
+	if (!dialog)
+		return false;
+	if (leg != dialog->leg || dialog->r.state == DIALOG_ENDED || sip->sip_request->rq_method == sip_method_cancel)
+		agent_reply(sipd->agent, msg, SIP_481_NO_TRANSACTION, NULL);
+	else if (!follow(dialog, msg, sip, peer))
+		return true;
+	else if (!is_in_order(dialog, sip))
+		agent_reply(sipd->agent, msg, SIP_500_INTERNAL_SERVER_ERROR, NULL);
+	else
+		begin(dialog, msg, sip);
+	return true;
 }
 
 static int info_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const sip_t *sip)

@@ -3,6 +3,7 @@
 #include "auth.h"
 #include "callee.h"
 #include "cleanup.h"
+#include "inside.h"
 #include "log.h"
 #include "metrics.h"
 #include "names.h"
@@ -139,6 +140,8 @@ void request_arrived(void *context, msg_t *msg, sip_t *sip)
 	agent_peer(arrival.sipd->agent, msg, &arrival.peer);
 	if (!row) {
 		answer(&arrival, SIP_501_NOT_IMPLEMENTED, "Allow: " AGENT_ALLOW);
+	} else if (inside_arrived(arrival.sipd, msg, sip, &arrival.peer)) {
+		return;
 	} else if (sip->sip_to->a_tag) {
 		no_dialog(&arrival);
 	} else if (restore_refuses(arrival.sipd, sip)) {

@@ -1,7 +1,6 @@
 #include "restore.h"
 #include "cleanup.h"
 #include "ending.h"
-#include "inside.h"
 #include "log.h"
 #include "path.h"
 #include "sipd.h"
@@ -34,9 +33,9 @@ static nta_leg_t *open_established(struct dialog *dialog)
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	sip_route_t *route = r->routes[0] ? sip_route_make(home, r->routes) : NULL;
 	sip_contact_t *contact = r->target[0] ? sip_contact_make(home, target) : NULL;
-	nta_leg_t *leg = nta_leg_tcreate(agent_nta(dialog->sipd->agent), inside_request, (nta_leg_magic_t *)dialog,
+	nta_leg_t *leg = nta_leg_tcreate(agent_nta(dialog->sipd->agent), NULL, (nta_leg_magic_t *)dialog,
 					 SIPTAG_CALL_ID_STR(r->call_id), SIPTAG_FROM_STR(local), SIPTAG_TO_STR(remote),
-					 SIPTAG_CSEQ_STR(cseq), NTATAG_REMOTE_CSEQ(r->remote_cseq),
+					 SIPTAG_CSEQ_STR(cseq), URLTAG_URL(agent_nowhere(dialog->sipd->agent)),
 					 TAG_IF(contact, NTATAG_TARGET(contact)), TAG_END());
 	/* in the record they are in the order in which they are used */
 	if (leg && (route || contact))
@@ -49,9 +48,10 @@ static nta_leg_t *open_fork(struct dialog *dialog, const struct dialog_fork *for
 {
 	char local[600];
 	snprintf(local, sizeof(local), "%s;tag=%s", dialog->r.local, fork->tag);
-	return nta_leg_tcreate(agent_nta(dialog->sipd->agent), inside_request, (nta_leg_magic_t *)dialog,
+	return nta_leg_tcreate(agent_nta(dialog->sipd->agent), NULL, (nta_leg_magic_t *)dialog,
 			       SIPTAG_CALL_ID_STR(fork->call_id), SIPTAG_FROM_STR(local),
-			       SIPTAG_TO_STR(dialog->r.remote), SIPTAG_CSEQ_STR("1 INVITE"), TAG_END());
+			       SIPTAG_TO_STR(dialog->r.remote), SIPTAG_CSEQ_STR("1 INVITE"),
+			       URLTAG_URL(agent_nowhere(dialog->sipd->agent)), TAG_END());
 }
 
 static void send_cancel(struct dialog *dialog, struct fork *fork)

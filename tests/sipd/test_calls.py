@@ -215,6 +215,45 @@ def test_moved_source_must_prove(house):
     assert call.ask("OPTIONS").status == 200
 
 
+@pytest.mark.parametrize("method,body", [("BYE", ""), ("INVITE", SDP), ("INFO", "x" * 20000), ("FOO", "")],
+                         ids=["bye", "invite", "large", "unknown"])
+def test_forgery_burns_no_sequence(house, method, body):
+    """What a stranger sends into a dialog leaves its CSeq alone."""
+    call = answered(house, house.registered("alice"))
+    thief = house.phone("alice", password="wrong", host="127.0.0.9")
+    text, key = thief.build(method, call.last.contact_uri(), to=call.last.get("To"), call_id=call.call_id,
+                            from_tag=call.tag, cseq=2**31 - 1, body=body)
+    thief.send(text)
+    assert thief.response(key).status in (401, 413, 501)
+    assert call.ask("BYE").status == 200
+    house.bus.fact("leg.ended", leg=call.leg, cause="normal")
+
+
+def test_forgery_before_the_answer(house):
+    """The same while the phone still rings."""
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
+    thief = house.phone("alice", password="wrong", host="127.0.0.9")
+    assert thief.response(thief.inside("BYE", invite, cseq=2**31 - 1)).status == 481
+    phone.answer(invite, 200, sdp=SDP)
+    phone.request("ACK")
+    house.bus.fact("leg.answered", leg=leg)
+    assert phone.response(phone.inside("BYE", invite)).status == 200
+
+
+def test_old_sequence(house):
+    call = answered(house, house.registered("alice"))
+    assert call.ask("OPTIONS").status == 200
+    text, key = call.phone.build("BYE", call.last.contact_uri(), to=call.last.get("To"), call_id=call.call_id,
+                                 from_tag=call.tag, cseq=1)
+    call.phone.send(text)
+    assert call.phone.response(key).status == 500
+    assert call.ask("BYE").status == 200
+
+
 # ---- within a call ----
 
 @pytest.mark.parametrize("kind,body,digit,ms", [
