@@ -122,7 +122,7 @@ static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, con
 	hs_copy(r->remote_tag, sizeof(r->remote_tag), sip->sip_from->a_tag);
 	copy_address(r->local, sizeof(r->local), NULL, sip->sip_to->a_url);
 	copy_address(r->remote, sizeof(r->remote), NULL, sip->sip_from->a_url);
-	url_e(r->target, sizeof(r->target), contact->m_url);
+	dialog_target(contact, r->target);
 	keep_routes(dialog, sip->sip_record_route);
 	r->local_cseq = 100;
 	r->remote_cseq = sip->sip_cseq->cs_seq;

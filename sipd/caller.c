@@ -160,20 +160,20 @@ static void acknowledge(struct dialog *dialog, const sip_t *sip)
 	nta_outgoing_destroy(ack);
 }
 
-/* The record becomes that of an established dialog before the ACK goes out. */
-static void take_fork(struct fork *fork, const sip_t *sip)
+/* The record becomes that of an established dialog before the ACK goes out. False: its Contact is too long for us. */
+static bool take_fork(struct fork *fork, const sip_t *sip)
 {
 	struct dialog *dialog = fork->dialog;
 	struct dialog_record *r = &dialog->r;
+	hs_copy(r->target, sizeof(r->target), fork->r->contact);
+	if (sip->sip_contact && !dialog_target(sip->sip_contact, r->target))
+		return false;
 	dialog->leg = fork->leg;
 	nta_leg_rtag(fork->leg, sip->sip_to->a_tag);
 	nta_leg_client_reroute(fork->leg, sip->sip_record_route, sip->sip_contact, 1);
 	hs_copy(r->call_id, sizeof(r->call_id), fork->r->call_id);
 	hs_copy(r->local_tag, sizeof(r->local_tag), fork->r->tag);
 	hs_copy(r->remote_tag, sizeof(r->remote_tag), sip->sip_to->a_tag);
-	hs_copy(r->target, sizeof(r->target), fork->r->contact);
-	if (sip->sip_contact)
-		url_e(r->target, sizeof(r->target), sip->sip_contact->m_url);
 	const sip_route_t *route = NULL;
 	nta_leg_get_route(fork->leg, &route, NULL);
 	r->routes[0] = 0;
@@ -182,35 +182,7 @@ static void take_fork(struct fork *fork, const sip_t *sip)
 		r->routes[0] = 0;
 	r->peer = fork->r->peer;
 	r->nat = fork->r->nat;
-}
-
-static void fork_accepted(struct fork *fork, const sip_t *sip)
-{
-	struct dialog *dialog = fork->dialog;
-	bool late = fork->cancelled || dialog->r.state > DIALOG_RINGING || !sip->sip_to->a_tag;
-	if (late) {
-		ending_ack_bye(dialog, fork->leg, &fork->r->peer, sip);
-		close_fork(fork);
-		ending_check(dialog);
-		return;
-	}
-	take_fork(fork, sip);
-	fork->r->live = false;
-	dialog_save(dialog);
-	acknowledge(dialog, sip);
-	nta_outgoing_destroy(fork->invite);
-	fork->invite = NULL;
-	cancel_forks(dialog, fork, "SIP;cause=200;text=\"Call completed elsewhere\"");
-	if (is_sdp(sip)) {
-		dialog_forget_question(dialog);
-		dialog->ticket =
-			ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, sip->sip_payload->pl_data, answer_described);
-	}
-	dialog_step(dialog, DIALOG_ACCEPTED, NULL);
-	if (!is_sdp(sip)) {
-		struct dialog_end end = {HS_CAUSE_FAILED, 0, "the phone answered without a description of its audio"};
-		dialog_step(dialog, DIALOG_MEDIA_FAILED, &end);
-	}
+	return true;
 }
 
 static void fork_failed(struct fork *fork, int status)
@@ -229,6 +201,41 @@ static void fork_failed(struct fork *fork, int status)
 		struct dialog_end end = {cause_of_status(dialog->best_status), dialog->best_status,
 					 cause_sentence(dialog->best_status)};
 		dialog_step(dialog, DIALOG_REFUSED, &end);
+	}
+}
+
+static void fork_accepted(struct fork *fork, const sip_t *sip)
+{
+	struct dialog *dialog = fork->dialog;
+	bool late = fork->cancelled || dialog->r.state > DIALOG_RINGING || !sip->sip_to->a_tag;
+	if (late) {
+		ending_ack_bye(dialog, fork->leg, &fork->r->peer, sip);
+		close_fork(fork);
+		ending_check(dialog);
+		return;
+	}
+	if (!take_fork(fork, sip)) {
+		hs_log(WARN, "leg.bad_contact", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg),
+		       LOG_WHY("the Contact of the answer is too long"));
+		ending_ack_bye(dialog, fork->leg, &fork->r->peer, sip);
+		fork_failed(fork, 500);
+		return;
+	}
+	fork->r->live = false;
+	dialog_save(dialog);
+	acknowledge(dialog, sip);
+	nta_outgoing_destroy(fork->invite);
+	fork->invite = NULL;
+	cancel_forks(dialog, fork, "SIP;cause=200;text=\"Call completed elsewhere\"");
+	if (is_sdp(sip)) {
+		dialog_forget_question(dialog);
+		dialog->ticket =
+			ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, sip->sip_payload->pl_data, answer_described);
+	}
+	dialog_step(dialog, DIALOG_ACCEPTED, NULL);
+	if (!is_sdp(sip)) {
+		struct dialog_end end = {HS_CAUSE_FAILED, 0, "the phone answered without a description of its audio"};
+		dialog_step(dialog, DIALOG_MEDIA_FAILED, &end);
 	}
 }
 

@@ -109,10 +109,10 @@ int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 	}
 	if (!admission_has_sdp(sip))
 		return 415;
-	if (sip->sip_contact) {
+	if (sip->sip_contact && !dialog_target(sip->sip_contact, dialog->r.target))
+		return 400;
+	if (sip->sip_contact)
 		nta_leg_server_route(dialog->leg, NULL, sip->sip_contact);
-		url_e(dialog->r.target, sizeof(dialog->r.target), sip->sip_contact->m_url);
-	}
 	dialog->r.remote_cseq = sip->sip_cseq->cs_seq;
 	dialog_save(dialog);
 	dialog->change_in = irq;

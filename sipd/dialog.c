@@ -80,6 +80,15 @@ int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argu
 	return hs_fsm_step(dialog->sipd->dialogs->life, dialog, (int)event, argument);
 }
 
+bool dialog_target(const sip_contact_t *contact, char ret_target[DIALOG_TARGET])
+{
+	char target[DIALOG_TARGET];
+	if (url_e(target, sizeof(target), contact->m_url) >= (issize_t)sizeof(target))
+		return false;
+	hs_copy(ret_target, DIALOG_TARGET, target);
+	return true;
+}
+
 static void record_key(const char *leg, char ret_key[HS_JOURNAL_KEY])
 {
 	snprintf(ret_key, HS_JOURNAL_KEY, "dialog/%s", leg);

@@ -66,6 +66,7 @@ struct dialog_fork {
 	bool nat, live;
 };
 
+#define DIALOG_TARGET 512   /* a Contact's URI, with NUL */
 #define DIALOG_REQUEST 8192 /* most of request_bytes */
 
 /* All that a successor needs to know. Plain: no pointers. In the journal its forks or its request follow it. */
@@ -81,7 +82,7 @@ struct dialog_record {
 	char call_id[256];
 	char local_tag[64], remote_tag[128];
 	char local[512], remote[512]; /* From and To of the dialog without tags, seen from us */
-	char target[512];
+	char target[DIALOG_TARGET];
 	char routes[1024]; /* header text, or "" */
 	uint32_t local_cseq, remote_cseq;
 	struct peer peer;       /* where it is reached */
@@ -147,6 +148,9 @@ void dialog_know(struct dialog *dialog, const char *call_id);
 
 /* Lets an event happen (hs_fsm_step). */
 int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argument);
+
+/* Reads the URI of a Contact for a record. False: it is longer than there is room for; ret_target is untouched. */
+bool dialog_target(const sip_contact_t *contact, char ret_target[DIALOG_TARGET]);
 
 /* Writes the record. -ENOSPC: the journal is full. */
 int dialog_save(struct dialog *dialog);

@@ -3,6 +3,7 @@
 #include "auth.h"
 #include "callee.h"
 #include "cleanup.h"
+#include "dialog.h"
 #include "inside.h"
 #include "log.h"
 #include "metrics.h"
@@ -66,13 +67,14 @@ static void refuse_overload(const struct arrival *arrival, const char *why)
 
 static void invite(const struct arrival *arrival)
 {
-	char dialled[65];
+	char dialled[65], target[DIALOG_TARGET];
 	const sip_t *sip = arrival->sip;
 	if (!admission_has_sdp(sip))
 		answer(arrival, SIP_415_UNSUPPORTED_MEDIA, "Accept: application/sdp");
 	else if (!sip->sip_payload || !sip->sip_payload->pl_len)
 		answer(arrival, SIP_488_NOT_ACCEPTABLE, "Warning: 399 hookswitch \"an offer is needed in the INVITE\"");
-	else if (!sip->sip_contact || sip->sip_contact->m_url->url_type != url_sip)
+	else if (!sip->sip_contact || sip->sip_contact->m_url->url_type != url_sip ||
+		 !dialog_target(sip->sip_contact, target))
 		answer(arrival, 400, "Bad Contact", NULL);
 	else if (sip->sip_request->rq_url->url_user &&
 		 names_dialled(sip->sip_request->rq_url->url_user, dialled, sizeof(dialled)))

@@ -254,6 +254,46 @@ def test_old_sequence(house):
     assert call.ask("BYE").status == 200
 
 
+# ---- Contacts that no record has room for ----
+
+@pytest.fixture
+def long_contacts(monkeypatch):
+    """long_contacts(): from now on phones name a Contact of 600 bytes."""
+    return lambda: monkeypatch.setattr(world.Phone, "contact", property(
+        lambda phone: "sip:" + "a" * 585 + f"@127.0.0.1:{phone.port}"))
+
+
+def test_long_contact_of_a_call(house, long_contacts):
+    phone = house.registered("alice")
+    long_contacts()
+    assert phone.ask_proven("INVITE", f"sip:hotline@{REALM}", body=SDP).status == 400
+    assert not house.bus.facts_of("leg.incoming") and house.metric("hookswitch_sip_dialogs") == 0
+
+
+def test_long_contact_of_a_change(house, long_contacts):
+    call = answered(house, house.registered("alice"))
+    before = call.phone.contact
+    long_contacts()
+    assert call.phone.response(call.send("INVITE", body=SDP)).status == 400
+    house.bus.ask("leg.hangup", leg=call.leg, cause="normal")
+    bye = call.phone.request("BYE")
+    assert bye.uri == before
+    call.phone.answer(bye, 200)
+
+
+def test_long_contact_of_an_answer(house, long_contacts):
+    phone = house.registered("alice")
+    leg = house.ring()
+    invite = phone.request("INVITE")
+    long_contacts()
+    phone.answer(invite, 200, sdp=SDP)
+    phone.request("ACK")
+    phone.answer(phone.request("BYE"), 200)
+    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "failed"
+    assert not house.bus.facts_of("leg.answered")
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
 # ---- within a call ----
 
 @pytest.mark.parametrize("kind,body,digit,ms", [
