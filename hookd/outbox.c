@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-/* What is left for results and the log when intake stops: this much, or a twentieth of a small disk. */
+/* What is left for results and the log when intake stops: this much, or an eighth of a small disk. */
 #define RESERVE_BYTES (64ull << 20)
 #define DISK_LOOK_MS 1000
 
@@ -593,8 +593,7 @@ bool outbox_is_dirty(const struct outbox *outbox)
  * cut. */
 static void flush(struct outbox *outbox)
 {
-	if (!outbox->full)
-		sqlite3_wal_checkpoint_v2(outbox->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(outbox->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 int outbox_commit(struct outbox *outbox, bool durable)
@@ -610,7 +609,8 @@ int outbox_commit(struct outbox *outbox, bool durable)
 	outbox->error = 0;
 	if (!error) {
 		outbox->waiting_committed = outbox->waiting;
-		if (durable)
+		/* On a disk that is almost full the log must not grow: after a checkpoint it begins anew. */
+		if ((durable && !outbox->full) || outbox->disk_low)
 			flush(outbox);
 		return 0;
 	}
@@ -625,12 +625,12 @@ int outbox_commit(struct outbox *outbox, bool durable)
 static bool disk_is_low(struct outbox *outbox)
 {
 	struct statvfs disk;
-	uint64_t reserve, twentieth;
+	uint64_t reserve, eighth;
 
 	if (statvfs(outbox->folder, &disk) < 0)
 		return false;
-	twentieth = (uint64_t)disk.f_blocks * disk.f_frsize / 20;
-	reserve = twentieth < RESERVE_BYTES ? twentieth : RESERVE_BYTES;
+	eighth = (uint64_t)disk.f_blocks * disk.f_frsize / 8;
+	reserve = eighth < RESERVE_BYTES ? eighth : RESERVE_BYTES;
 	return (uint64_t)disk.f_bavail * disk.f_frsize < reserve;
 }
 
