@@ -227,7 +227,7 @@ static void fail(struct stream *stream, enum hs_error error, const char *why)
 											 : HS_WS_TRY_AGAIN,
 			    why);
 	else
-		ws_refuse(stream->client.ws, stream->client.request_id,
+		ws_refuse(stream->client.front, stream->client.ws, stream->client.request_id,
 			  &(struct problem){.error = error, .detail = why});
 }
 
@@ -291,8 +291,7 @@ static void on_grant(void *context, const struct hs_answer *answer)
 		take_grant(stream, answer->body);
 	} else if (!stream->is_accepted) {
 		stream->place = PLACE_CLOSED;
-		ws_refuse_answer(stream->client.ws, stream->client.request_id, hs_messages[HS_STREAM_OPEN].scope,
-				 answer);
+		ws_refuse_answer(&stream->client, hs_messages[HS_STREAM_OPEN].scope, answer);
 	} else if (answer->error == HS_ERROR_UNAUTHORIZED || answer->error == HS_ERROR_FORBIDDEN ||
 		   answer->error == HS_ERROR_NOT_FOUND) {
 		fail(stream, answer->error, hs_errors[answer->error].title);
@@ -480,7 +479,7 @@ static void on_asked(const struct ws_request *request)
 	if (route_each(request->head->query, refuse_pair, field)) {
 		struct problem problem = {
 			.error = HS_ERROR_INVALID, .field = field, .detail = "There is no such parameter."};
-		ws_refuse(request->ws, request->request_id, &problem);
+		ws_refuse(front, request->ws, request->request_id, &problem);
 		return;
 	}
 	struct stream *stream = hs_zalloc(sizeof(*stream));

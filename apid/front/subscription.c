@@ -327,7 +327,7 @@ static void on_permission(void *context, const struct hs_answer *answer)
 	const struct hs_events_open_answer *open = answer->body;
 	sub->ticket = 0;
 	if (answer->error != HS_OK) {
-		ws_refuse_answer(sub->client.ws, sub->client.request_id, hs_messages[HS_EVENTS_OPEN].scope, answer);
+		ws_refuse_answer(&sub->client, hs_messages[HS_EVENTS_OPEN].scope, answer);
 		return;
 	}
 	sub->filter.digits = open->digits;
@@ -375,7 +375,7 @@ static void on_asked(const struct ws_request *request)
 	struct hs_wire_fault why;
 	if (subscription_read(request->head->query, &query, &why)) {
 		struct problem problem = {.error = HS_ERROR_INVALID, .field = why.field, .detail = why.why};
-		ws_refuse(request->ws, request->request_id, &problem);
+		ws_refuse(request->front, request->ws, request->request_id, &problem);
 		return;
 	}
 	struct subscription *sub = hs_zalloc(sizeof(*sub));

@@ -1,5 +1,6 @@
 #include "ws.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "http.h"
 #include "id.h"
 #include "log.h"
@@ -11,17 +12,33 @@
 
 #define SNDBUF_BYTES 131072 /* bounds what the kernel keeps for a slow client */
 #define PER_ADDRESS 1000
+#define LOG_EVERY_MS 1000 /* of refusals for the same reason */
 
 static const struct ws_kind *const kinds[] = {&subscription_kind, &stream_kind};
 
 struct ws {
 	struct front *front;
 	struct hs_metric *clients[HS_COUNT(kinds)], *refused;
+	int64_t refused_logged_at[HS_ERRORS]; /* ms */
+	int64_t refused_unlogged[HS_ERRORS];
 };
 
 /* ---- Refusals ---- */
 
-void ws_refuse(struct hs_ws *ws, const char *request_id, struct problem *problem)
+static void log_refusal(struct ws *ws, struct hs_ws *conn, const struct problem *problem)
+{
+	int64_t now = hs_clock_ms();
+	if (now - ws->refused_logged_at[problem->error] < LOG_EVERY_MS) {
+		ws->refused_unlogged[problem->error]++;
+		return;
+	}
+	hs_log(INFO, "ws.refused", LOG_TEXT("client", hs_ws_peer(conn)), LOG_INT("status", problem_status(problem)),
+	       LOG_TEXT("request_id", problem->request_id), LOG_INT("more", ws->refused_unlogged[problem->error]));
+	ws->refused_logged_at[problem->error] = now;
+	ws->refused_unlogged[problem->error] = 0;
+}
+
+void ws_refuse(struct front *front, struct hs_ws *conn, const char *request_id, struct problem *problem)
 {
 	char challenge[160];
 	problem->request_id = request_id;
@@ -33,12 +50,11 @@ void ws_refuse(struct hs_ws *ws, const char *request_id, struct problem *problem
 				  challenge[0] ? "WWW-Authenticate: " : "", challenge, challenge[0] ? "\r\n" : "",
 				  retry, problem_status(problem) == 426 ? "Upgrade: websocket\r\n" : "");
 	AUTO(free) char *text = problem_text(problem);
-	hs_log(INFO, "ws.refused", LOG_TEXT("client", hs_ws_peer(ws)), LOG_INT("status", problem_status(problem)),
-	       LOG_TEXT("request_id", request_id));
-	hs_ws_refuse(ws, problem_status(problem), headers, PROBLEM_TYPE, text);
+	log_refusal(front->ws, conn, problem);
+	hs_ws_refuse(conn, problem_status(problem), headers, PROBLEM_TYPE, text);
 }
 
-void ws_refuse_answer(struct hs_ws *ws, const char *request_id, const char *scope, const struct hs_answer *answer)
+void ws_refuse_answer(const struct ws_client *client, const char *scope, const struct hs_answer *answer)
 {
 	struct problem problem = {
 		.error = answer->error,
@@ -48,7 +64,7 @@ void ws_refuse_answer(struct hs_ws *ws, const char *request_id, const char *scop
 		.scope = scope,
 		.had_token = true,
 	};
-	ws_refuse(ws, request_id, &problem);
+	ws_refuse(client->front, client->ws, client->request_id, &problem);
 }
 
 /* ---- The door ---- */
@@ -126,7 +142,7 @@ static void on_asked(void *context, struct hs_ws *conn, const struct hs_ws_head 
 		hs_id_make('r', front->house->config->node, request.request_id);
 	if (problem.error != HS_OK) {
 		hs_metric_add(ws->refused, 1);
-		ws_refuse(conn, request.request_id, &problem);
+		ws_refuse(front, conn, request.request_id, &problem);
 		return;
 	}
 	request.token = front_token(head->authorization);
@@ -204,6 +220,8 @@ struct ws *ws_create(struct front *front)
 		AUTO(free) char *labels = hs_printf("kind=\"%s\"", kinds[i]->name);
 		ws->clients[i] = hs_metric_gauge("hookswitch_ws_connections", labels, "Open WebSockets.");
 	}
+	for (size_t i = 0; i < HS_ERRORS; i++)
+		ws->refused_logged_at[i] = hs_clock_ms() - LOG_EVERY_MS;
 	ws->refused = hs_metric_counter("hookswitch_ws_refused_total", "", "Handshakes refused at the door.");
 	return ws;
 }

@@ -51,11 +51,11 @@ int ws_listen(struct ws *ws, int fd);
 /* Ties a room's object to the connection. */
 void ws_client_begin(struct ws_client *client, const struct ws_kind *kind, const struct ws_request *request);
 
-/* Answers a handshake with a problem. */
-void ws_refuse(struct hs_ws *ws, const char *request_id, struct problem *problem);
+/* Answers a handshake with a problem; logged at most once a second for each error. */
+void ws_refuse(struct front *front, struct hs_ws *conn, const char *request_id, struct problem *problem);
 
 /* Same, with apid's own words. */
-void ws_refuse_answer(struct hs_ws *ws, const char *request_id, const char *scope, const struct hs_answer *answer);
+void ws_refuse_answer(const struct ws_client *client, const char *scope, const struct hs_answer *answer);
 
 void ws_destroy(struct ws *ws); /* NULL is fine */
 

@@ -1,6 +1,7 @@
 """The event feed: order, resuming, filters, rights, slow clients, restarts on both sides."""
 import collections
 import json
+import re
 import threading
 import time
 
@@ -181,6 +182,21 @@ def test_refusals_are_plain_http(suite, front):
     assert Client(front, "/api/v1/nothing").status == 404
     assert Client(front, "/api/v1/phone/status").status == 404
     assert Client(front, EVENTS, Upgrade=None).status == 426
+
+
+def test_refusals_fill_no_log(own):
+    """Of many refusals for one reason a second shows one; another reason is seen all the same."""
+    suite, front = own()
+    began = time.monotonic()
+    for _ in range(60):
+        assert Client(front, EVENTS, token=None).status == 401
+    assert Client(front, "/api/v1/nothing").status == 404
+    most = 1 + int(time.monotonic() - began)
+    lines = [line for line in front.log.read_text().splitlines() if "ws.refused" in line]
+    assert 1 <= sum("status=401" in line for line in lines) <= most, lines
+    assert sum("status=404" in line for line in lines) == 1
+    peers.wait_for(lambda: Client(front, EVENTS, token=None) and any(
+        int(more) > 0 for more in re.findall(r"ws.refused.*more=(\d+)", front.log.read_text())))
 
 
 @pytest.mark.parametrize("origin,status", [(None, 101), ("https://console.example", 101), ("https://console.example.evil", 403),
