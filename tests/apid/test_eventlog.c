@@ -26,18 +26,19 @@ static void add_digit(struct scene *scene)
 
 /* An answer, taken down. */
 struct page {
-	bool done, gone, more;
+	bool done, more;
+	int error;
 	char cursor[CURSOR_BYTES];
 	size_t count;
 	int64_t seqs[1000];
 };
 
-static void listed(void *context, const struct hs_events_list_answer *answer)
+static void listed(void *context, int error, const struct hs_events_list_answer *answer)
 {
 	struct page *page = context;
 
 	page->done = true;
-	page->gone = !answer;
+	page->error = error;
 	if (!answer)
 		return;
 	page->more = answer->more;

@@ -99,9 +99,11 @@ class Suite:
         self.http.close()
         self.stop()
         faults = self.faults()
-        if not keep and not faults:
-            shutil.rmtree(self.home, ignore_errors=True)
-        assert not faults, f"sanitizer findings in {self.home}/logs:\n" + "\n".join(faults[:40])
+        kept = BUILD / "test-logs" / self.home.name
+        if keep or faults:
+            shutil.copytree(self.home / "logs", kept, dirs_exist_ok=True)
+        shutil.rmtree(self.home, ignore_errors=True)
+        assert not faults, f"sanitizer findings, see {kept}:\n" + "\n".join(faults[:40])
 
     def __enter__(self):
         return self.start()

@@ -42,6 +42,7 @@ class Docker:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(30)
+        subprocess.run(["umount", self.folder / "exec/netns/default"], capture_output=True)  # it forgets this one
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -114,6 +115,7 @@ def test_a_call_through_containers(compose):
     host, port = compose.facts["sip"].split(":")
     with Phone(line["user"], line["password"], (host, int(port)), compose.facts["domain"]) as phone:
         assert phone.register().status == 200
+        wait_for(lambda: requests.get(api + "/phone/status", headers=headers).json()["state"] == "on_hook")
         assert requests.post(api + "/phone/ring", headers=headers, json={}).status_code == 202
         call = phone.wait_call()
         call.answer()

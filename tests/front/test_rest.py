@@ -104,6 +104,8 @@ BAD = [
     ("POST", "/api/v1/phone/ring", {"json": {"timeout_s": "5"}}, 422, "invalid", "timeout_s"),
     ("POST", "/api/v1/phone/ring", {"json": {"nothing": 5}}, 422, "invalid", "nothing"),
     ("POST", "/api/v1/phone/ring", {"json": {"caller_name": "x" * 65}}, 422, "invalid", "caller_name"),
+    ("POST", "/api/v1/phone/ring", {"json": {"caller_name": "a\r\nX-Evil: b"}}, 422, "invalid", "caller_name"),
+    ("POST", "/api/v1/phone/ring", {"json": {"caller_number": "1\t2"}}, 422, "invalid", "caller_number"),
     ("POST", "/api/v1/lines/phone1/ring", {"json": {"line": "phone1"}}, 422, "invalid", "line"),
     ("POST", "/api/v1/calls", {"json": {}}, 422, "invalid", "line"),
     ("POST", "/api/v1/calls", {}, 422, "invalid", "line"),

@@ -572,6 +572,21 @@ def test_originate_again(house):
     phone.nothing(lambda m: m.method == "INVITE", 0.2)
 
 
+@pytest.mark.configure(sip={"max_calls": 2})
+def test_calls_of_a_line(house):
+    """A line that has all its calls is busy; another is not, and one that ends makes room."""
+    phone = house.registered("alice")
+    leg, _ = rung(house, phone)
+    call = answered(house, phone)
+    assert phone.ask_proven("INVITE", f"sip:hotline@{REALM}", body=SDP).status == 486
+    assert house.metric("hookswitch_sip_line_full_total") == 1 and "line.full line=line-alice" in house.log()
+    house.registered("bob").call("hotline")
+    house.bus.fact("leg.incoming", line="line-bob")
+    assert call.ask("BYE").status == 200
+    phone.call("hotline")
+    house.bus.fact("leg.incoming", line="line-alice", count=2)
+
+
 @pytest.mark.configure(calls={"max_active": 1})
 def test_at_the_limit(house):
     """New calls get 503 and Retry-After; those that are up go on."""
