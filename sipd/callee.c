@@ -152,6 +152,7 @@ void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *
 	hs_id_make('l', sipd->config->node, leg);
 	hs_id_make('c', sipd->config->node, call);
 	struct dialog *dialog = dialog_create(sipd->dialogs, leg, call, user->line, false);
+	dialog_count(dialog);
 	fill_record(dialog, msg, sip, peer);
 	dialog_know(dialog, dialog->r.call_id);
 	if (!open_leg(dialog, sip) || dialog_save(dialog)) {

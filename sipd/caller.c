@@ -63,6 +63,7 @@ int caller_begin(struct sipd *sipd, const struct hs_leg_originate *request)
 	if (!user || !count)
 		return -EHOSTUNREACH;
 	struct dialog *dialog = dialog_create(sipd->dialogs, request->leg, request->call, request->line, true);
+	dialog_count(dialog);
 	dialog_make_forks(dialog, count);
 	for (size_t i = 0; i < count; i++)
 		fill_fork(dialog, &dialog->fork_records[i], bindings[i]);

@@ -17,6 +17,7 @@ struct dialogs {
 	struct sipd *sipd;
 	const struct hs_fsm *life;
 	struct hs_table *by_leg, *by_call_id;
+	struct hs_table *line_calls; /* size_t * by line */
 	struct hs_metric *active;
 	char had[HAD][65]; /* ring of legs that are over */
 	size_t had_next;
@@ -30,6 +31,7 @@ struct dialogs *dialogs_create(struct sipd *sipd, const struct hs_fsm *life)
 	dialogs->life = life;
 	dialogs->by_leg = hs_table_create();
 	dialogs->by_call_id = hs_table_create();
+	dialogs->line_calls = hs_table_create();
 	dialogs->active = hs_metric_gauge("hookswitch_sip_dialogs", "", "dialogs and attempts at one");
 	return dialogs;
 }
@@ -187,6 +189,8 @@ static void release(struct dialog *dialog)
 	hs_table_remove(dialogs->by_leg, dialog->r.leg);
 	hs_copy(dialogs->had[dialogs->had_next++ % HAD], sizeof(dialogs->had[0]), dialog->r.leg);
 	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
+	if (dialog->line_calls)
+		--*dialog->line_calls;
 	uv_close((uv_handle_t *)&dialog->timer, timer_closed);
 }
 
@@ -201,6 +205,23 @@ void dialog_destroy(struct dialog *dialog)
 size_t dialogs_count(const struct dialogs *dialogs)
 {
 	return hs_table_count(dialogs->by_leg);
+}
+
+void dialog_count(struct dialog *dialog)
+{
+	struct hs_table *lines = dialog->sipd->dialogs->line_calls;
+	dialog->line_calls = hs_table_get(lines, dialog->r.line);
+	if (!dialog->line_calls) {
+		dialog->line_calls = hs_zalloc(sizeof(*dialog->line_calls));
+		hs_table_put(lines, dialog->r.line, dialog->line_calls);
+	}
+	++*dialog->line_calls;
+}
+
+size_t dialogs_of_line(const struct dialogs *dialogs, const char *line)
+{
+	const size_t *calls = hs_table_get(dialogs->line_calls, line);
+	return calls ? *calls : 0;
 }
 
 struct visiting {
@@ -257,6 +278,12 @@ void dialogs_left(struct dialogs *dialogs,
 	hs_journal_each(dialogs->sipd->house->journal, "dialog/", read_record, &reading);
 }
 
+static bool free_count(void *context, const char *line, void *calls)
+{
+	free(calls);
+	return true;
+}
+
 static bool release_one(void *context, const char *key, void *object)
 {
 	release(object);
@@ -270,5 +297,7 @@ void dialogs_destroy(struct dialogs *dialogs)
 	hs_table_each(dialogs->by_leg, release_one, NULL);
 	hs_table_destroy(dialogs->by_leg);
 	hs_table_destroy(dialogs->by_call_id);
+	hs_table_each(dialogs->line_calls, free_count, NULL);
+	hs_table_destroy(dialogs->line_calls);
 	free(dialogs);
 }

@@ -120,6 +120,7 @@ struct dialog {
 	bool wants_answer, wants_progress, early; /* apid decided before mediad answered */
 	bool hold_wanted, hold_pending;
 	bool offered_in_200; /* their re-INVITE had no offer: the ACK has the answer */
+	size_t *line_calls;  /* its line's count, or NULL: not counted (left by a predecessor) */
 	char digits[33];     /* still to be sent by INFO */
 	int digit_ms;
 	bool closing;
@@ -165,6 +166,12 @@ void dialog_forget_question(struct dialog *dialog);
 void dialog_destroy(struct dialog *dialog);
 
 size_t dialogs_count(const struct dialogs *dialogs);
+
+/* From now on it counts as a call of its line, until it is destroyed. */
+void dialog_count(struct dialog *dialog);
+
+/* Calls of a line, those that we began and those of the phone. */
+size_t dialogs_of_line(const struct dialogs *dialogs, const char *line);
 
 /* Visits all. */
 void dialogs_each(struct dialogs *dialogs, void (*visit)(void *context, struct dialog *dialog), void *context);

@@ -65,6 +65,21 @@ static void refuse_overload(const struct arrival *arrival, const char *why)
 	answer(arrival, SIP_503_SERVICE_UNAVAILABLE, retry);
 }
 
+static bool line_is_full(const struct arrival *arrival)
+{
+	const struct sipd *sipd = arrival->sipd;
+	return dialogs_of_line(sipd->dialogs, arrival->user->line) >= (size_t)sipd->config->sip->max_calls;
+}
+
+static void refuse_full(const struct arrival *arrival)
+{
+	hs_metric_add(hs_metric_counter("hookswitch_sip_line_full_total", "", "calls refused because of sip.max_calls"),
+		      1);
+	hs_log(WARN, "line.full", LOG_LINE(arrival->user->line), LOG_TEXT("address", arrival->peer.host),
+	       LOG_WHY("the line has sip.max_calls calls"));
+	answer(arrival, SIP_486_BUSY_HERE, NULL);
+}
+
 static void invite(const struct arrival *arrival)
 {
 	char dialled[65], target[DIALOG_TARGET];
@@ -79,6 +94,8 @@ static void invite(const struct arrival *arrival)
 	else if (sip->sip_request->rq_url->url_user &&
 		 names_dialled(sip->sip_request->rq_url->url_user, dialled, sizeof(dialled)))
 		answer(arrival, SIP_404_NOT_FOUND, NULL);
+	else if (line_is_full(arrival))
+		refuse_full(arrival);
 	else
 		callee_begin(arrival->sipd, arrival->msg, arrival->sip, arrival->user, &arrival->peer,
 			     sip->sip_request->rq_url->url_user ? dialled : "");
