@@ -1,47 +1,19 @@
-#include "dispatch.h"
 #include "cleanup.h"
 #include "clock.h"
-#include "lane.h"
+#include "dispatch_inner.h"
 #include "log.h"
 #include "metrics.h"
 #include "outbox.h"
 #include "table.h"
-#include "trace.h"
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define RESULTS_MS 5      /* results are written together after this long */
 #define STUCK_MS 1000     /* the disk is asked again */
 #define PRUNE_MS 60000    /* dead letters are looked through */
 #define WAKE_MAX_MS 60000 /* the wall clock may step: due times are looked at again */
 #define DAY_MS (24 * 3600 * 1000ll)
-
-struct dispatch {
-	struct dispatch_setup setup;
-	struct outbox *outbox;
-	struct hs_table *lanes; /* by endpoint id */
-	struct lane **order;    /* same, in order of id */
-	struct lane **to_pump;  /* lanes with something new */
-	size_t to_pump_count;
-	uint64_t generation;
-	char cursor[65]; /* to be written with the next commit; "": as it was */
-	int64_t seq;
-	struct lane *leaving; /* removed, with requests under way */
-	uv_idle_t commit;     /* runs once at the beginning of the next turn */
-	uv_timer_t results, prune;
-	bool running, stuck;
-	struct hs_metric *attempts[3][DELIVER_CLASSES];
-	struct hs_metric *latency, *depth, *flying, *dead;
-};
-
-static const struct hs_config_webhooks *config(const struct dispatch *dispatch)
-{
-	return dispatch->setup.house->config->webhooks;
-}
 
 /* ---- Transactions ---- */
 
@@ -143,7 +115,7 @@ static void commit_soon(struct dispatch *dispatch)
 	uv_idle_start(&dispatch->commit, on_commit);
 }
 
-static void commit_later(struct dispatch *dispatch)
+void dispatch_commit_later(struct dispatch *dispatch)
 {
 	if (!dispatch->stuck && !uv_is_active((uv_handle_t *)&dispatch->results))
 		uv_timer_start(&dispatch->results, on_results, RESULTS_MS, 0);
@@ -280,7 +252,9 @@ static void pump(struct lane *lane)
 	load_due(lane, now_ms);
 	if (lane->waiting && !can_sign(lane))
 		return;
-	while (lane->flying_count < breaker_allows(&lane->breaker, (int)config(dispatch)->concurrency, hs_clock_ms())) {
+	while (lane->flying_count < breaker_allows(&lane->breaker,
+						   (int)dispatch->setup.house->config->webhooks->concurrency,
+						   hs_clock_ms())) {
 		struct job *job = lane_pick(lane, dispatch->generation);
 
 		if (!job)
@@ -289,152 +263,6 @@ static void pump(struct lane *lane)
 	}
 	hs_metric_set(dispatch->flying, (int64_t)deliver_count(dispatch->setup.deliver));
 	arm(lane);
-}
-
-static void mark_dirty(struct lane *lane)
-{
-	lane->dirty = true;
-	commit_later(lane->dispatch);
-}
-
-static void tell_failed(struct lane *lane, const struct outbox_delivery *delivery, const char *why, bool disabled)
-{
-	struct dispatch *dispatch = lane->dispatch;
-	struct hs_hook_failed failure = {
-		.webhook = lane->endpoint->id,
-		.delivery = delivery->id,
-		.attempts = delivery->attempts,
-		.why = why,
-		.disabled = disabled,
-	};
-
-	hs_log(ERROR, "webhook.failed", LOG_TEXT("webhook", lane->endpoint->id), LOG_TEXT("delivery", delivery->id),
-	       LOG_CALL(*delivery->call ? delivery->call : NULL), LOG_INT("attempts", delivery->attempts), LOG_WHY(why),
-	       LOG_TEXT("disabled", disabled ? "true" : "false"));
-	dispatch->setup.failed(dispatch->setup.context, &failure);
-}
-
-static void recount(struct lane *lane)
-{
-	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number);
-	lane->endpoint->dead = outbox_dead_letters(lane->dispatch->outbox, lane->endpoint->number);
-	hs_metric_set(lane->dispatch->dead, outbox_dead_letters(lane->dispatch->outbox, 0));
-	mark_dirty(lane);
-}
-
-static void bury(struct lane *lane, struct outbox_delivery *delivery, const char *why)
-{
-	outbox_bury(lane->dispatch->outbox, delivery, hs_clock_wall_ms());
-	tell_failed(lane, delivery, why, false);
-	lane->endpoint->waiting--;
-	lane->endpoint->dead++;
-	hs_metric_add(lane->dispatch->dead, 1);
-	mark_dirty(lane);
-}
-
-/* The endpoint gets nothing more; what waited is kept as dead letters. */
-static void disable(struct lane *lane, struct outbox_delivery *delivery, const char *why)
-{
-	int64_t now_ms = hs_clock_wall_ms();
-
-	outbox_bury(lane->dispatch->outbox, delivery, now_ms);
-	outbox_bury_all(lane->dispatch->outbox, lane->endpoint->number, "the endpoint was disabled", now_ms);
-	lane_clear(lane);
-	lane->backlog = false;
-	lane->next_due_ms = INT64_MAX;
-	lane->endpoint->enabled = false;
-	tell_failed(lane, delivery, why, true);
-	recount(lane);
-}
-
-static void succeeded(struct lane *lane, const struct outbox_delivery *delivery)
-{
-	struct dispatch *dispatch = lane->dispatch;
-	struct endpoint *endpoint = lane->endpoint;
-
-	outbox_done(dispatch->outbox, delivery);
-	hs_metric_observe_us(dispatch->latency, hs_clock_wall_us() - delivery->created_at_ms * 1000);
-	endpoint->delivered++;
-	endpoint->waiting--;
-	endpoint->failing_since_ms = 0;
-	endpoint->last_error[0] = '\0';
-	if (!endpoint->enabled)
-		hs_log(INFO, "webhook.enabled", LOG_TEXT("webhook", endpoint->id),
-		       LOG_WHY("a replayed dead letter was accepted"));
-	endpoint->enabled = true;
-	if (breaker_succeeded(&lane->breaker)) {
-		hs_log(INFO, "webhook.recovered", LOG_TEXT("webhook", endpoint->id));
-		outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_wall_ms());
-		if (lane->next_due_ms < INT64_MAX)
-			lane->next_due_ms = 0;
-	}
-	mark_dirty(lane);
-}
-
-static void try_again(struct lane *lane, struct outbox_delivery *delivery, const struct deliver_result *result)
-{
-	const struct hs_config_retry *retry = config(lane->dispatch)->retry;
-	struct retry_rules rules = {(int)retry->count, retry->delay_ms, retry->max_delay_ms};
-	int64_t now_ms = hs_clock_wall_ms();
-	int64_t after_ms = *result->retry_after ? retry_read_after(result->retry_after, now_ms) : -1;
-	uint32_t random = 0;
-	int64_t delay_ms;
-
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-		random = (uint32_t)delivery->number * 2654435761u;
-	delay_ms = retry_delay_ms(&rules, ++delivery->tries, random, after_ms);
-	if (result->status == 429 && after_ms > 0)
-		breaker_pause(&lane->breaker, hs_clock_ms() + (after_ms < WAKE_MAX_MS ? after_ms : WAKE_MAX_MS));
-	if (delay_ms == RETRY_NEVER) {
-		bury(lane, delivery, delivery->last_error);
-		return;
-	}
-	delivery->due_at_ms = now_ms + delay_ms;
-	outbox_again(lane->dispatch->outbox, delivery);
-	if (delivery->due_at_ms < lane->next_due_ms)
-		lane->next_due_ms = delivery->due_at_ms;
-	hs_log(WARN, "webhook.attempt_failed", LOG_TEXT("webhook", lane->endpoint->id),
-	       LOG_TEXT("delivery", delivery->id), LOG_CALL(*delivery->call ? delivery->call : NULL),
-	       LOG_INT("attempt", delivery->attempts), LOG_INT("status", result->status),
-	       LOG_INT("retry_in_ms", delay_ms), LOG_WHY(delivery->last_error));
-	mark_dirty(lane);
-}
-
-static void failed(struct lane *lane, struct outbox_delivery *delivery, const struct deliver_result *result)
-{
-	struct endpoint *endpoint = lane->endpoint;
-	int64_t now_ms = hs_clock_wall_ms();
-
-	if (result->status)
-		snprintf(delivery->last_error, sizeof(delivery->last_error), "HTTP status %d", result->status);
-	else
-		hs_copy(delivery->last_error, sizeof(delivery->last_error), result->why);
-	hs_copy(endpoint->last_error, sizeof(endpoint->last_error), delivery->last_error);
-	if (!endpoint->failing_since_ms)
-		endpoint->failing_since_ms = now_ms;
-	breaker_failed(&lane->breaker, hs_clock_ms());
-	if (retry_judge(result->status) == RETRY_GONE)
-		disable(lane, delivery, "the endpoint answered 410 Gone");
-	else if (endpoint->enabled && now_ms - endpoint->failing_since_ms > RETRY_DISABLE_MS)
-		disable(lane, delivery, "nothing was accepted for five days");
-	else
-		try_again(lane, delivery, result);
-}
-
-static void record(struct lane *lane, const struct outbox_delivery *delivery, const struct deliver_result *result)
-{
-	struct dispatch *dispatch = lane->dispatch;
-	const char *call = *delivery->call ? delivery->call : NULL;
-
-	hs_metric_add(dispatch->attempts[lane->endpoint->kind][deliver_class(result)], 1);
-	if (result->status)
-		hs_trace_add(HS_TRACE_KIND_HTTP, call, NULL, "hookd", lane->endpoint->url.host,
-			     "POST %s to %s, attempt %d: %d in %" PRId64 " us", delivery->type, lane->endpoint->id,
-			     delivery->attempts, result->status, result->took_us);
-	else
-		hs_trace_add(HS_TRACE_KIND_HTTP, call, NULL, "hookd", lane->endpoint->url.host,
-			     "POST %s to %s, attempt %d: %s", delivery->type, lane->endpoint->id, delivery->attempts,
-			     result->why);
 }
 
 static void free_lane(uv_handle_t *handle)
@@ -468,17 +296,9 @@ static void done(void *context, const struct deliver_result *result)
 {
 	struct job *job = context;
 	struct lane *lane = job->lane;
-	struct outbox_delivery *delivery = job->delivery;
 
-	if (!lane->removed) {
-		delivery->attempts++;
-		delivery->last_status = lane->endpoint->last_status = result->status;
-		record(lane, delivery, result);
-		if (retry_judge(result->status) == RETRY_DELIVERED)
-			succeeded(lane, delivery);
-		else
-			failed(lane, delivery, result);
-	}
+	if (!lane->removed)
+		verdict_take(lane, job->delivery, result);
 	lane_land(lane, job);
 	if (!lane->removed)
 		pump(lane);
@@ -520,6 +340,7 @@ static void rewind_lane(struct lane *lane)
 {
 	lane_clear(lane);
 	lane->loaded = 0;
+	lane->dirty = true;
 	lane->backlog = true;
 	lane->next_due_ms = 0;
 	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number);
@@ -699,7 +520,7 @@ int dispatch_replay(struct dispatch *dispatch, const char *delivery)
 		if (lane->endpoint->number != number)
 			continue;
 		lane->next_due_ms = 0;
-		recount(lane);
+		verdict_recount(lane);
 		pump_soon(lane);
 		return 0;
 	}
@@ -716,26 +537,7 @@ static void on_prune(uv_timer_t *timer)
 	if (dispatch->stuck || !outbox_prune(dispatch->outbox, hs_clock_wall_ms() - keep_ms))
 		return;
 	for (size_t i = 0; i < dispatch_count(dispatch); i++)
-		recount(dispatch->order[i]);
-}
-
-static void set_up_metrics(struct dispatch *dispatch)
-{
-	static const char *const kinds[] = {[MATCH_STATE] = "state", [MATCH_DTMF] = "dtmf", [MATCH_EVENT] = "api"};
-
-	for (size_t kind = 0; kind < HS_COUNT(kinds); kind++)
-		for (int i = 0; i < DELIVER_CLASSES; i++) {
-			AUTO(free)
-			char *labels = hs_printf("endpoint=\"%s\",result=\"%s\"", kinds[kind], deliver_class_names[i]);
-
-			dispatch->attempts[kind][i] = hs_metric_counter("hookswitch_webhook_attempts_total", labels,
-									"Webhook requests by how they ended.");
-		}
-	dispatch->latency = hs_metric_histogram("hookswitch_webhook_delivery_seconds", "",
-						"From the event's timestamp to its acceptance by the receiver.");
-	dispatch->depth = hs_metric_gauge("hookswitch_webhook_queue_depth", "", "Deliveries that wait.");
-	dispatch->flying = hs_metric_gauge("hookswitch_webhook_requests_active", "", "Requests under way.");
-	dispatch->dead = hs_metric_gauge("hookswitch_webhook_dead_letters", "", "Deliveries given up and kept.");
+		verdict_recount(dispatch->order[i]);
 }
 
 struct dispatch *dispatch_create(const struct dispatch_setup *setup)
@@ -748,7 +550,7 @@ struct dispatch *dispatch_create(const struct dispatch_setup *setup)
 	dispatch->generation = 1;
 	dispatch->lanes = hs_table_create();
 	list_again(dispatch);
-	set_up_metrics(dispatch);
+	verdict_set_up(dispatch);
 	uv_idle_init(loop, &dispatch->commit);
 	uv_timer_init(loop, &dispatch->results);
 	uv_timer_init(loop, &dispatch->prune);

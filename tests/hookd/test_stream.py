@@ -30,7 +30,7 @@ class Mediad:
         path.mkdir(parents=True, exist_ok=True)
         (path / "socket").unlink(missing_ok=True)
         self.socket = self.context.socket(zmq.ROUTER)
-        self.socket.linger = 0
+        self.socket.linger = self.socket.sndhwm = 0
         self.socket.bind(f"ipc://{path}/socket")
         self.orders, self.stopping = [], False
         self.thread = threading.Thread(target=self.run, daemon=True)
