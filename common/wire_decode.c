@@ -40,6 +40,18 @@ static bool in_set(const char *text, size_t length, const char *set)
 	return length > 0 && strspn(text, set) == length;
 }
 
+static int check_text(const struct decode *decode, const char *text, size_t length)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	for (size_t i = 0, bytes; i < length; i += bytes) {
+		bytes = hs_wire_utf8(at + i, length - i);
+		if (!bytes || hs_wire_is_control(at + i, bytes))
+			return wrong(decode, "UTF-8 text without control characters");
+	}
+	return 0;
+}
+
 static int check_characters(const struct decode *decode, const struct hs_field *field, const char *text, size_t length)
 {
 	const unsigned char *at = (const unsigned char *)text;
@@ -56,13 +68,12 @@ static int check_characters(const struct decode *decode, const struct hs_field *
 			if (at[i] <= ' ' || at[i] > '~')
 				return wrong(decode, "a URL in printable ASCII");
 		return length ? 0 : wrong(decode, "a URL");
+	case HS_TYPE_LABEL:
+		if (strpbrk(text, "\t\r\n"))
+			return wrong(decode, "one line of text without tabs");
+		return check_text(decode, text, length);
 	default:
-		for (size_t i = 0, bytes; i < length; i += bytes) {
-			bytes = hs_wire_utf8(at + i, length - i);
-			if (!bytes || hs_wire_is_control(at + i, bytes))
-				return wrong(decode, "UTF-8 text without control characters");
-		}
-		return 0;
+		return check_text(decode, text, length);
 	}
 }
 
@@ -159,15 +170,11 @@ static const struct {
 	int (*read)(const struct decode *decode, const struct hs_field *field, struct json_object *json, void *slot);
 	size_t size; /* of an item in a list; 0: the shape's */
 } readers[] = {
-	[HS_TYPE_TEXT] = {read_text, sizeof(char *)},
-	[HS_TYPE_ID] = {read_text, sizeof(char *)},
-	[HS_TYPE_DIGITS] = {read_text, sizeof(char *)},
-	[HS_TYPE_URL] = {read_text, sizeof(char *)},
-	[HS_TYPE_INT] = {read_int, sizeof(int64_t)},
-	[HS_TYPE_BOOL] = {read_bool, sizeof(bool)},
-	[HS_TYPE_TIME] = {read_time, sizeof(int64_t)},
-	[HS_TYPE_ENUM] = {read_enum, sizeof(unsigned int)},
-	[HS_TYPE_STRUCT] = {read_struct, 0},
+	[HS_TYPE_TEXT] = {read_text, sizeof(char *)},       [HS_TYPE_LABEL] = {read_text, sizeof(char *)},
+	[HS_TYPE_ID] = {read_text, sizeof(char *)},         [HS_TYPE_DIGITS] = {read_text, sizeof(char *)},
+	[HS_TYPE_URL] = {read_text, sizeof(char *)},        [HS_TYPE_INT] = {read_int, sizeof(int64_t)},
+	[HS_TYPE_BOOL] = {read_bool, sizeof(bool)},         [HS_TYPE_TIME] = {read_time, sizeof(int64_t)},
+	[HS_TYPE_ENUM] = {read_enum, sizeof(unsigned int)}, [HS_TYPE_STRUCT] = {read_struct, 0},
 	[HS_TYPE_JSON] = {read_json, sizeof(void *)},
 };
 

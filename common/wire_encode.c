@@ -54,7 +54,9 @@ static size_t fitting(const struct hs_field *field, const char *value)
 {
 	size_t length = strlen(value);
 
-	if (field->type != HS_TYPE_TEXT || field->max_bytes > CUT_UP_TO || length <= field->max_bytes)
+	bool may_cut = field->type == HS_TYPE_TEXT || field->type == HS_TYPE_LABEL;
+
+	if (!may_cut || field->max_bytes > CUT_UP_TO || length <= field->max_bytes)
 		return length;
 	length = field->max_bytes;
 	while (length > 0 && ((unsigned char)value[length] & 0xc0) == 0x80)
@@ -150,11 +152,12 @@ static const struct {
 	void (*write)(struct text *text, const struct hs_field *field, const void *slot);
 	size_t size; /* of an item in a list; structs: the shape's */
 } writers[] = {
-	[HS_TYPE_TEXT] = {write_text, sizeof(char *)},   [HS_TYPE_ID] = {write_text, sizeof(char *)},
-	[HS_TYPE_DIGITS] = {write_text, sizeof(char *)}, [HS_TYPE_URL] = {write_text, sizeof(char *)},
-	[HS_TYPE_INT] = {write_int, sizeof(int64_t)},    [HS_TYPE_BOOL] = {write_bool, sizeof(bool)},
-	[HS_TYPE_TIME] = {write_time, sizeof(int64_t)},  [HS_TYPE_ENUM] = {write_enum, sizeof(unsigned int)},
-	[HS_TYPE_STRUCT] = {write_pointed, 0},           [HS_TYPE_JSON] = {write_json, sizeof(void *)},
+	[HS_TYPE_TEXT] = {write_text, sizeof(char *)},       [HS_TYPE_LABEL] = {write_text, sizeof(char *)},
+	[HS_TYPE_ID] = {write_text, sizeof(char *)},         [HS_TYPE_DIGITS] = {write_text, sizeof(char *)},
+	[HS_TYPE_URL] = {write_text, sizeof(char *)},        [HS_TYPE_INT] = {write_int, sizeof(int64_t)},
+	[HS_TYPE_BOOL] = {write_bool, sizeof(bool)},         [HS_TYPE_TIME] = {write_time, sizeof(int64_t)},
+	[HS_TYPE_ENUM] = {write_enum, sizeof(unsigned int)}, [HS_TYPE_STRUCT] = {write_pointed, 0},
+	[HS_TYPE_JSON] = {write_json, sizeof(void *)},
 };
 
 static bool is_present(const struct hs_field *field, const void *slot)

@@ -20,6 +20,7 @@ struct hs_enum {
 
 enum hs_type {
 	HS_TYPE_TEXT,   /* const char *, UTF-8 without control characters but tab, CR, LF */
+	HS_TYPE_LABEL,  /* const char *, one line: UTF-8 without any control character */
 	HS_TYPE_ID,     /* const char *, [A-Za-z0-9_.~-]+ */
 	HS_TYPE_DIGITS, /* const char *, [0-9*#A-D]+ */
 	HS_TYPE_URL,    /* const char *, printable ASCII */

@@ -14,7 +14,7 @@ import tomllib
 HERE = pathlib.Path(__file__).parent
 VERSION = 1
 NOTE = "made by proto/generate.py; change the tables in proto/ instead"
-TEXTS = {"text", "id", "digits", "url"}
+TEXTS = {"text", "label", "id", "digits", "url"}
 INNER = ("config", "envelope")  # structs that the public API does not show
 MAX_BYTES = {"id": 64, "digits": 64, "url": 2048}
 KINDS = {"request": "HS_REQUEST", "fact": "HS_FACT", "event": "HS_EVENT"}
@@ -59,8 +59,8 @@ class Field:
         self.max_bytes = row.get("max_bytes", MAX_BYTES.get(self.type, 0))
         if self.list and not self.max_items:
             fail(where, "a list needs max_items")
-        if self.type == "text" and not self.max_bytes:
-            fail(where, "text needs max_bytes")
+        if self.type in ("text", "label") and not self.max_bytes:
+            fail(where, f"{self.type} needs max_bytes")
 
     def declaration(self):
         star = {"struct": f"struct hs_{ident(self.of or '')} ", "enum": f"enum hs_{ident(self.of or '')} ",
@@ -124,6 +124,8 @@ class Field:
             out = {"type": "string", "maxLength": self.max_bytes}
             if self.type == "id":
                 out |= {"minLength": 1, "pattern": "^[A-Za-z0-9_.~-]+$"}
+            if self.type == "label":
+                out |= {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
             if self.type == "digits":
                 out |= {"minLength": 1, "pattern": "^[0-9*#A-D]+$"}
         if self.list:
@@ -139,7 +141,7 @@ class Field:
             low = "" if self.min == -(2**53) else str(self.min)
             high = "" if self.max == 2**53 else str(self.max)
             text += f" {low}..{high}" if low or high else ""
-        elif self.type == "text":
+        elif self.type in ("text", "label"):
             text += f", {self.max_bytes} bytes"
         text += f" [{self.unit}]" if self.unit else ""
         if self.default is not None and self.default != {}:

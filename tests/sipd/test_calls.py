@@ -408,7 +408,7 @@ def test_digits_by_info(house):
 
 def test_ring(house):
     phone = house.registered("alice")
-    leg = house.ring(caller_number="+14155551212", caller_name='Jörg "J" \\ <sip:evil@x>\r\n')
+    leg = house.ring(caller_number="+14155551212", caller_name='Jörg "J" \\ <sip:evil@x>')
     invite = phone.request("INVITE")
     assert invite.body.decode() == OUR_SDP and invite.uri == phone.contact
     assert "\r" not in invite.get("From") and "<sip:+14155551212@" in invite.get("From")
@@ -428,6 +428,14 @@ def test_ring(house):
     assert len(house.bus.facts_of("leg.ringing")) == 1
     call = next(records for call, records in house.records().items() if call == "c1-" + leg[3:])
     assert [w for w in call if "ACK" in w or "BYE" in w or "INVITE" in w][0] == "INVITE" and "200 (BYE)" in call
+
+
+@pytest.mark.parametrize("field", ["caller_name", "caller_number"])
+def test_label_of_one_line(house, field):
+    house.registered("alice")
+    with pytest.raises(world.Refused) as refused:
+        house.ring(**{field: "1\r\nX-Evil: 2"})
+    assert (refused.value.error, refused.value.field) == ("invalid", field)
 
 
 def test_ring_over_a_connection(house):

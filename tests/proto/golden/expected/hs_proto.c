@@ -18,6 +18,7 @@ static const struct hs_field fields_bell[] = {
 	{.name = "size", .type = HS_TYPE_ENUM, .offset = offsetof(struct hs_bell, size), .values = &hs_enum_bell_size, .fallback = "\"small\"", .doc = "how large"},
 	{.name = "count", .type = HS_TYPE_INT, .offset = offsetof(struct hs_bell, count), .marked = true, .mark_offset = offsetof(struct hs_bell, has_count), .optional = true, .min = INT64_C(-9007199254740992), .max = INT64_C(9007199254740992), .doc = "how often it rang"},
 	{.name = "maker", .type = HS_TYPE_TEXT, .offset = offsetof(struct hs_bell, maker), .optional = true, .max_bytes = 32, .only = 1u << HS_ROLE_MASTER, .doc = "who cast it"},
+	{.name = "motto", .type = HS_TYPE_LABEL, .offset = offsetof(struct hs_bell, motto), .optional = true, .max_bytes = 40, .doc = "what is cast into it"},
 	{.name = "page", .type = HS_TYPE_URL, .offset = offsetof(struct hs_bell, page), .optional = true, .max_bytes = 2048, .doc = "more about it"},
 	{.name = "code", .type = HS_TYPE_DIGITS, .offset = offsetof(struct hs_bell, code), .optional = true, .max_bytes = 4, .doc = "its code"},
 	{.name = "last", .type = HS_TYPE_STRUCT, .offset = offsetof(struct hs_bell, last), .optional = true, .shape = &hs_shape_tone, .doc = "last sound"},
@@ -25,7 +26,7 @@ static const struct hs_field fields_bell[] = {
 	{.name = "names", .type = HS_TYPE_TEXT, .offset = offsetof(struct hs_bell, names), .list = true, .max_items = 4, .marked = true, .mark_offset = offsetof(struct hs_bell, names_count), .optional = true, .max_bytes = 16, .doc = "names"},
 	{.name = "notes", .type = HS_TYPE_JSON, .offset = offsetof(struct hs_bell, notes), .optional = true, .doc = "anything"},
 };
-const struct hs_shape hs_shape_bell = {"bell", sizeof(struct hs_bell), fields_bell, 10};
+const struct hs_shape hs_shape_bell = {"bell", sizeof(struct hs_bell), fields_bell, 11};
 
 static const struct hs_field fields_event_head[] = {
 	{.name = "seq", .type = HS_TYPE_INT, .offset = offsetof(struct hs_event_head, seq), .min = INT64_C(1), .max = INT64_C(9007199254740992), .doc = "number"},

@@ -53,6 +53,7 @@ struct hs_bell {
 	bool has_count;
 	int64_t count;
 	const char *maker;
+	const char *motto;
 	const char *page;
 	const char *code;
 	struct hs_tone *last;
