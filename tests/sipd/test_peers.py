@@ -118,6 +118,7 @@ def answers(house):
 
 
 @pytest.mark.skipif(not shutil.which("sipp"), reason="needs sip-tester")
+@pytest.mark.configure(sip={"max_calls": 100})
 @pytest.mark.parametrize("transport", ["u1", "t1"])
 def test_sipp(house, answers, transport):
     """A hundred calls at once, with SIPp's own digest."""
