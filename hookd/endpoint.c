@@ -21,20 +21,30 @@ static enum match_kind kind_of(const struct outbox_endpoint *row)
 	return !strcmp(row->id, "dtmf") ? MATCH_DTMF : MATCH_STATE;
 }
 
-void endpoint_set_words(struct endpoint *endpoint, const char *words)
+static void add_word(struct endpoint *endpoint, const char *word, size_t length)
 {
-	char *rest = NULL;
+	endpoint->words = hs_resize(endpoint->words, endpoint->words_count + 1, sizeof(char *));
+	endpoint->words[endpoint->words_count++] = hs_printf("%.*s", (int)length, word);
+}
 
+static void forget_words(struct endpoint *endpoint)
+{
 	for (size_t i = 0; i < endpoint->words_count; i++)
 		free(endpoint->words[i]);
 	endpoint->words_count = 0;
 	free(endpoint->words_text);
-	endpoint->words_text = hs_strdup(words);
-	AUTO(free) char *copy = hs_strdup(words);
+	endpoint->words_text = NULL;
+}
 
-	for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-		endpoint->words = hs_resize(endpoint->words, endpoint->words_count + 1, sizeof(*endpoint->words));
-		endpoint->words[endpoint->words_count++] = hs_strdup(word);
+void endpoint_set_words(struct endpoint *endpoint, const char *words)
+{
+	forget_words(endpoint);
+	endpoint->words_text = hs_strdup(words);
+	for (const char *at = words + strspn(words, " "); *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+
+		add_word(endpoint, at, length);
+		at += length;
 	}
 }
 
@@ -89,10 +99,8 @@ void endpoint_destroy(struct endpoint *endpoint)
 	if (!endpoint)
 		return;
 	sign_wipe(&endpoint->secrets);
-	for (size_t i = 0; i < endpoint->words_count; i++)
-		free(endpoint->words[i]);
+	forget_words(endpoint);
 	free(endpoint->words);
-	free(endpoint->words_text);
 	free(endpoint->id);
 	free(endpoint->given_url);
 	free(endpoint->sealed);
