@@ -1,7 +1,9 @@
 #include "auth.h"
 #include "cleanup.h"
 #include "log.h"
+#include "metrics.h"
 #include "secret.h"
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,9 @@ struct auth {
 	unsigned char key[crypto_generichash_KEYBYTES];
 	struct seen *seen;      /* by number of the token */
 	struct bucket *buckets; /* by number of the token */
+	int *reads;             /* in work, by number of the token */
+	int reads_of_role[HS_ROLES];
+	struct hs_metric *reads_refused;
 };
 
 struct auth *auth_create(const struct hs_config *config, const char *home)
@@ -38,6 +43,9 @@ struct auth *auth_create(const struct hs_config *config, const char *home)
 	randombytes_buf(auth->key, sizeof(auth->key));
 	auth->seen = hs_zalloc(auth->config->tokens_count * sizeof(*auth->seen) + 1);
 	auth->buckets = hs_zalloc(auth->config->tokens_count * sizeof(*auth->buckets) + 1);
+	auth->reads = hs_zalloc(auth->config->tokens_count * sizeof(*auth->reads) + 1);
+	auth->reads_refused = hs_metric_counter("hookswitch_reads_refused_total", "",
+						"Reads refused because who asked had too many in work.");
 	for (size_t i = 0; i < auth->config->tokens_count; i++)
 		auth->buckets[i].level_milli = auth->config->requests_per_s * 1000;
 	return auth;
@@ -117,6 +125,26 @@ bool auth_admit(struct auth *auth, const struct hs_config_token *token, int64_t 
 	return true;
 }
 
+static int *reads_of(struct auth *auth, const struct hs_config_token *token, enum hs_role from)
+{
+	return token ? &auth->reads[token - auth->config->tokens] : &auth->reads_of_role[from];
+}
+
+int auth_begin_read(struct auth *auth, const struct hs_config_token *token, enum hs_role from)
+{
+	int *reads = reads_of(auth, token, from);
+
+	if (*reads < AUTH_READS_MAX)
+		return ++*reads;
+	hs_metric_add(auth->reads_refused, 1);
+	return -EBUSY;
+}
+
+void auth_end_read(struct auth *auth, const struct hs_config_token *token, enum hs_role from)
+{
+	(*reads_of(auth, token, from))--;
+}
+
 void auth_destroy(struct auth *auth)
 {
 	if (!auth)
@@ -125,5 +153,6 @@ void auth_destroy(struct auth *auth)
 	free(auth->seen);
 	sodium_memzero(auth->key, sizeof(auth->key));
 	free(auth->buckets);
+	free(auth->reads);
 	free(auth);
 }

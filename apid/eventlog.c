@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCAN_MAX 200000     /* rows one request looks at; "more" brings the client on */
+#define SCAN_MAX 20000      /* rows one request looks at; "more" brings the client on */
 #define ANSWER_BYTES 200000 /* of events in one answer; the bus carries 256 KiB */
 #define EXPIRE_BATCH 500    /* rows that one transaction of the retention deletes */
 #define EXPIRE_EVERY_MS 60000
@@ -198,7 +198,7 @@ static void read_bounds(void *context, struct store_reader *reader)
 
 static void expire_is_due(uv_timer_t *timer);
 
-static void bounds_read(void *context)
+static void bounds_read(void *context, int error)
 {
 	AUTO(free) struct bounds_job *job = context;
 	struct eventlog *log = job->log;
@@ -222,7 +222,8 @@ void eventlog_expire(struct eventlog *log)
 	store_write(store, STORE_CALLS_EXPIRE, STORE_V_INT(cutoff), STORE_V_INT(EXPIRE_BATCH));
 	store_write(store, STORE_ANSWERS_EXPIRE, STORE_V_INT(now), STORE_V_INT(EXPIRE_BATCH));
 	job->log = log;
-	store_read(store, read_bounds, bounds_read, job);
+	store_read(store,
+		   &(struct store_job){.lane = STORE_LONG, .work = read_bounds, .done = bounds_read, .context = job});
 }
 
 static void expire_is_due(uv_timer_t *timer)
@@ -406,7 +407,7 @@ struct listing {
 	struct json_object **events;
 	int64_t last; /* number of the last event in the answer */
 	size_t count, bytes;
-	void (*done)(void *context, const struct hs_events_list_answer *answer);
+	void (*done)(void *context, int error, const struct hs_events_list_answer *answer);
 	void *context;
 };
 
@@ -478,7 +479,7 @@ static void listing_destroy(struct listing *listing)
 	free(listing);
 }
 
-static void listed(void *context)
+static void listed(void *context, int error)
 {
 	struct listing *listing = context;
 	bool page = listing->cut && listing->query.has_since;
@@ -492,7 +493,9 @@ static void listed(void *context)
 		end_of(listing->log, listing->end, cursor);
 	else
 		cursor_of(listing->log, page ? listing->last : listing->until, cursor);
-	listing->done(listing->context, listing->gone ? NULL : &answer);
+	if (error == 0 && listing->gone)
+		error = -ESTALE;
+	listing->done(listing->context, error, error ? NULL : &answer);
 	listing_destroy(listing);
 }
 
@@ -502,7 +505,7 @@ static int64_t min_of(int64_t a, int64_t b)
 }
 
 void eventlog_list(struct eventlog *log, const struct eventlog_query *query,
-		   void (*done)(void *context, const struct hs_events_list_answer *answer), void *context)
+		   void (*done)(void *context, int error, const struct hs_events_list_answer *answer), void *context)
 {
 	struct listing *listing = hs_zalloc(sizeof(*listing));
 	bool bounded = query->has_since && !query->call;
@@ -517,5 +520,9 @@ void eventlog_list(struct eventlog *log, const struct eventlog_query *query,
 	listing->events = hs_zalloc((size_t)query->limit * sizeof(*listing->events));
 	listing->done = done;
 	listing->context = context;
-	store_read(log->setup.store, list_in_worker, listed, listing);
+	store_read(log->setup.store, &(struct store_job){.lane = query->lane,
+							 .deadline_at = query->deadline_at,
+							 .work = list_in_worker,
+							 .done = listed,
+							 .context = listing});
 }

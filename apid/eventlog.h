@@ -59,11 +59,14 @@ struct eventlog_query {
 	const char *line, *call;
 	bool digits; /* events of the digits audience too */
 	int64_t limit;
+	int64_t deadline_at; /* hs_clock_ms; 0: none */
+	enum store_lane lane;
 };
 
-/* Answers later with an answer to events.list, or NULL when the cursor has gone meanwhile; valid for the call. */
+/* Answers later with an answer to events.list, valid for the call; or with NULL and -ESTALE: the cursor has gone
+ * meanwhile, or what store_read says. One call looks at a bounded number of events: "more" may come with none. */
 void eventlog_list(struct eventlog *log, const struct eventlog_query *query,
-		   void (*done)(void *context, const struct hs_events_list_answer *answer), void *context);
+		   void (*done)(void *context, int error, const struct hs_events_list_answer *answer), void *context);
 
 /* Deletes what is older than the retention, a batch a turn, now; the log does so by itself every minute. */
 void eventlog_expire(struct eventlog *log);

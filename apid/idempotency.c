@@ -122,7 +122,7 @@ static void look_in_worker(void *context, struct store_reader *reader)
 
 static void tell_waiting(struct idempotency *idempotency, struct entry *entry, const char *answer);
 
-static void looked(void *context)
+static void looked(void *context, int error)
 {
 	AUTO(free) struct lookup *lookup = context;
 	AUTO(free) char *answer = lookup->answer;
@@ -181,7 +181,8 @@ void idempotency_begin(struct idempotency *idempotency, const char *key, bool br
 	*lookup = (struct lookup){
 		.idempotency = idempotency, .now = hs_clock_wall_ms(), .found = found, .context = context};
 	hs_copy(lookup->key, sizeof(lookup->key), key);
-	store_read(idempotency->store, look_in_worker, looked, lookup);
+	store_read(idempotency->store,
+		   &(struct store_job){.lane = STORE_BRIEF, .work = look_in_worker, .done = looked, .context = lookup});
 }
 
 void idempotency_put(struct idempotency *idempotency, const char *key, bool brief, const char *answer, bool stored)

@@ -2,11 +2,14 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define READS_FEW 4 /* of one asker at a time: those beyond wait until nobody else does */
 
 /* ---- answers ---- */
 
@@ -41,11 +44,19 @@ static void reply_later(struct apid *apid, struct hs_request *request, struct js
 	store_after(apid->store, reply_send, reply);
 }
 
+static void end_read(struct visit *visit)
+{
+	if (visit->reads)
+		auth_end_read(visit->apid->auth, visit->token, visit->request->from);
+	visit->reads = false;
+}
+
 void visit_answer(struct visit *visit, const void *answer)
 {
 	const struct hs_shape *shape = hs_messages[visit->request->message].answer;
 	struct json_object *json;
 
+	end_read(visit);
 	if (!visit->row->changes) {
 		hs_bus_answer(visit->request, answer);
 		free(visit);
@@ -72,6 +83,7 @@ void visit_refuse(struct visit *visit, enum hs_error error, const char *field, c
 	char detail[300] = "";
 	va_list arguments;
 
+	end_read(visit);
 	if (format) {
 		va_start(arguments, format);
 		vsnprintf(detail, sizeof(detail), format, arguments);
@@ -84,6 +96,32 @@ void visit_refuse(struct visit *visit, enum hs_error error, const char *field, c
 void visit_pass_refusal(struct visit *visit, const struct hs_answer *answer)
 {
 	visit_refuse(visit, answer->error, answer->field, answer->state, "%s", answer->detail ? answer->detail : "");
+}
+
+bool visit_begin_read(struct visit *visit)
+{
+	int reads = auth_begin_read(visit->apid->auth, visit->token, visit->request->from);
+
+	visit->reads = reads > 0;
+	visit->lane = reads > READS_FEW ? STORE_LAST : STORE_LONG;
+	if (visit->reads)
+		return true;
+	visit_refuse(visit, HS_ERROR_RATE_LIMITED, NULL, NULL,
+		     "too many reads at a time; wait for the answers to those before");
+	return false;
+}
+
+static void refuse_late(struct visit *visit)
+{
+	visit_refuse(visit, HS_ERROR_TIMEOUT, NULL, NULL, "the deadline passed before its turn came; nothing was done");
+}
+
+void visit_refuse_unread(struct visit *visit, int error)
+{
+	if (error == -ETIMEDOUT)
+		refuse_late(visit);
+	else
+		visit_refuse(visit, HS_ERROR_INTERNAL, NULL, NULL, "the store cannot be read");
 }
 
 bool visit_may(const struct visit *visit, const char *scope)
@@ -147,7 +185,10 @@ static void handle(void *context, const char *answer)
 	struct json_object *json = answer ? json_tokener_parse(answer) : NULL;
 
 	if (!json) {
-		visit->row->handle(visit);
+		if (hs_clock_ms() > visit->request->deadline_at)
+			refuse_late(visit);
+		else
+			visit->row->handle(visit);
 		return;
 	}
 	hs_log(INFO, "request.repeated", LOG_TEXT("message", hs_messages[visit->request->message].name),

@@ -14,6 +14,8 @@ struct visit {
 	const struct serve_row *row;
 	char key[IDEMPOTENCY_KEY]; /* "": nothing is remembered of it */
 	bool brief;
+	bool reads; /* counts among its asker's reads, and has its place in this lane */
+	enum store_lane lane;
 };
 
 /* One request we answer. */
@@ -38,6 +40,13 @@ void visit_refuse(struct visit *visit, enum hs_error error, const char *field, c
 
 /* Passes on the refusal of whoever was asked for it. Ends the visit. */
 void visit_pass_refusal(struct visit *visit, const struct hs_answer *answer);
+
+/* Before a read of the store for a visit, which its answer or refusal ends. Refuses the visit and returns false when
+ * who asks has too many in work: one asker's reads never make another one wait long. */
+bool visit_begin_read(struct visit *visit);
+
+/* Refuses a visit whose read failed: with what the done of store_read was told. */
+void visit_refuse_unread(struct visit *visit, int error);
 
 /* True when the caller may have this scope; daemons that ask for themselves have all. */
 bool visit_may(const struct visit *visit, const char *scope);

@@ -271,11 +271,14 @@ static void list_in_worker(void *context, struct store_reader *reader)
 	store_query(reader, STORE_CALLS_LIST, values, HS_COUNT(values), see_call, listing);
 }
 
-static void listing_read(void *context)
+static void listing_read(void *context, int error)
 {
 	struct listing *listing = context;
 
-	listing->done(listing);
+	if (error)
+		visit_refuse_unread(listing->visit, error);
+	else
+		listing->done(listing);
 	hs_arena_destroy(listing->arena);
 	free(listing->call);
 	free(listing->line);
@@ -297,6 +300,24 @@ static struct listing *make_listing(struct visit *visit, const char *call, int64
 	return listing;
 }
 
+static void read_listing(struct listing *listing, void (*work)(void *context, struct store_reader *reader))
+{
+	struct visit *visit = listing->visit;
+
+	store_read(visit->apid->store, &(struct store_job){.lane = visit->lane,
+							   .deadline_at = visit->request->deadline_at,
+							   .work = work,
+							   .done = listing_read,
+							   .context = listing});
+}
+
+/* Looks for one call; done answers the visit. */
+static void read_call(struct visit *visit, const char *call, void (*done)(struct listing *listing))
+{
+	if (visit_begin_read(visit))
+		read_listing(make_listing(visit, call, 1, done), get_in_worker);
+}
+
 static void answer_list(struct listing *listing)
 {
 	struct hs_calls_list_answer answer = {listing->count, listing->calls};
@@ -307,12 +328,14 @@ static void answer_list(struct listing *listing)
 static void calls_list(struct visit *visit)
 {
 	const struct hs_calls_list *body = visit->request->body;
-	struct listing *listing =
-		make_listing(visit, body->before, body->has_limit ? body->limit : CALLS_LIMIT, answer_list);
+	struct listing *listing;
 
+	if (!visit_begin_read(visit))
+		return;
+	listing = make_listing(visit, body->before, body->has_limit ? body->limit : CALLS_LIMIT, answer_list);
 	listing->line = hs_strdup(body->line);
 	listing->active = body->has_active && body->active;
-	store_read(visit->apid->store, list_in_worker, listing_read, listing);
+	read_listing(listing, list_in_worker);
 }
 
 static void refuse_unknown_call(struct visit *visit)
@@ -334,7 +357,7 @@ static void calls_get(struct visit *visit)
 {
 	const struct hs_calls_get *body = visit->request->body;
 
-	store_read(visit->apid->store, get_in_worker, listing_read, make_listing(visit, body->call, 1, answer_get));
+	read_call(visit, body->call, answer_get);
 }
 
 /* ---- calls that live, or did ---- */
@@ -351,7 +374,7 @@ static void refuse_over(struct listing *listing)
 /* Refuses what concerns a call that does not live (any more): over, or unknown. */
 static void refuse_gone(struct visit *visit, const char *call)
 {
-	store_read(visit->apid->store, get_in_worker, listing_read, make_listing(visit, call, 1, refuse_over));
+	read_call(visit, call, refuse_over);
 }
 
 static void calls_hangup(struct visit *visit)

@@ -20,14 +20,16 @@ static bool check_since(struct visit *visit, const char *since, int64_t *ret_seq
 	return false;
 }
 
-static void listed(void *context, const struct hs_events_list_answer *answer)
+static void listed(void *context, int error, const struct hs_events_list_answer *answer)
 {
 	struct visit *visit = context;
 
 	if (answer)
 		visit_answer(visit, answer);
-	else
+	else if (error == -ESTALE)
 		visit_refuse(visit, HS_ERROR_GONE, "since", NULL, "these events are no longer kept");
+	else
+		visit_refuse_unread(visit, error);
 }
 
 static void events_list(struct visit *visit)
@@ -41,6 +43,7 @@ static void events_list(struct visit *visit)
 		.call = body->call,
 		.digits = visit_may(visit, "digits"),
 		.limit = body->has_limit ? body->limit : EVENTS_LIMIT,
+		.deadline_at = visit->request->deadline_at,
 	};
 
 	if (!check_since(visit, body->since, &query.since))
@@ -50,6 +53,9 @@ static void events_list(struct visit *visit)
 			     unknown);
 		return;
 	}
+	if (!visit_begin_read(visit))
+		return;
+	query.lane = visit->lane;
 	eventlog_list(visit->apid->log, &query, listed, visit);
 }
 

@@ -290,7 +290,8 @@ struct store *store_create(const struct store_setup *setup)
 	store->path = hs_printf("%s/apid.db", setup->folder);
 	store->wal_fd = -1;
 	store->last = &store->first;
-	store->reads_last = &store->reads;
+	for (size_t i = 0; i < STORE_LANES; i++)
+		store->reads[i].last = &store->reads[i].first;
 	store->well = true;
 	afters_init(&store->afters);
 	afters_init(&store->told_later);
@@ -298,6 +299,8 @@ struct store *store_create(const struct store_setup *setup)
 	store->commit_seconds =
 		hs_metric_histogram("hookswitch_event_commit_seconds", "",
 				    "Time of a transaction: events, calls and cursors of one loop turn.");
+	store->reads_late = hs_metric_counter("hookswitch_reads_late_total", "",
+					      "Reads that were not begun or ended, for who asked had given up.");
 	start_handles(store);
 	if (open_database(store) != 0) {
 		store_destroy(store);

@@ -112,14 +112,31 @@ const char *store_text(const struct store_row *row, int column);
 /* What a reading job may do in its worker: queries, all in one snapshot. */
 struct store_reader;
 
-/* Runs a query; false from visit ends it. 0 or -EIO. */
+/* Runs a query; false from visit ends it. 0 or -EIO, which the job's done is told too. */
 int store_query(struct store_reader *reader, enum store_statement statement, const struct store_value *values,
 		size_t count, bool (*visit)(void *context, const struct store_row *row), void *context);
 
-/* Reads after this turn's commit: work runs in a worker and may touch only its context and the reader; done runs on
- * the loop later. */
-void store_read(struct store *store, void (*work)(void *context, struct store_reader *reader),
-		void (*done)(void *context), void *context);
+/* Who waits for whom: each lane in its order. A reader of its own runs what is brief, so that it never waits for what
+ * is not. */
+enum store_lane {
+	STORE_BRIEF, /* a row by its key */
+	STORE_LONG,
+	STORE_LAST, /* of who has several in work already: when no other waits */
+	STORE_LANES,
+};
+
+struct store_job {
+	enum store_lane lane;
+	int64_t deadline_at; /* hs_clock_ms; then it is not begun any more, and ended when it runs. 0: none */
+	/* Runs in a worker and may touch only its context and the reader. */
+	void (*work)(void *context, struct store_reader *reader);
+	/* Runs on the loop later, always. 0; -ETIMEDOUT: the deadline passed; -EIO: something could not be read. */
+	void (*done)(void *context, int error);
+	void *context;
+};
+
+/* Reads after this turn's commit. The job is copied. */
+void store_read(struct store *store, const struct store_job *job);
 
 /* Reads at once, on the loop: for the restore at start only. */
 struct store_reader *store_at_start(struct store *store);

@@ -9,7 +9,7 @@
 #include "store_sql.h"
 #include <sqlite3.h>
 
-#define READERS 2
+#define READERS 3 /* the first one for what is brief */
 
 struct write {
 	struct write *next;
@@ -39,6 +39,7 @@ struct store_reader {
 	struct connection connection;
 	struct store *store;
 	bool busy;
+	int error; /* of the present job */
 };
 
 struct read {
@@ -46,9 +47,13 @@ struct read {
 	uv_work_t work;
 	struct store *store;
 	struct store_reader *reader;
-	void (*read)(void *context, struct store_reader *reader);
-	void (*done)(void *context);
-	void *context;
+	struct store_job job;
+	int error;
+};
+
+/* A list with its end, of reads that wait. */
+struct reads {
+	struct read *first, **last;
 };
 
 struct store {
@@ -76,8 +81,8 @@ struct store {
 	int checkpoint_left;               /* frames the last pass could not copy */
 	struct afters told_later, telling; /* durability full: wait for the next fdatasync, for the present one */
 	uv_work_t sync_work, checkpoint_work;
-	struct read *reads, **reads_last;
-	struct hs_metric *commit_seconds;
+	struct reads reads[STORE_LANES];
+	struct hs_metric *commit_seconds, *reads_late;
 };
 
 /* ---- store_connection.c ---- */

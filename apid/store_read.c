@@ -1,10 +1,12 @@
 #include "cleanup.h"
+#include "clock.h"
 #include "store_inner.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define VALUES_MAX 32
+#define LOOK_EVERY 10000 /* steps of SQLite's machine, about a millisecond, between looks at the deadline */
 
 int64_t store_int(const struct store_row *row, int column)
 {
@@ -39,8 +41,10 @@ int store_query(struct store_reader *reader, enum store_statement statement, con
 	struct store_row row;
 	int rc;
 
-	if (!stmt)
+	if (!stmt) {
+		reader->error = -EIO;
 		return -EIO;
+	}
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		fill_row(stmt, cells, &row);
 		if (!visit(context, &row)) {
@@ -50,6 +54,8 @@ int store_query(struct store_reader *reader, enum store_statement statement, con
 	}
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);
+	if (rc != SQLITE_DONE)
+		reader->error = -EIO;
 	return rc == SQLITE_DONE ? 0 : -EIO;
 }
 
@@ -64,18 +70,42 @@ struct store_reader *store_at_start(struct store *store)
 	return reader_open(store, &store->readers[0]) == 0 ? &store->readers[0] : NULL;
 }
 
+/* Also asked by SQLite while it works: true interrupts it. */
+static int is_late(void *context)
+{
+	const struct read *read = context;
+
+	return read->job.deadline_at && hs_clock_ms() > read->job.deadline_at;
+}
+
 static void read_in_worker(uv_work_t *work)
 {
 	struct read *read = work->data;
 	struct store_reader *reader = read->reader;
+	sqlite3 *db;
 
-	if (reader_open(read->store, reader) != 0 || sqlite3_exec(reader->connection.db, "BEGIN", NULL, NULL, NULL))
-		return;
-	read->read(read->context, reader);
-	sqlite3_exec(reader->connection.db, "COMMIT", NULL, NULL, NULL);
+	reader->error = reader_open(read->store, reader);
+	db = reader->connection.db;
+	if (reader->error == 0 && sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		reader->error = -EIO;
+	if (reader->error == 0) {
+		sqlite3_progress_handler(db, LOOK_EVERY, is_late, read);
+		read->job.work(read->job.context, reader);
+		sqlite3_progress_handler(db, 0, NULL, NULL);
+		sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	}
+	read->error = is_late(read) ? -ETIMEDOUT : reader->error;
 }
 
 static void start_reads(struct store *store);
+
+static void end_read(struct read *read)
+{
+	if (read->error == -ETIMEDOUT)
+		hs_metric_add(read->store->reads_late, 1);
+	read->job.done(read->job.context, read->error);
+	free(read);
+}
 
 static void read_done(uv_work_t *work, int status)
 {
@@ -84,23 +114,48 @@ static void read_done(uv_work_t *work, int status)
 
 	store->jobs--;
 	read->reader->busy = false;
-	read->done(read->context);
-	free(read);
+	end_read(read);
 	start_reads(store);
+}
+
+/* The next one of a lane that somebody still waits for, or NULL. */
+static struct read *take_read(struct reads *reads)
+{
+	struct read *read;
+
+	while ((read = reads->first)) {
+		reads->first = read->next;
+		if (!reads->first)
+			reads->last = &reads->first;
+		if (!is_late(read))
+			return read;
+		read->error = -ETIMEDOUT;
+		end_read(read);
+	}
+	return NULL;
+}
+
+/* What a reader does next, or NULL. */
+static struct read *next_read(struct store *store, bool brief)
+{
+	struct read *read;
+
+	if (brief)
+		return take_read(&store->reads[STORE_BRIEF]);
+	read = take_read(&store->reads[STORE_LONG]);
+	return read ? read : take_read(&store->reads[STORE_LAST]);
 }
 
 static void start_reads(struct store *store)
 {
-	for (size_t i = 0; i < READERS && store->reads; i++) {
-		struct read *read = store->reads;
+	for (size_t i = 0; i < READERS; i++) {
+		struct store_reader *reader = &store->readers[i];
+		struct read *read;
 
-		if (store->readers[i].busy)
+		if (reader->busy || !(read = next_read(store, i == 0)))
 			continue;
-		store->reads = read->next;
-		if (!store->reads)
-			store->reads_last = &store->reads;
-		read->reader = &store->readers[i];
-		read->reader->busy = true;
+		read->reader = reader;
+		reader->busy = true;
 		store->jobs++;
 		uv_queue_work(store->setup.loop, &read->work, read_in_worker, read_done);
 	}
@@ -110,17 +165,17 @@ static void enqueue_read(void *context)
 {
 	struct read *read = context;
 	struct store *store = read->store;
+	struct reads *reads = &store->reads[read->job.lane];
 
-	*store->reads_last = read;
-	store->reads_last = &read->next;
+	*reads->last = read;
+	reads->last = &read->next;
 	start_reads(store);
 }
 
-void store_read(struct store *store, void (*work)(void *context, struct store_reader *reader),
-		void (*done)(void *context), void *context)
+void store_read(struct store *store, const struct store_job *job)
 {
 	struct read *read = hs_zalloc(sizeof(*read));
 
-	*read = (struct read){.store = store, .read = work, .done = done, .context = context, .work.data = read};
+	*read = (struct read){.store = store, .job = *job, .work.data = read};
 	store_after(store, enqueue_read, read);
 }

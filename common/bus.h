@@ -38,6 +38,7 @@ struct hs_request {
 	const char *token;           /* client operations: the bearer token; else NULL */
 	const char *idempotency_key; /* or NULL */
 	const char *client;          /* client operations: address the client came from; else NULL */
+	int64_t deadline_at;         /* hs_clock_ms when the asker gives up: work not begun by then is for nobody */
 };
 
 struct hs_door {
@@ -47,7 +48,7 @@ struct hs_door {
 
 /* Opens doors (const table, kept). Each request handed to serve must be answered or refused exactly once, then or
  * later; it stays valid until then. A repeated id gets the first answer again without reaching serve. Expired ones
- * never reach it. */
+ * never reach it, nor those of a peer that has too many in progress already. */
 void hs_bus_serve(struct hs_bus *bus, const struct hs_door *doors, size_t count, void *context);
 
 /* answer: struct hs_<message>_answer, or NULL where it has no members. Frees the request. */

@@ -18,6 +18,7 @@
 #define KEEP_BYTES (4 * 1024 * 1024)
 #define KEEP_ANSWER 16384
 #define IN_PROGRESS_MAX 16384
+#define IN_PROGRESS_SHARE (IN_PROGRESS_MAX / 4) /* of one peer: the others are served whatever it asks */
 
 struct served {
 	struct hs_request request; /* first: the daemon's pointer is ours */
@@ -42,6 +43,7 @@ struct bus_serve_room {
 	struct hs_table *known; /* struct served by role/id */
 	struct served *oldest, *newest;
 	size_t done_count, done_bytes, in_progress;
+	size_t of_peer[HS_ROLES]; /* in progress, by who asked */
 	struct hs_metric *answered, *failed, *repeated, *took;
 };
 
@@ -96,6 +98,7 @@ static void finish(struct served *served, char *text, size_t bytes)
 	bus_serve_post(served->bus, &served->route, text, bytes);
 	hs_metric_observe_us(room->took, hs_clock_us() - served->arrived_us);
 	room->in_progress--;
+	room->of_peer[served->request.from]--;
 	served->answer = text;
 	served->answer_bytes = bytes;
 	if (bytes > KEEP_ANSWER) {
@@ -184,9 +187,17 @@ static void repeat(struct bus_serve_room *room, struct served *served, const str
 		bus_serve_post(served->bus, route, served->answer, served->answer_bytes);
 }
 
-static bool is_expired(const struct hs_envelope_request *head)
+/* What is left of a request's time; below 0: it expired on its way. */
+static int64_t time_left_ms(const struct hs_envelope_request *head)
 {
-	return head->at && hs_clock_wall_ms() - head->at > head->deadline_ms;
+	int64_t passed_ms = head->at ? hs_clock_wall_ms() - head->at : 0;
+
+	return head->deadline_ms - (passed_ms > 0 ? passed_ms : 0);
+}
+
+static bool is_full(const struct bus_serve_room *room, enum hs_role from)
+{
+	return room->in_progress >= IN_PROGRESS_MAX || room->of_peer[from] >= IN_PROGRESS_SHARE;
 }
 
 static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_arena *arena, char *key,
@@ -204,6 +215,7 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 		.token = incoming->head.token,
 		.idempotency_key = incoming->head.idempotency_key,
 		.client = incoming->head.client,
+		.deadline_at = hs_clock_ms() + time_left_ms(&incoming->head),
 	};
 	served->bus = bus;
 	served->arena = arena;
@@ -212,6 +224,7 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 	served->arrived_us = hs_clock_us();
 	hs_table_put(room->known, key, served);
 	room->in_progress++;
+	room->of_peer[incoming->from]++;
 	bus_trace(bus, incoming->message, incoming->body, hs_role_names[incoming->from], hs_role_names[bus->role]);
 	door->door->serve(door->context, &served->request);
 }
@@ -245,11 +258,11 @@ static bool handle_request(struct hs_bus *bus, struct json_object *json, enum hs
 		repeat(room, known, route);
 		return false;
 	}
-	if (is_expired(&incoming.head)) {
+	if (time_left_ms(&incoming.head) < 0) {
 		bus_refused(bus, BUS_WHY_EXPIRED, hs_role_names[incoming.from], incoming.head.type);
 		return false;
 	}
-	if (room->in_progress >= IN_PROGRESS_MAX) {
+	if (is_full(room, incoming.from)) {
 		incoming.why = BUS_WHY_OVERLOAD;
 		incoming.error = HS_ERROR_OVERLOADED;
 		refuse_at_once(bus, route, &incoming);

@@ -1,6 +1,11 @@
 """The gate (tokens, scopes, rate, repetition), the event log, webhooks, health and figures."""
+import collections
+import json
 import os
+import sqlite3
 import time
+
+import zmq
 
 from house import House, decode_secret, make_token, ordinary
 
@@ -190,6 +195,78 @@ def test_health_and_figures():
         began = time.monotonic()
         assert house.ask("suite.health", token=None)["error"] == "unavailable"
         assert time.monotonic() - began < 1
+
+
+FLOOD = 20000
+ROWS = 100000  # of the log that is read meanwhile
+
+
+def fill_log(house, rows):
+    """Puts rows of phone1 into the database of an apid that does not run; number of the event before them."""
+    with sqlite3.connect(house.home / "apid/apid.db") as database:
+        last, = database.execute("SELECT max(seq) FROM events").fetchone()
+        at = int(time.time() * 1000)
+
+        def row(seq):
+            body = {"type": "call.flash", "seq": seq, "cursor": f"1.g1.{seq}", "timestamp": "2025-02-08T14:30:00.000Z",
+                    "line": "phone1", "call_id": "c1-0", "leg": "l1-0"}
+            return seq, at, "call.flash", "phone1", "c1-0", 0, json.dumps(body)
+        database.executemany("INSERT INTO events(seq,at,type,line,call,digits,body) VALUES(?,?,?,?,?,?,?)",
+                             map(row, range(last + 1, last + 1 + rows)))
+    database.close()
+    return last
+
+
+def flood(house, count, since):
+    """hookd asks for events again and again: for a thousand, or for what is not there; where its answers come to."""
+    socket = house.context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.connect(f"ipc://{house.home}/run/apid/requests/socket")
+    for i in range(count):
+        socket.send_string(json.dumps({
+            "v": 1, "kind": "request", "type": "events.list", "id": f"f{i}", "source": "hookd", "deadline_ms": 60000,
+            "request_id": f"f{i}", "body": {"since": since, "limit": 1000, "line": ("phone1", "phone2")[i % 2]}}))
+    return socket
+
+
+def seconds(function):
+    began = time.monotonic()
+    assert "error" not in function()
+    return time.monotonic() - began
+
+
+@ordinary
+def test_a_flood_of_reads_delays_nobody():
+    house = House()
+    try:
+        house.start()
+        house.register("phone1", "phone2")
+        house.stop()
+        last = fill_log(house, ROWS)
+        house.start()
+        # one read looks at a part of the log only, and says how far it came
+        page = house.ask("events.list", since=f"1.g1.{last}", line="phone2", limit=1000)
+        assert page == {"events": [], "more": True, "cursor": f"1.g1.{last + 20000}"}
+        assert {e["line"] for e in house.log_events(line="phone2")} == {"phone2"}
+        house.register("phone1")
+        socket = flood(house, FLOOD, f"1.g1.{last}")
+        assert seconds(lambda: house.ask("lines.ring", line="phone1", key="k1")) < 2
+        assert seconds(lambda: house.ask("calls.list", token="reader")) < 2
+        errors = collections.Counter()
+
+        def drain():
+            while socket.poll(0):
+                errors[json.loads(socket.recv()).get("error")] += 1
+            return errors.total() == FLOOD
+        house.until(drain, 30, "an answer to each of them")
+        assert set(errors) == {None, "rate_limited"} and errors[None] >= 32, errors
+        assert seconds(lambda: house.ask("calls.list", token="reader")) < 1
+        text = house.ask("suite.metrics")["text"]
+        assert f'hookswitch_reads_refused_total{{daemon="apid"}} {errors["rate_limited"]}\n' in text
+        socket.close(0)
+    finally:
+        house.close()
 
 
 @ordinary

@@ -368,6 +368,87 @@ static void test_idempotency(void **state)
 	scene_end(&scene);
 }
 
+/* ---- who waits for whom ---- */
+
+struct queue {
+	uv_sem_t go;
+	int done, late;
+};
+
+static void wait_in_worker(void *context, struct store_reader *reader)
+{
+	struct queue *queue = context;
+
+	uv_sem_wait(&queue->go);
+}
+
+static void never_in_worker(void *context, struct store_reader *reader)
+{
+	abort();
+}
+
+static void long_done(void *context, int error)
+{
+	((struct queue *)context)->done++;
+	assert_int_equal(error, 0);
+}
+
+static void late_done(void *context, int error)
+{
+	((struct queue *)context)->late++;
+	assert_int_equal(error, -ETIMEDOUT);
+}
+
+static void overrun_in_worker(void *context, struct store_reader *reader)
+{
+	int64_t end = hs_clock_ms() + 30;
+
+	while (hs_clock_ms() < end)
+		usleep(1000);
+}
+
+/* Both readers of long jobs are held up: a brief one is read all the same, and one that waited too long never. */
+static void test_lanes_and_deadlines(void **state)
+{
+	struct scene scene = {0};
+	struct queue queue = {0};
+	struct idempotency *idempotency;
+	struct store_job job = {.lane = STORE_LONG, .work = wait_in_worker, .done = long_done, .context = &queue};
+	AUTO(free) char *one = NULL;
+	struct eventlog_query query = {.limit = 10, .deadline_at = hs_clock_ms() - 1};
+
+	scene_open(&scene);
+	assert_int_equal(uv_sem_init(&queue.go, 0), 0);
+	idempotency = idempotency_create(scene.store);
+	store_read(scene.store, &job);
+	store_read(scene.store, &job);
+	job = (struct store_job){.lane = STORE_LONG,
+				 .deadline_at = hs_clock_ms() + 20,
+				 .work = never_in_worker,
+				 .done = late_done,
+				 .context = &queue};
+	store_read(scene.store, &job);
+	idempotency_begin(idempotency, "k", false, found, &one);
+	wait_found(&scene, &one);
+	assert_string_equal(one, "new");
+	assert_int_equal(queue.done, 0);
+	while (hs_clock_ms() <= job.deadline_at)
+		uv_run(&scene.loop, UV_RUN_NOWAIT);
+	uv_sem_post(&queue.go);
+	uv_sem_post(&queue.go);
+	while (queue.done < 2 || queue.late < 1)
+		uv_run(&scene.loop, UV_RUN_ONCE);
+	job.deadline_at = hs_clock_ms() + 10;
+	job.work = overrun_in_worker;
+	store_read(scene.store, &job);
+	while (queue.late < 2)
+		uv_run(&scene.loop, UV_RUN_ONCE);
+	assert_int_equal(list(&scene, &query).error, -ETIMEDOUT);
+	uv_sem_destroy(&queue.go);
+	idempotency_destroy(idempotency);
+	scene_end(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_retention),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_idempotency),
+		cmocka_unit_test(test_lanes_and_deadlines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

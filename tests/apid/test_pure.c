@@ -7,6 +7,7 @@
 #include "metrics_merge.h"
 #include "route.h"
 #include "secret.h"
+#include <errno.h>
 #include <sys/stat.h>
 
 /* ---- routes ---- */
@@ -214,6 +215,13 @@ static void test_tokens(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_true(auth_admit(auth, &rows[1], 900000));
 	assert_false(auth_admit(auth, &rows[1], 900000));
+	for (int i = 0; i < AUTH_READS_MAX; i++)
+		assert_int_equal(auth_begin_read(auth, &rows[1], HS_ROLE_API_FRONT), i + 1);
+	assert_int_equal(auth_begin_read(auth, &rows[1], HS_ROLE_API_FRONT), -EBUSY);
+	assert_int_equal(auth_begin_read(auth, &rows[0], HS_ROLE_API_FRONT), 1);
+	assert_int_equal(auth_begin_read(auth, NULL, HS_ROLE_API_FRONT), 1);
+	auth_end_read(auth, &rows[1], HS_ROLE_API_FRONT);
+	assert_int_equal(auth_begin_read(auth, &rows[1], HS_ROLE_API_FRONT), AUTH_READS_MAX);
 	auth_destroy(auth);
 	unlink(key);
 	rmdir(keys);

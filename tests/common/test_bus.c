@@ -683,6 +683,45 @@ static void test_insults(void **state)
 	zmq_ctx_term(context);
 }
 
+/* ---- One peer asks without end ---- */
+
+#define SHARE 4096 /* of one peer, in progress */
+
+static void serve_never(void *context, struct hs_request *request)
+{
+	int64_t left_ms = request->deadline_at - hs_clock_ms();
+
+	(*(int *)context)++;
+	assert_true(left_ms > 0 && left_ms <= 60000);
+}
+
+static void test_share_of_one_peer(void **state)
+{
+	static const struct hs_door doors[] = {{HS_EVENTS_LIST, serve_never}};
+	struct world *world = *state;
+	struct hs_bus *apid = world_open(world, HS_ROLE_APID), *hookd = world_open(world, HS_ROLE_HOOKD);
+	struct hs_bus *front = world_open(world, HS_ROLE_API_FRONT);
+	struct hs_events_list body = {.has_limit = true, .limit = 1};
+	struct asker asker = {0};
+	struct hs_ask ask = ask_for(HS_EVENTS_LIST, &body, &asker);
+	int64_t refused = world_refused("overload");
+	int served = 0;
+
+	hs_bus_serve(apid, doors, HS_COUNT(doors), &served);
+	ask.to = HS_ROLE_APID;
+	ask.deadline_ms = 60000;
+	ask.patient = true;
+	for (int i = 0; i < SHARE + 10; i++)
+		hs_bus_ask(hookd, &ask);
+	assert_true(world_turn_until(world, &asker.answered, 10, 20000));
+	assert_int_equal(asker.error, HS_ERROR_OVERLOADED);
+	assert_int_equal(world_refused("overload"), refused + 10);
+	assert_int_equal(served, SHARE);
+	hs_bus_ask(front, &ask);
+	assert_true(world_turn_until(world, &served, SHARE + 1, 2000));
+	assert_int_equal(asker.answered, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -699,6 +738,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_impostor_listens, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_insults, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_share_of_one_peer, world_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);
