@@ -32,7 +32,7 @@ static void warn_blocked(struct hookd *hookd, const struct endpoint *endpoint)
 {
 	char why[EGRESS_WHY];
 
-	if (endpoint->url.numeric && egress_check(&hookd->rules, &endpoint->url, &endpoint->url.address, 1, why) < 0)
+	if (egress_check_url(&hookd->rules, &endpoint->url, why) < 0)
 		hs_log(ERROR, "webhook.blocked", LOG_TEXT("webhook", endpoint->id), LOG_WHY(why));
 }
 

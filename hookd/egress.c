@@ -431,6 +431,18 @@ static bool port_is_open(const struct egress_rules *rules, uint16_t port)
 	return false;
 }
 
+/* What a host outside webhooks.allow_networks needs. */
+static int check_public(const struct egress_rules *rules, const struct egress_url *url, const char *host, char *ret_why)
+{
+	if (!url->tls)
+		return fail(-EACCES, ret_why, "%s may only be reached with TLS; webhooks.allow_networks opens networks",
+			    host);
+	if (!port_is_open(rules, url->port))
+		return fail(-EACCES, ret_why, "port %u is not open for public addresses (80, 443, 8443 are)",
+			    url->port);
+	return 0;
+}
+
 int egress_check_address(const struct egress_rules *rules, const struct egress_url *url,
 			 const struct egress_address *address, char *ret_why)
 {
@@ -445,13 +457,16 @@ int egress_check_address(const struct egress_rules *rules, const struct egress_u
 	if (what)
 		return fail(-EACCES, ret_why,
 			    "%s is not reachable from here (%s); webhooks.allow_networks opens networks", text, what);
-	if (!url->tls)
-		return fail(-EACCES, ret_why, "%s may only be reached with TLS; webhooks.allow_networks opens networks",
-			    text);
-	if (!port_is_open(rules, url->port))
-		return fail(-EACCES, ret_why, "port %u is not open for public addresses (80, 443, 8443 are)",
-			    url->port);
-	return 0;
+	return check_public(rules, url, text, ret_why);
+}
+
+int egress_check_url(const struct egress_rules *rules, const struct egress_url *url, char *ret_why)
+{
+	if (url->numeric)
+		return egress_check_address(rules, url, &url->address, ret_why);
+	if (rules->networks_count) /* the name may lead into one of them */
+		return 0;
+	return check_public(rules, url, "a name", ret_why);
 }
 
 int egress_check(const struct egress_rules *rules, const struct egress_url *url, const struct egress_address *addresses,

@@ -77,6 +77,10 @@ int egress_parse_url(const char *text, enum egress_family family, struct egress_
 int egress_check_address(const struct egress_rules *rules, const struct egress_url *url,
 			 const struct egress_address *address, char *ret_why);
 
+/* Whether any address could be reached for this URL: refuses what no name server can make good. -EACCES with a sentence
+ * in ret_why (EGRESS_WHY bytes). */
+int egress_check_url(const struct egress_rules *rules, const struct egress_url *url, char *ret_why);
+
 /* Whether all of them may: one bad answer spoils the name. -EACCES, or -ENOENT when there are none. */
 int egress_check(const struct egress_rules *rules, const struct egress_url *url, const struct egress_address *addresses,
 		 size_t count, char *ret_why);

@@ -136,8 +136,7 @@ static void judge(struct hookd *hookd, struct hs_request *request, struct endpoi
 {
 	char why[EGRESS_WHY];
 	int error = endpoint_open_secrets(endpoint, hookd->house->home, hookd->house->folder);
-	bool blocked = endpoint->url.numeric &&
-		       egress_check(&hookd->rules, &endpoint->url, &endpoint->url.address, 1, why) < 0;
+	bool blocked = egress_check_url(&hookd->rules, &endpoint->url, why) < 0;
 
 	if (error < 0 || blocked) {
 		endpoint_destroy(endpoint);

@@ -245,6 +245,35 @@ static void one_bad_address_spoils_the_name(void **state)
 	egress_rules_finish(&rules);
 }
 
+static int check_url(const struct egress_rules *rules, const char *text)
+{
+	struct egress_url url;
+
+	assert_int_equal(egress_parse_url(text, EGRESS_HTTP, &url, why), 0);
+	return egress_check_url(rules, &url, why);
+}
+
+static void names_that_never_can_be_reached(void **state)
+{
+	static const char *const networks[] = {"10.0.0.0/8"};
+	struct egress_rules rules;
+
+	egress_rules_init(&rules, NULL, 0);
+	assert_int_equal(check_url(&rules, "https://example.com/"), 0);
+	assert_int_equal(check_url(&rules, "https://example.com:8443/"), 0);
+	assert_int_equal(check_url(&rules, "http://example.com/"), -EACCES);
+	assert_int_equal(check_url(&rules, "https://example.com:22/"), -EACCES);
+	assert_int_equal(check_url(&rules, "https://10.0.0.1/"), -EACCES);
+	egress_rules_add_port(&rules, 9443);
+	assert_int_equal(check_url(&rules, "https://example.com:9443/"), 0);
+	egress_rules_finish(&rules);
+	egress_rules_init(&rules, networks, 1);
+	assert_int_equal(check_url(&rules, "http://example.com:22/"), 0);
+	assert_int_equal(check_url(&rules, "http://10.0.0.1:22/"), 0);
+	assert_int_equal(check_url(&rules, "http://11.0.0.1/"), -EACCES);
+	egress_rules_finish(&rules);
+}
+
 static void networks_are_read(void **state)
 {
 	static const char *const bad[] = {"",  "/8",     "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1",      "10.0.0.0/8x",
@@ -303,6 +332,7 @@ int main(void)
 		cmocka_unit_test(public_addresses_need_tls_and_a_usual_port),
 		cmocka_unit_test(listed_networks_are_open_also_without_tls),
 		cmocka_unit_test(one_bad_address_spoils_the_name),
+		cmocka_unit_test(names_that_never_can_be_reached),
 		cmocka_unit_test(networks_are_read),
 		cmocka_unit_test(socket_addresses_are_read),
 		cmocka_unit_test(websockets_have_their_schemes),

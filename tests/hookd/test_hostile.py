@@ -194,6 +194,14 @@ def test_no_spelling_reaches_the_inside(home, apid, receivers, start_daemon):
     assert not receiver.attempts
 
 
+def test_what_can_never_be_delivered_is_refused(home, apid, start_daemon):
+    start_daemon("hookd", config(allow_networks=[]))
+    for number, url in enumerate(["http://name.example/", "https://name.example:22/", "http://name.example:443/"]):
+        with pytest.raises(Refused) as refused:
+            put(apid, home, number, url)
+        assert (refused.value.error, refused.value.field) == ("invalid", "url"), url
+
+
 @pytest.mark.parametrize("spelling", ["http://127.1:{port}/", "http://localhost:{port}/"])
 def test_a_configured_inner_url_is_blocked_at_every_attempt(apid, receivers, start_daemon, spelling):
     receiver = receivers()
