@@ -1,15 +1,19 @@
 #include "leg_stream.h"
 #include "audio.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "metrics.h"
 #include "playout.h"
 #include <errno.h>
 #include <stdlib.h>
 
+#define ATTACH_WITHIN_US 60000000 /* of a new grant, to be taken by a front */
+
 struct leg_stream {
 	struct end end;
 	struct playout *playout;
 	bool is_attached;
+	int64_t attach_until_us; /* 0: it was attached once */
 	uint64_t peer;
 	uint32_t sequence;
 	/* The stream's own time line: each leg's timestamps are moved onto it. */
@@ -122,10 +126,13 @@ static void stir(struct end *end)
 	stream_of(end)->leg = NULL;
 }
 
+/* A grant that nobody came for: who asked for it may have died before it could be handed out. */
 static void tick(struct end *end, int64_t now_us)
 {
-	hs_metric_add(end->world->meters.queued,
-		      (int64_t)(playout_depth(stream_of(end)->playout) / CODEC_SAMPLES_PER_MS));
+	const struct leg_stream *stream = stream_of(end);
+	if (stream->attach_until_us && now_us > stream->attach_until_us)
+		end->is_gone = true;
+	hs_metric_add(end->world->meters.queued, (int64_t)(playout_depth(stream->playout) / CODEC_SAMPLES_PER_MS));
 }
 
 static void measure(const struct end *end, struct hs_media_figures *ret_figures, char ret_remote[ADDRESS_TEXT])
@@ -168,6 +175,7 @@ struct end *leg_stream_create(struct world *world, const char *grant, const char
 	hs_copy(stream->end.id, sizeof stream->end.id, grant);
 	hs_copy(stream->end.call, sizeof stream->end.call, call);
 	stream->playout = playout_create();
+	stream->attach_until_us = hs_clock_us() + ATTACH_WITHIN_US;
 	return &stream->end;
 }
 
@@ -181,6 +189,7 @@ int leg_stream_attach(struct end *end, uint64_t peer)
 	if (stream->is_attached && stream->peer != peer)
 		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
 	stream->peer = peer;
+	stream->attach_until_us = 0;
 	stream->is_attached = audio_send(end->world->audio, peer, &frame) != -EHOSTUNREACH;
 	return stream->is_attached ? 0 : -EHOSTUNREACH;
 }

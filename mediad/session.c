@@ -11,7 +11,7 @@ struct session {
 	struct world *world;
 	struct hs_table *ends;
 	size_t counts[HS_MEDIA_KIND_COUNT];
-	uv_timer_t tick;  /* runs while there are legs */
+	uv_timer_t tick;  /* runs while there are ends */
 	struct end *gone; /* found by the present tick */
 };
 
@@ -59,9 +59,7 @@ static void count(struct session *session, enum hs_media_kind kind, int more)
 	struct meters *meters = &session->world->meters;
 	session->counts[kind] += (size_t)more;
 	hs_metric_set(kind == HS_MEDIA_KIND_RTP ? meters->legs : meters->streams, (int64_t)session->counts[kind]);
-	if (kind != HS_MEDIA_KIND_RTP)
-		return;
-	if (session->counts[kind] == 0)
+	if (session->counts[HS_MEDIA_KIND_RTP] + session->counts[HS_MEDIA_KIND_STREAM] == 0)
 		uv_timer_stop(&session->tick);
 	else if (!uv_is_active((uv_handle_t *)&session->tick))
 		uv_timer_start(&session->tick, ticked, TICK_MS, TICK_MS);

@@ -69,7 +69,8 @@ static void tell_played(void *context, const struct end *end, const char *play, 
 static void tell_detached(void *context, const struct end *end)
 {
 	struct hs_media_detached fact = {.stream = end->id};
-	hs_log(WARN, "media.detached", LOG_CALL(end_call(end)), LOG_LEG(end->id), LOG_WHY("the front is gone"));
+	hs_log(WARN, "media.detached", LOG_CALL(end_call(end)), LOG_LEG(end->id),
+	       LOG_WHY("the front is gone, or never came"));
 	trace(end, "media.detached");
 	tell(context, HS_MEDIA_DETACHED, &fact, end);
 }
