@@ -1,5 +1,5 @@
-/* Request: what comes in, and where it goes: to its dialog or a room of its own. No transaction exists before the sender proved who it is.
- * Called by agent; calls admission, inside, auth, overload, callee, registrar. Owns nothing.
+/* Request: what comes in, and where it goes: to its dialog or a room of its own. No transaction exists before the
+ * sender proved who it is. Called by agent; calls admission, inside, auth, overload, callee, registrar. Owns nothing.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
