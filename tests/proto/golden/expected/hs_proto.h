@@ -129,7 +129,7 @@ struct hs_page_get_answer {
 
 /* Audio frames: offsets of the header's fields, network byte order. */
 #define HS_FRAME_AT_VERSION 0 /* 1 bytes: 1 */
-#define HS_FRAME_AT_GRANT 1   /* 8 bytes: id */
+#define HS_FRAME_AT_GRANT 1 /* 8 bytes: id */
 #define HS_FRAME_HEADER_BYTES 9
 #define HS_FRAME_GRANT_BYTES 8
 #define HS_FRAME_VERSION 1
