@@ -89,6 +89,13 @@ class Baresip:
                 return message
         return None
 
+    def wait_registered(self, suite, timeout=10):
+        """Until the suite knows its line as ready."""
+        try:
+            suite.wait_state(self.line["id"], "on_hook", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text()[-1500:]}\n{suite.log('sipd')[-1500:]}") from None
+
     def dial(self, number):
         return self.command("dial", number)
 

@@ -128,10 +128,15 @@ def kill_again_and_again(suite, kills):
     return counts
 
 
-def longest_silence(received):
+def longest_pause(packets):
     """Longest time between two packets, in ms."""
-    times = [t for t, *_ in received]
+    times = [t for t, *_ in packets]
     return max((b - a) * 1000 for a, b in zip(times, times[1:]))
+
+
+def assert_no_silence(rtp, received):
+    """What came in came steadily; where this machine made even our own sending wait, as much is forgiven."""
+    assert longest_pause(received) < 120 + longest_pause(rtp.sent), (longest_pause(received), longest_pause(rtp.sent))
 
 
 def assert_audio_went_on(name, sent, received, codec=0):
@@ -223,7 +228,7 @@ def test_hundreds_of_kills_in_a_call(make_suite):
     record = suite.get(f"/api/v1/calls/{call_id}")["call"]
     assert record["state"] == "up"
     assert_audio_went_on("phone2 -> phone1", other.rtp.sent, received)
-    assert longest_silence(received) < 150, longest_silence(received)
+    assert_no_silence(call.rtp, received)
     wait_for(lambda: operator.connections and operator.frames, 10)
     before = operator.frames
     wait_for(lambda: operator.frames > before + 25, 10, lambda: "the dialled operator hears nothing any more")
@@ -270,7 +275,7 @@ def test_an_operators_audio_goes_on_when_others_die(make_suite):
         assert middle in heard, "the operator lost audio of the phone"
         played = b"".join(p[6] for p in call.rtp.received)
         assert b"".join(spoken) in played, "the phone lost audio of the operator"
-        assert longest_silence(call.rtp.received) < 150
+        assert_no_silence(call.rtp, call.rtp.received)
         wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
         suite.post(f"/api/v1/calls/{call_id}/hangup", status=200)
         call.wait("ended")

@@ -43,8 +43,7 @@ def assert_alike(comparison, who):
 
 def ring_and_answer(suite, events, baresip):
     """Rings the default line and lifts the handset; the call's id."""
-    wait_for(lambda: suite.get("/api/v1/phone/status")["state"] == "on_hook", 10,
-             lambda: f"never registered: {suite.get('/api/v1/phone/status')}\n{baresip.text()[-1500:]}")
+    baresip.wait_registered(suite)
     reply = suite.post("/api/v1/phone/ring", {"caller_number": "4711", "caller_name": "Operator"}, status=202).json()
     call = reply["call_id"]
     events.wait("state_change", new_state="ringing", call_id=call)
@@ -168,7 +167,7 @@ def test_phone_dials_the_operator(suite):
     said = audio.speech_like(30, seed=3)
     with Baresip(suite.line(), suite.sip, suite.facts["domain"], said) as baresip, suite.events() as events, \
             suite.audio() as operator:
-        suite.wait_state("phone1", "on_hook", 10)
+        baresip.wait_registered(suite)
         baresip.dial("0")
         call = events.wait("call.answered", 5)["call_id"]
         operator.wait_frames(100)
@@ -185,8 +184,8 @@ def test_phone_dials_another_line(suite):
     said, other = audio.speech_like(30, seed=3), audio.speech_like(30, seed=4)
     with Baresip(suite.line(0), suite.sip, suite.facts["domain"], said) as first, \
             Baresip(suite.line(1), suite.sip, suite.facts["domain"], other) as second, suite.events() as events:
-        suite.wait_state("phone1", "on_hook", 10)
-        suite.wait_state("phone2", "on_hook", 10)
+        first.wait_registered(suite)
+        second.wait_registered(suite)
         first.dial("102")
         events.wait("state_change", new_state="ringing", line="phone2")
         wait_for(lambda: "101" in second.text(), 5, lambda: "phone2 does not show who calls")
@@ -214,6 +213,6 @@ def test_phone_dials_a_number_that_does_not_exist(suite, number):
 
 def test_baresip_dials_a_number_that_does_not_exist(suite):
     with Baresip(suite.line(), suite.sip, suite.facts["domain"], audio.speech_like(5)) as baresip:
-        suite.wait_state("phone1", "on_hook", 10)
+        baresip.wait_registered(suite)
         baresip.dial("999")
         wait_for(lambda: "404" in baresip.text(), 5, lambda: baresip.text()[-800:])
