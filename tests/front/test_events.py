@@ -209,6 +209,7 @@ def test_origin(suite, front, origin, status):
 
 def test_apid_away_is_503(own):
     suite, front = own()
+    peers.wait_for(lambda: "peer_up" in front.log.read_text())
     suite.apid_stop()
     peers.wait_for(lambda: "peer_down" in front.log.read_text())
     client = Client(front, EVENTS)

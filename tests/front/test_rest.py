@@ -235,6 +235,7 @@ def test_health_needs_no_token_and_says_503(suite, front):
 
 def test_apid_away(own):
     suite, front = own()
+    peers.wait_for(lambda: "peer_up" in front.log.read_text())
     suite.apid_stop()
     peers.wait_for(lambda: "peer_down" in front.log.read_text())
     begun = time.monotonic()
