@@ -70,6 +70,8 @@ def start_daemon(home, apid, request):
         started[-1].start()
         if name == "hookd" or configuration.get("operator"):
             apid.wait_asked("events.list")
+        if name == "hookd":  # the answer is there, and kept
+            world.wait_for(lambda: "event=events.begun" in started[-1].log_path.read_text(), what="its place in the log")
         return started[-1]
     yield start
     for daemon in started:
