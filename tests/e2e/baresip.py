@@ -23,15 +23,18 @@ class Baresip:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="baresip-"))
         self.line, self.codec, self.host, self.control_host = line, codec, host, control_host or host
         audio.write_wav(self.folder / "says.wav", says)
-        self.control_port = free_port(host, 40000, 48000) if not prefix else 44444
-        self.sip_port = free_port(host, 48000, 52000) if not prefix else 5060
-        self._configure(sip, domain)
         self.output = open(self.folder / "output", "wb")
-        self.prefix = list(prefix)
-        self.process = subprocess.Popen([*prefix, "/usr/bin/baresip", "-f", str(self.folder), "-v"],
-                                        stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
-                                        cwd=self.folder)
-        self.control = None
+        self.prefix, self.control = list(prefix), None
+        for attempt in range(3):  # somebody else may take a port in the moment between
+            self.control_port = free_port(host, 40000, 48000) if not prefix else 44444
+            self.sip_port = free_port(host, 48000, 52000) if not prefix else 5060
+            self._configure(sip, domain)
+            self.process = subprocess.Popen([*prefix, "/usr/bin/baresip", "-f", str(self.folder), "-v"],
+                                            stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
+                                            cwd=self.folder)
+            if wait_for(lambda: "baresip is ready" in self.text() or self.process.poll() is not None, 20,
+                        lambda: f"baresip does not start\n{self.text()[-1500:]}") and self.process.poll() is None:
+                break
 
     def _configure(self, sip, domain):
         rows = ["poll_method epoll", f"sip_listen {self.host}:{self.sip_port}", f"net_interface {self.host}",
