@@ -1,6 +1,7 @@
 """Suites and phones for the tests. One suite serves a module's tests unless a test wants one of its own."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import suite as suites  # noqa: E402
+
+# Whoever started us may have let us ignore Ctrl-C (a background job does), and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What every suite of these tests may do beyond the defaults.
 LOCAL = {"webhooks": {"allow_networks": ["127.0.0.0/8", "10.77.0.0/16"]}, "api": {"requests_per_s": 100000},
