@@ -1,5 +1,6 @@
 #include "wav.h"
 #include "cleanup.h"
+#include "riff.h"
 #include <errno.h>
 #include <math.h>
 #include <samplerate.h>
@@ -65,36 +66,29 @@ static int refuse(const char **ret_why, const char *why)
 	return -EINVAL;
 }
 
-/* libsndfile reads many kinds of files; the magic is checked first so that none of its other readers is reached. */
-static bool is_wave(const uint8_t *data, size_t bytes)
+/* libsndfile's name for samples without any header, little endian as in RIFF. */
+static int raw_format(const struct riff *riff)
 {
-	return bytes >= 12 && memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WAVE", 4) == 0;
+	static const int integers[] = {SF_FORMAT_PCM_U8, SF_FORMAT_PCM_16, SF_FORMAT_PCM_24, SF_FORMAT_PCM_32};
+	int encoding = SF_FORMAT_ULAW;
+	if (riff->encoding == RIFF_PCM)
+		encoding = integers[riff->bits / 8 - 1];
+	else if (riff->encoding == RIFF_FLOAT)
+		encoding = riff->bits == 32 ? SF_FORMAT_FLOAT : SF_FORMAT_DOUBLE;
+	else if (riff->encoding == RIFF_ALAW)
+		encoding = SF_FORMAT_ALAW;
+	return SF_FORMAT_RAW | SF_ENDIAN_LITTLE | encoding;
 }
 
-static bool is_known_encoding(int format)
+static int check(const struct riff *riff, const char **ret_why)
 {
-	static const int known[] = {SF_FORMAT_PCM_U8, SF_FORMAT_PCM_16, SF_FORMAT_PCM_24, SF_FORMAT_PCM_32,
-				    SF_FORMAT_FLOAT,  SF_FORMAT_DOUBLE, SF_FORMAT_ULAW,   SF_FORMAT_ALAW};
-	int type = format & SF_FORMAT_TYPEMASK;
-	if (type != SF_FORMAT_WAV && type != SF_FORMAT_WAVEX)
-		return false;
-	for (size_t i = 0; i < HS_COUNT(known); i++)
-		if ((format & SF_FORMAT_SUBMASK) == known[i])
-			return true;
-	return false;
-}
-
-static int check(const SF_INFO *info, const char **ret_why)
-{
-	if (!is_known_encoding(info->format))
-		return refuse(ret_why, "the WAV file is compressed; use PCM, float, mu-law or A-law");
-	if (info->samplerate < 8000 || info->samplerate > 48000)
+	if (riff->rate < 8000 || riff->rate > 48000)
 		return refuse(ret_why, "the WAV file's rate is not within 8 to 48 kHz");
-	if (info->channels < 1 || info->channels > 2)
+	if (riff->channels > 2)
 		return refuse(ret_why, "the WAV file has more than two channels");
-	if (info->frames <= 0)
+	if (riff->bytes == 0)
 		return refuse(ret_why, "the WAV file holds no audio");
-	if (info->frames > (sf_count_t)info->samplerate * (WAV_MAX_MS / 1000))
+	if (riff->bytes / (riff->channels * riff->bits / 8) > (size_t)riff->rate * (WAV_MAX_MS / 1000))
 		return refuse(ret_why, "the WAV file is longer than 60 s");
 	return 0;
 }
@@ -162,16 +156,19 @@ static int read_wave(const uint8_t *data, size_t bytes, enum hs_codec want, stru
 		     const char **ret_why)
 {
 	SF_VIRTUAL_IO io = {memory_length, memory_seek, memory_read, memory_write, memory_tell};
-	struct memory memory = {data, (sf_count_t)bytes, 0};
-	SF_INFO info = {0};
+	struct riff riff = {0};
 	size_t count = 0;
-	if (!is_wave(data, bytes))
-		return refuse(ret_why, "this is not a WAV file: it does not begin with RIFF and WAVE");
+	if (riff_read(data, bytes, &riff, ret_why) < 0 || check(&riff, ret_why) < 0)
+		return -EINVAL;
+	struct memory memory = {riff.frames, (sf_count_t)riff.bytes, 0};
+	SF_INFO info = {
+		.samplerate = (int)riff.rate,
+		.channels = (int)riff.channels,
+		.format = raw_format(&riff),
+	};
 	AUTO(sndfile) SNDFILE *file = sf_open_virtual(&io, SFM_READ, &info, &memory);
 	if (!file)
 		return refuse(ret_why, "the WAV file is damaged");
-	if (check(&info, ret_why) < 0)
-		return -EINVAL;
 	float *mono = read_mono(file, &info, &count);
 	if (!mono)
 		return refuse(ret_why, "the WAV file holds no audio");

@@ -136,6 +136,40 @@ static void test_size_of_a_stream(void **state)
 	free(sound.bytes);
 }
 
+/* As recorders write them: extensible format, odd and unknown chunks before the samples, others after them. */
+static void test_other_chunks(void **state)
+{
+	static const uint8_t pcm[16] = {1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71};
+	struct sound sound = {0};
+	memset(head(1, 1, 8000, 16, 0), 0, 400);
+	put32(file + 16, 40);
+	put16(file + 20, 0xFFFE);
+	memcpy(file + 44, pcm, sizeof pcm);
+	memcpy(file + 60, "LIST\x03\0\0\0abc\0data\x40\0\0\0", 20);
+	memset(file + 80, 0x10, 64);
+	memcpy(file + 144, "id3 \xff\xff\xff\xff", 8);
+	assert_int_equal(read_wav(152, &sound), 0);
+	assert_int_equal(sound.count, 32);
+	free(sound.bytes);
+	put16(file + 44, 2); /* ADPCM */
+	assert_true(read_wav(152, &sound) < 0);
+}
+
+/* Chunks that claim to be longer than the file, or none at all: the walk ends. */
+static void test_chunks_without_end(void **state)
+{
+	struct sound sound = {0};
+	for (uint32_t length = 0; length < 10; length++) {
+		memset(file, 0, 4096);
+		memcpy(file, "RIFF....WAVE", 12);
+		for (size_t at = 12; at + 8 <= 4096; at += 8 + length + length % 2)
+			put32(file + at + 4, length);
+		assert_true(read_wav(4096, &sound) < 0);
+		put32(file + 16, UINT32_MAX - length);
+		assert_true(read_wav(4096, &sound) < 0);
+	}
+}
+
 static void test_impossible_floats(void **state)
 {
 	struct sound sound = {0};
@@ -168,6 +202,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encodings),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_other_chunks),
+		cmocka_unit_test(test_chunks_without_end),
 		cmocka_unit_test(test_size_of_a_stream),
 		cmocka_unit_test(test_impossible_floats),
 		cmocka_unit_test(test_raw),
