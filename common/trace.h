@@ -1,5 +1,5 @@
 /* Trace: what a daemon saw and did, by call, for hookctl follow and tap. A ring in memory, and a copy on the operations
- * edge. Called by every room that talks to somebody; calls bus. Owns the ring (4096 records, about 1 MB at most).
+ * edge. Called by every room that talks to somebody; calls bus. Owns the ring (4096 records, 1 MiB at most).
  */
 #ifndef HS_TRACE_H
 #define HS_TRACE_H

@@ -41,11 +41,40 @@ static void test_ring(void **state)
 	assert_int_equal(hs_trace_read("c2", records, 10), 1);
 	assert_int_equal(strlen(records[0].what), 255);
 	assert_string_equal(records[0].from, "");
+	hs_trace_add(HS_TRACE_KIND_BUS, "c3", NULL, NULL, NULL, "%s %5.1f%% %d", "load", 12.34, -7);
+	assert_int_equal(hs_trace_read("c3", records, 10), 1);
+	assert_string_equal(records[0].what, "load  12.3% -7");
+}
+
+/* Records of all sizes go round the ring: what is kept is whole and without a gap. */
+static void test_wraps(void **state)
+{
+	struct hs_trace records[4096];
+	char words[300];
+	size_t count;
+	int last = 0;
+
+	memset(words, 'w', sizeof(words));
+	for (int i = 1; i <= 40000; i++) {
+		words[i % 251] = 0;
+		hs_trace_add(HS_TRACE_KIND_HTTP, i % 3 ? "c4" : NULL, NULL, words, "to", "%d %s", i, words);
+		words[i % 251] = 'w';
+		if (i % 1999 && i < 39990)
+			continue;
+		count = hs_trace_read(NULL, records, 4096);
+		assert_in_range(count, 2000, 4096);
+		last = i;
+		while (count-- > 0 && records[count].kind == HS_TRACE_KIND_HTTP) {
+			assert_int_equal(atoi(records[count].what), last);
+			assert_int_equal(strlen(records[count].from), last % 251);
+			last--;
+		}
+	}
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring), cmocka_unit_test(test_wraps)};
 
 	return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
 }
