@@ -4,12 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #define RANDOM_BYTES 16
 #define RANDOM_TEXT 26
+#define STOCK_BYTES 1024
 
-static void fill_random(uint8_t *ret_bytes, size_t count)
+/* Asked of the kernel in one piece for many ids. The page is empty in a child of a fork: no two processes ever have the
+ * same bytes. What was given out is wiped: nobody finds an old id in our memory. */
+struct stock {
+	size_t left;
+	uint8_t bytes[STOCK_BYTES];
+};
+
+static void ask_kernel(uint8_t *ret_bytes, size_t count)
 {
 	size_t done = 0;
 
@@ -21,6 +30,42 @@ static void fill_random(uint8_t *ret_bytes, size_t count)
 		else if (errno != EINTR)
 			abort(); /* a guessable id would be worse than none */
 	}
+}
+
+/* NULL: this kernel does not empty a page at a fork, so each is asked for. */
+static struct stock *get_stock(void)
+{
+	static _Thread_local struct stock *stock;
+	static _Thread_local bool is_tried;
+	void *page;
+
+	if (is_tried)
+		return stock;
+	is_tried = true;
+	page = mmap(NULL, sizeof(*stock), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return NULL;
+	if (madvise(page, sizeof(*stock), MADV_WIPEONFORK) == 0)
+		return stock = page;
+	munmap(page, sizeof(*stock));
+	return NULL;
+}
+
+void hs_random(void *ret_bytes, size_t count)
+{
+	struct stock *stock = count <= STOCK_BYTES / 4 ? get_stock() : NULL;
+
+	if (!stock) {
+		ask_kernel(ret_bytes, count);
+		return;
+	}
+	if (stock->left < count) {
+		ask_kernel(stock->bytes, STOCK_BYTES);
+		stock->left = STOCK_BYTES;
+	}
+	stock->left -= count;
+	memcpy(ret_bytes, stock->bytes + stock->left, count);
+	explicit_bzero(stock->bytes + stock->left, count);
 }
 
 /* 128 bits are 26 digits of 5 bits; the first one holds 3. */
@@ -43,7 +88,7 @@ void hs_id_make(char kind, const char *node, char ret_id[HS_ID_BYTES])
 	uint8_t bytes[RANDOM_BYTES];
 	char text[RANDOM_TEXT + 1];
 
-	fill_random(bytes, sizeof(bytes));
+	hs_random(bytes, sizeof(bytes));
 	write_base32(bytes, text);
 	snprintf(ret_id, HS_ID_BYTES, "%c%.*s-%s", kind, HS_ID_BYTES - RANDOM_TEXT - 3, node ? node : "", text);
 }

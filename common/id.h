@@ -6,6 +6,7 @@
 #define HS_ID_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define HS_ID_BYTES 65       /* longest id of the contract, with NUL */
 #define HS_ID_GRANT_BYTES 33 /* longest id that fits an audio frame's grant, with NUL */
@@ -16,5 +17,9 @@ void hs_id_make(char kind, const char *node, char ret_id[HS_ID_BYTES]);
 
 /* True for 1-64 of [A-Za-z0-9_.~-]. NULL: false. */
 bool hs_id_valid(const char *text);
+
+/* Fills with random bytes that nobody can guess, cheaply: the kernel is asked for many at once. Never
+ * fails: without randomness the process ends. */
+void hs_random(void *ret_bytes, size_t count);
 
 #endif

@@ -1,5 +1,6 @@
 #include "cleanup.h"
 #include "clock.h"
+#include "id.h"
 #include "leg_player.h"
 #include "leg_rtp_inner.h"
 #include "log.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 static const int64_t latch_window_us = 5000000;
 static const int64_t report_every_us = 5000000;
@@ -386,8 +386,7 @@ static void randomise(struct rtp_record *record)
 		uint32_t ssrc, timestamp, session, name[3];
 		uint16_t sequence;
 	} random = {0};
-	if (getrandom(&random, sizeof random, 0) != sizeof random)
-		hs_log(WARN, "media.no_randomness");
+	hs_random(&random, sizeof random);
 	record->ssrc = random.ssrc;
 	record->timestamp = random.timestamp;
 	record->sequence = random.sequence & 0x7fff; /* far from its wrap, as RFC 3711 advises */

@@ -1,10 +1,10 @@
 #include "rtp_socket.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "id.h"
 #include <errno.h>
 #include <netinet/ip.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -60,8 +60,7 @@ int rtp_socket_open_pair(struct world *world, const struct address *local, struc
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t random = 0;
 		int fds[2];
-		if (getrandom(&random, sizeof random, 0) < 0)
-			return -EAGAIN;
+		hs_random(&random, sizeof random);
 		uint16_t port = ports_take(world->ports, now_ms, random);
 		if (!port)
 			return -EAGAIN;

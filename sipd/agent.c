@@ -1,6 +1,7 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "id.h"
 #include "log.h"
 #include "wiretap.h"
 #include <arpa/inet.h>
@@ -192,7 +193,7 @@ static void make_nowhere(char ret_url[64])
 {
 	uint8_t random[16];
 	char hex[2 * sizeof(random) + 1];
-	randombytes_buf(random, sizeof(random));
+	hs_random(random, sizeof(random));
 	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
 	snprintf(ret_url, 64, "sip:%s.invalid", hex);
 }
@@ -314,7 +315,7 @@ void agent_contact(struct agent *agent, const char *user, const struct peer *pee
 void agent_branch(char ret_branch[40])
 {
 	uint8_t random[12];
-	randombytes_buf(random, sizeof(random));
+	hs_random(random, sizeof(random));
 	hs_copy(ret_branch, 40, "z9hG4bK");
 	sodium_bin2hex(ret_branch + 7, 33, random, sizeof(random));
 }

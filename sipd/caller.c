@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "ending.h"
+#include "id.h"
 #include "log.h"
 #include "names.h"
 #include "path.h"
@@ -23,7 +24,7 @@
 static void random_hex(char *ret_text, size_t bytes)
 {
 	uint8_t random[16];
-	randombytes_buf(random, sizeof(random));
+	hs_random(random, sizeof(random));
 	sodium_bin2hex(ret_text, 2 * bytes + 1, random, bytes);
 }
 

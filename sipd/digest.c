@@ -1,5 +1,6 @@
 #include "digest.h"
 #include "cleanup.h"
+#include "id.h"
 #include <errno.h>
 #include <sodium.h>
 #include <sofia-sip/su_md5.h>
@@ -194,7 +195,7 @@ void nonces_make(const struct nonces *nonces, const struct source_key *source, i
 		 char ret_nonce[DIGEST_NONCE])
 {
 	uint8_t random[RANDOM_DIGITS / 2];
-	randombytes_buf(random, sizeof(random));
+	hs_random(random, sizeof(random));
 	snprintf(ret_nonce, TIME_DIGITS + 1, "%012llx", (unsigned long long)now_ms & 0xffffffffffffULL);
 	sodium_bin2hex(ret_nonce + TIME_DIGITS, RANDOM_DIGITS + 1, random, sizeof(random));
 	seal(nonces, source, ret_nonce);

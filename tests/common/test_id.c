@@ -2,6 +2,8 @@
 #include "cleanup.h"
 #include "id.h"
 #include "table.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void has_its_form(void **state)
 {
@@ -43,6 +45,44 @@ static void all_bits_are_random(void **state)
 	hs_table_destroy(seen);
 }
 
+/* A successor is a fork of its keeper: what is left of the keeper's stock must not be given out twice. */
+static void a_fork_has_others(void **state)
+{
+	unsigned char ours[16], theirs[16];
+	int ends[2], status;
+	pid_t child;
+
+	hs_random(ours, sizeof(ours));
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		hs_random(theirs, sizeof(theirs));
+		_exit(write(ends[1], theirs, sizeof(theirs)) != sizeof(theirs));
+	}
+	assert_int_equal(read(ends[0], theirs, sizeof(theirs)), sizeof(theirs));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	hs_random(ours, sizeof(ours));
+	assert_memory_not_equal(ours, theirs, sizeof(ours));
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void large_and_small(void **state)
+{
+	unsigned char bytes[5000] = {0}, last[3] = {0};
+
+	hs_random(bytes, sizeof(bytes));
+	assert_memory_not_equal(bytes, bytes + 2500, 2500);
+	for (int i = 0; i < 1000; i++) {
+		hs_random(bytes, 16);
+		assert_memory_not_equal(bytes, bytes + 16, 16);
+		memcpy(bytes + 16, bytes, 16);
+	}
+	hs_random(last, 0);
+	assert_int_equal(last[0], 0);
+}
+
 static void knows_an_id(void **state)
 {
 	char longest[HS_ID_BYTES + 1];
@@ -64,8 +104,8 @@ static void knows_an_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(has_its_form),
-		cmocka_unit_test(all_bits_are_random),
+		cmocka_unit_test(has_its_form),      cmocka_unit_test(all_bits_are_random),
+		cmocka_unit_test(a_fork_has_others), cmocka_unit_test(large_and_small),
 		cmocka_unit_test(knows_an_id),
 	};
 
