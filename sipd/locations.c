@@ -10,6 +10,7 @@
 
 struct entry {
 	char key[HS_JOURNAL_KEY];
+	size_t due; /* its place among those that expire */
 	struct binding binding;
 };
 
@@ -29,8 +30,59 @@ struct locations {
 	void *context;
 	struct hs_table *places; /* by line */
 	struct hs_table *hosts;  /* host -> struct host_use */
-	size_t count;
+	struct entry **due;      /* heap: the next one to expire is the first */
+	size_t count, due_size;
 };
+
+/* ---- who expires next ---- */
+
+static void place_due(struct locations *locations, size_t at, struct entry *entry)
+{
+	locations->due[at] = entry;
+	entry->due = at;
+}
+
+static bool is_sooner(const struct entry *a, const struct entry *b)
+{
+	return a->binding.expires_ms < b->binding.expires_ms;
+}
+
+/* Moves the entry at this place to where it belongs. */
+static void sort_due(struct locations *locations, size_t at)
+{
+	struct entry *entry = locations->due[at];
+	for (; at && is_sooner(entry, locations->due[(at - 1) / 2]); at = (at - 1) / 2)
+		place_due(locations, at, locations->due[(at - 1) / 2]);
+	for (size_t next; (next = 2 * at + 1) < locations->count; at = next) {
+		if (next + 1 < locations->count && is_sooner(locations->due[next + 1], locations->due[next]))
+			next++;
+		if (!is_sooner(locations->due[next], entry))
+			break;
+		place_due(locations, at, locations->due[next]);
+	}
+	place_due(locations, at, entry);
+}
+
+static void add_due(struct locations *locations, struct entry *entry)
+{
+	if (locations->count == locations->due_size) {
+		locations->due_size = locations->due_size ? 2 * locations->due_size : 64;
+		locations->due = hs_resize(locations->due, locations->due_size, sizeof(*locations->due));
+	}
+	place_due(locations, locations->count++, entry);
+	sort_due(locations, entry->due);
+}
+
+static void remove_due(struct locations *locations, struct entry *entry)
+{
+	struct entry *last = locations->due[--locations->count];
+	if (last == entry)
+		return;
+	place_due(locations, entry->due, last);
+	sort_due(locations, last->due);
+}
+
+/* ---- life ---- */
 
 struct locations *locations_create(struct hs_journal *journal, locations_watch *watch, void *context)
 {
@@ -107,7 +159,7 @@ static void remove_entry(struct locations *locations, struct place *place, size_
 		locations->watch(locations->context, entry->key, &entry->binding, true);
 	count_host(locations, entry->binding.host, false);
 	place->entries[index] = place->entries[--place->count];
-	locations->count--;
+	remove_due(locations, entry);
 	free(entry);
 }
 
@@ -126,7 +178,7 @@ static struct entry *add_entry(struct locations *locations, struct place *place,
 	entry->binding = *binding;
 	make_key(binding, entry->key);
 	place->entries[place->count++] = entry;
-	locations->count++;
+	add_due(locations, entry);
 	count_host(locations, binding->host, true);
 	return entry;
 }
@@ -163,9 +215,12 @@ void locations_put(struct locations *locations, const struct binding *binding, s
 	if (known >= 0) {
 		fresh.registered_ms = place->entries[known]->binding.registered_ms;
 		if (!strcmp(place->entries[known]->binding.contact, binding->contact)) {
-			count_host(locations, place->entries[known]->binding.host, false);
-			count_host(locations, binding->host, true);
+			if (strcmp(place->entries[known]->binding.host, binding->host) != 0) {
+				count_host(locations, place->entries[known]->binding.host, false);
+				count_host(locations, binding->host, true);
+			}
 			place->entries[known]->binding = fresh;
+			sort_due(locations, place->entries[known]->due);
 			write_entry(locations, place->entries[known]);
 			return;
 		}
@@ -225,36 +280,32 @@ bool locations_has_host(const struct locations *locations, const char *host)
 	return hs_table_get(locations->hosts, host) != NULL;
 }
 
-struct expiring {
-	struct locations *locations;
-	int64_t wall_ms, next_ms;
-	void (*lost)(void *context, const char *line);
-	void *context;
-};
-
-static bool expire_place(void *context, const char *key, void *object)
+static size_t index_of(const struct place *place, const struct entry *entry)
 {
-	struct expiring *expiring = context;
-	struct place *place = object;
-	size_t before = place->count;
-	for (size_t i = place->count; i-- > 0;) {
-		int64_t left = place->entries[i]->binding.expires_ms - expiring->wall_ms;
-		if (left <= 0)
-			remove_entry(expiring->locations, place, i);
-		else if (expiring->next_ms < 0 || left < expiring->next_ms)
-			expiring->next_ms = left;
-	}
-	if (place->count < before && expiring->lost)
-		expiring->lost(expiring->context, place->line);
-	return true;
+	size_t i = 0;
+	while (place->entries[i] != entry)
+		i++;
+	return i;
+}
+
+int64_t locations_next(const struct locations *locations, int64_t wall_ms)
+{
+	if (!locations->count)
+		return -1;
+	int64_t left = locations->due[0]->binding.expires_ms - wall_ms;
+	return left > 0 ? left : 0;
 }
 
 int64_t locations_expire(struct locations *locations, int64_t wall_ms, void (*lost)(void *context, const char *line),
 			 void *context)
 {
-	struct expiring expiring = {locations, wall_ms, -1, lost, context};
-	hs_table_each(locations->places, expire_place, &expiring);
-	return expiring.next_ms;
+	while (locations->count && locations->due[0]->binding.expires_ms <= wall_ms) {
+		struct entry *entry = locations->due[0];
+		struct place *place = place_of(locations, entry->binding.line);
+		remove_entry(locations, place, index_of(place, entry));
+		lost(context, place->line);
+	}
+	return locations_next(locations, wall_ms);
 }
 
 struct visiting {
@@ -301,5 +352,6 @@ void locations_destroy(struct locations *locations)
 	hs_table_each(locations->hosts, free_use, NULL);
 	hs_table_destroy(locations->places);
 	hs_table_destroy(locations->hosts);
+	free(locations->due);
 	free(locations);
 }

@@ -58,8 +58,11 @@ size_t locations_count(const struct locations *locations);
 /* True when some phone is registered from this address. */
 bool locations_has_host(const struct locations *locations, const char *host);
 
-/* Removes what has expired; lost is called for each line that lost some (afterwards). Returns ms until the next one
- * expires, -1: none. */
+/* ms until the next one expires, 0: one has, -1: there is none. */
+int64_t locations_next(const struct locations *locations, int64_t wall_ms);
+
+/* Removes what has expired; lost is called for each one with its line (afterwards). Returns what locations_next says.
+ */
 int64_t locations_expire(struct locations *locations, int64_t wall_ms, void (*lost)(void *context, const char *line),
 			 void *context);
 

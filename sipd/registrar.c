@@ -280,7 +280,7 @@ void registrar_serve(struct registrar *registrar, msg_t *msg, sip_t *sip, const 
 	check_contacts(sipd, &registration);
 	if (!registration.status) {
 		change_bindings(registrar, &registration); /* in the journal before the 200 */
-		arm(registrar, locations_expire(sipd->locations, registration.now_ms, NULL, NULL));
+		arm(registrar, locations_next(sipd->locations, registration.now_ms));
 	}
 	reply(registrar, irq, &registration);
 	nta_incoming_destroy(irq);

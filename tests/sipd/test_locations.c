@@ -98,12 +98,42 @@ static void expires(void **state)
 	put(locations, "a", "sip:1", 0, 100);
 	put(locations, "a", "sip:2", 0, 300);
 	put(locations, "b", "sip:3", 0, 500);
+	assert_int_equal(locations_next(locations, 50), 50);
+	assert_int_equal(locations_next(locations, 150), 0);
 	assert_int_equal(locations_expire(locations, 50, note_lost, NULL), 50);
 	assert_int_equal(locations_expire(locations, 100, note_lost, NULL), 200);
 	assert_int_equal(lost, 1);
 	assert_int_equal(locations_expire(locations, 600, note_lost, NULL), -1);
 	assert_int_equal(lost, 3);
 	assert_int_equal(locations_count(locations), 0);
+	locations_destroy(locations);
+}
+
+/* Whatever order they come, are refreshed and go in: each ends when it is due, and not before. */
+static void expires_in_order(void **state)
+{
+	struct locations *locations = locations_create(NULL, NULL, NULL);
+	char line[16];
+	for (int i = 0; i < 500; i++) {
+		snprintf(line, sizeof(line), "line%d", i);
+		put(locations, line, "sip:1", 0, 1 + i * 7919 % 500);
+	}
+	for (int i = 0; i < 500; i += 2) { /* the even ones are refreshed, or go */
+		snprintf(line, sizeof(line), "line%d", i);
+		if (i % 4)
+			put(locations, line, "sip:1", 0, 1000 + i * 7919 % 500);
+		else
+			assert_int_equal(locations_remove(locations, line, NULL), 1);
+	}
+	lost = 0;
+	for (int64_t now = 1; now <= 1500; now++) {
+		int64_t next = locations_next(locations, now - 1);
+		int before = lost;
+		locations_expire(locations, now, note_lost, NULL);
+		assert_int_equal(lost > before, next == 1);
+		assert_int_equal(locations_count(locations), 375 - lost);
+	}
+	assert_int_equal(lost, 375);
 	locations_destroy(locations);
 }
 
@@ -141,7 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_and_removes),      cmocka_unit_test(at_most_ten),
 		cmocka_unit_test(same_instance_replaces), cmocka_unit_test(expires),
-		cmocka_unit_test(lives_in_the_journal),
+		cmocka_unit_test(expires_in_order),       cmocka_unit_test(lives_in_the_journal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
