@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "keep.h"
 #include "log.h"
+#include "scribe.h"
 #include "table.h"
 #include <errno.h>
 #include <poll.h>
@@ -41,6 +42,7 @@ struct keeper {
 	int64_t started_at_ms, kill_at_ms, wait_ms;
 	bool stopping;
 	sigset_t old_mask;
+	struct hs_scribe scribe;
 };
 
 /* Exists before the keeper runs: what was opened with the starter's rights. */
@@ -174,6 +176,7 @@ static void be_child(const struct keeper *keeper, int socket, pid_t parent,
 		_exit(1); /* the keeper died before the line above */
 	prctl(PR_SET_NAME, keeper->name, 0, 0, 0);
 	close(keeper->signals);
+	hs_scribe_leave(&keeper->scribe);
 	sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
 	keep = inherit(keeper, socket);
 	code = child(keep, argument);
@@ -222,11 +225,20 @@ static void stop(struct keeper *keeper)
 static bool take_signals(struct keeper *keeper, int *ret_status)
 {
 	struct signalfd_siginfo info;
+	bool gone = false;
+	int status;
+	pid_t pid;
 
 	while (read(keeper->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		if (info.ssi_signo != SIGCHLD)
 			stop(keeper);
-	return keeper->child > 0 && waitpid(keeper->child, ret_status, WNOHANG) == keeper->child;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) { /* also who stood between us and the scribe */
+		if (pid != keeper->child)
+			continue;
+		*ret_status = status;
+		gone = true;
+	}
+	return gone;
 }
 
 /* Milliseconds to wait for the next event; -1: for ever. */
@@ -244,11 +256,14 @@ static int serve(struct keeper *keeper)
 	int status = 0;
 
 	for (;;) {
-		struct pollfd ready[] = {{keeper->signals, POLLIN, 0}, {keeper->socket, POLLIN, 0}};
+		struct pollfd ready[] = {
+			{keeper->signals, POLLIN, 0}, {keeper->socket, POLLIN, 0}, {keeper->scribe.life, 0, 0}};
 
 		poll(ready, HS_COUNT(ready), patience(keeper));
 		for (int i = 0; ready[1].revents && i < BATCH && receive(keeper); i++)
 			;
+		if (ready[2].revents || keeper->scribe.life < 0)
+			hs_scribe_renew(&keeper->scribe);
 		if (take_signals(keeper, &status))
 			break;
 		if (keeper->stopping && hs_clock_ms() >= keeper->kill_at_ms) {
@@ -262,6 +277,7 @@ static int serve(struct keeper *keeper)
 		close(keeper->socket);
 	keeper->socket = -1;
 	keeper->child = 0;
+	hs_scribe_end_line(&keeper->scribe);
 	return status;
 }
 
@@ -322,6 +338,17 @@ static int prepare(struct keeper *keeper)
 	return keeper->signals < 0 ? -errno : 0;
 }
 
+/* Neither keeper nor child may wait for a disk: not to relay, not to start a successor. */
+static void begin_log(struct keeper *keeper)
+{
+	int result = hs_scribe_begin(&keeper->scribe, keeper->name);
+
+	hs_log_share();
+	if (result < 0)
+		hs_log(WARN, "keeper.no_scribe", LOG_TEXT("error", strerror(-result)),
+		       LOG_WHY("log lines are written directly: a slow disk delays the daemon"));
+}
+
 static _Bool free_held(void *context, const char *key, void *object)
 {
 	close_held(object);
@@ -336,6 +363,7 @@ static void finish(struct keeper *keeper)
 	store = NULL;
 	if (keeper->signals >= 0)
 		close(keeper->signals);
+	hs_scribe_end(&keeper->scribe); /* after the store: it may hold a descriptor of the pipe */
 	sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
 }
 
@@ -352,9 +380,11 @@ static int last_word(const struct keeper *keeper, int status)
 
 int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument)
 {
-	struct keeper keeper = {.name = name, .signals = -1, .socket = -1};
+	struct keeper keeper = {.name = name, .signals = -1, .socket = -1, .scribe = {.in = -1, .life = -1}};
 	int result = prepare(&keeper), code = 1;
 
+	if (result == 0)
+		begin_log(&keeper);
 	while (result == 0) {
 		int status, last;
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A pipe that reports POLLOUT takes a write of PIPE_BUF bytes whole: neither torn nor blocking. */
@@ -16,6 +17,8 @@ static struct {
 	char daemon[32];
 	_Atomic int format, level;
 	_Atomic uint64_t lines[HS_LOG_LEVEL_COUNT]; /* [0]: dropped */
+	_Atomic uint64_t own_untold;
+	_Atomic uint64_t *shared_untold; /* keeper's and child's */
 } state = {.format = HS_LOG_FORMAT_LOGFMT, .level = HS_LOG_LEVEL_INFO};
 
 struct line {
@@ -169,37 +172,86 @@ static void add_field(struct line *line, const struct hs_log_field *field)
 	}
 }
 
-static void put_out(struct line *line, enum hs_log_level level)
+static void compose(struct line *line, enum hs_log_level level, const char *event, const struct hs_log_field *fields)
+{
+	char now[HS_CLOCK_TEXT];
+
+	line->used = 0;
+	line->json = state.format == HS_LOG_FORMAT_JSON;
+	if (line->json)
+		line->text[line->used++] = '{';
+	hs_clock_format(hs_clock_wall_ms(), now);
+	add_text(line, "time", now);
+	add_text(line, "level", hs_enum_log_level.names[level]);
+	if (state.daemon[0])
+		add_text(line, "daemon", state.daemon);
+	add_text(line, "event", event);
+	for (; fields && fields->name; fields++)
+		add_field(line, fields);
+	if (line->json)
+		line->text[line->used++] = '}';
+	line->text[line->used++] = '\n';
+}
+
+/* Waits for nobody; false: the line is lost. */
+static bool put_out(const struct line *line, enum hs_log_level level)
 {
 	struct pollfd standard = {.fd = STDERR_FILENO, .events = POLLOUT};
 	bool done;
 
 	done = poll(&standard, 1, 0) == 1 && (standard.revents & POLLOUT) &&
 	       write(STDERR_FILENO, line->text, line->used) == (ssize_t)line->used;
-	atomic_fetch_add_explicit(&state.lines[done ? level : 0], 1, memory_order_relaxed);
+	if (done)
+		atomic_fetch_add_explicit(&state.lines[level], 1, memory_order_relaxed);
+	return done;
+}
+
+static _Atomic uint64_t *untold(void)
+{
+	return state.shared_untold ? state.shared_untold : &state.own_untold;
+}
+
+/* Lines were lost, and now there may be room again: how many comes first. */
+static void tell_dropped(void)
+{
+	uint64_t lost = atomic_exchange(untold(), 0);
+	struct line line;
+
+	if (!lost)
+		return;
+	compose(&line, HS_LOG_LEVEL_WARN, "log.dropped",
+		(const struct hs_log_field[]){
+			LOG_INT("lines", (int64_t)lost), LOG_WHY("standard error was stuck"), {0}});
+	if (!put_out(&line, HS_LOG_LEVEL_WARN))
+		atomic_fetch_add(untold(), lost);
 }
 
 void hs_log_write(enum hs_log_level level, const char *event, const struct hs_log_field *fields)
 {
-	struct line line = {.json = state.format == HS_LOG_FORMAT_JSON};
-	char now[HS_CLOCK_TEXT];
+	struct line line;
 
 	if (level < HS_LOG_LEVEL_ERROR || level >= HS_LOG_LEVEL_COUNT)
 		return;
-	if (line.json)
-		line.text[line.used++] = '{';
-	hs_clock_format(hs_clock_wall_ms(), now);
-	add_text(&line, "time", now);
-	add_text(&line, "level", hs_enum_log_level.names[level]);
-	if (state.daemon[0])
-		add_text(&line, "daemon", state.daemon);
-	add_text(&line, "event", event);
-	for (; fields && fields->name; fields++)
-		add_field(&line, fields);
-	if (line.json)
-		line.text[line.used++] = '}';
-	line.text[line.used++] = '\n';
-	put_out(&line, level);
+	if (atomic_load_explicit(untold(), memory_order_relaxed))
+		tell_dropped();
+	compose(&line, level, event, fields);
+	if (put_out(&line, level))
+		return;
+	atomic_fetch_add_explicit(&state.lines[0], 1, memory_order_relaxed);
+	atomic_fetch_add(untold(), 1);
+}
+
+void hs_log_share(void)
+{
+	void *page;
+
+	if (state.shared_untold)
+		return;
+	page = mmap(NULL, sizeof(*state.shared_untold), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return;
+	state.shared_untold = page;
+	atomic_store(state.shared_untold, state.own_untold);
 }
 
 static bool is_dialable(char c)

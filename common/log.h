@@ -42,8 +42,12 @@ bool hs_log_wants(enum hs_log_level level);
 uint64_t hs_log_lines(enum hs_log_level level);
 
 /* Writes a line; fields end with a zeroed one. One write(2); on a stuck stderr (EAGAIN) the line is dropped and
- * counted. */
+ * counted. The first line that can be written again follows one that says how many were lost: log.dropped. */
 void hs_log_write(enum hs_log_level level, const char *event, const struct hs_log_field *fields);
+
+/* From here on this process and its forks count together what log.dropped has yet to say, so that whoever writes next
+ * says it, also for one that died. */
+void hs_log_share(void);
 
 /* Shortens a telephone number for logs and traces: "+14155551212" -> "+1415***1212"; up to 4 digits stay.
  * Other text is copied with controls escaped. */

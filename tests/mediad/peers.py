@@ -165,7 +165,7 @@ class Error(Exception):
 class Mediad:
     """The daemon and its bus peer."""
 
-    def __init__(self, home, **settings):
+    def __init__(self, home, log=None, **settings):
         self.home = pathlib.Path(home)
         self.settings = {"SERVER_HOST": "0.0.0.0", "MEDIA_PORT_MIN": PORTS[0], "MEDIA_PORT_MAX": PORTS[1], **settings}
         self.counter = 0
@@ -173,7 +173,7 @@ class Mediad:
         if os.geteuid() == 0:
             os.chown(self.home, UID, UID)
             self.home.chmod(0o755)
-        self.log = open(self.home / "log", "wb+")
+        self.log = log or open(self.home / "log", "wb+")
         self.start()
         context = multiprocessing.get_context("fork")
         self.pipe, other = context.Pipe()
