@@ -11,6 +11,7 @@
 #include "id.h"
 #include "pace.h"
 #include "ports.h"
+#include "reader.h"
 #include "table.h"
 #include "tones.h"
 
@@ -55,6 +56,7 @@ struct world {
 	uv_loop_t *loop;
 	struct pace *pace;
 	struct ports *ports;
+	struct reader *reader;
 	struct tones *tones;
 	struct hs_table *plays; /* uploads by grant, of all legs */
 	struct hs_audio *audio; /* set once the edge is bound */

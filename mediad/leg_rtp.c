@@ -219,8 +219,11 @@ static int write_answer(struct leg_rtp *leg, const struct offer *offer, char *re
 
 static void begin_sockets(struct leg_rtp *leg)
 {
-	rtp_socket_watch(&leg->rtp, leg, leg_rtp_rtp_readable);
-	rtp_socket_watch(&leg->rtcp, leg, leg_rtp_rtcp_readable);
+	struct reader *reader = leg->end.world->reader;
+	if (rtp_socket_watch(&leg->rtp, reader, leg_rtp_rtp_readable) < 0 ||
+	    rtp_socket_watch(&leg->rtcp, reader, leg_rtp_rtcp_readable) < 0)
+		hs_log(ERROR, "media.unwatched", LOG_CALL(end_call(&leg->end)), LOG_LEG(leg->end.id),
+		       LOG_WHY("the kernel watches no more sockets; nothing is heard on this leg"));
 }
 
 /* A description that names an address further inside than its sender: the sender's own inside, behind a NAT. Taken by
@@ -255,8 +258,10 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 		aim_latching(leg, now_us);
 	else if (aim_straight(leg) < 0)
 		hs_log(WARN, "media.unroutable", LOG_CALL(end_call(end)), LOG_LEG(end->id));
-	if (!record->is_described)
+	if (!record->is_described) {
 		begin_sockets(leg);
+		leg->sent_at_us = now_us; /* the far end may wait as long for its first packet as for any other */
+	}
 	record->is_described = true;
 	leg->heard_at_us = now_us;
 	tell_described(leg, role);
@@ -322,7 +327,7 @@ void leg_rtp_tick(struct end *end, int64_t now_us)
 	if (leg->record.is_latching && now_us > leg->record.latch_until_us)
 		close_window(leg);
 	watch_silence(leg, now_us);
-	if (end->partner && leg_rtp_may_send(leg) && !leg->is_filling && now_us - leg->sent_at_us > filling_after_us) {
+	if (leg_rtp_may_send(leg) && !leg->is_filling && now_us - leg->sent_at_us > filling_after_us) {
 		leg->is_filling = true;
 		leg_rtp_stir(end);
 	}
@@ -350,13 +355,6 @@ static void measure(const struct end *end, struct hs_media_figures *ret_figures,
 	};
 }
 
-static void closed(uv_handle_t *handle)
-{
-	struct leg_rtp *leg = handle->data;
-	if (--leg->handles == 0)
-		free(leg);
-}
-
 static void destroy(struct end *end)
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
@@ -365,9 +363,9 @@ static void destroy(struct end *end)
 	player_destroy(TAKE(end->player));
 	ports_give(end->world->ports, leg->record.local.port, hs_clock_ms());
 	trace(leg, "closed", &leg->rtp.peer);
-	leg->handles = 2;
-	rtp_socket_close(&leg->rtp, closed);
-	rtp_socket_close(&leg->rtcp, closed);
+	rtp_socket_close(&leg->rtp, leg->end.world->reader);
+	rtp_socket_close(&leg->rtcp, leg->end.world->reader);
+	free(leg);
 }
 
 static const struct end_kind kind = {
@@ -445,7 +443,6 @@ int leg_rtp_create(struct world *world, const char *id, const char *call, const 
 	error = rtp_socket_open_pair(world, &bound, &leg->rtp, &leg->rtcp, &local.port);
 	if (error < 0)
 		return error;
-	leg->rtp.poll.data = leg->rtcp.poll.data = leg;
 	leg->record.local = local;
 	leg->end.player = player_create(&leg->end);
 	schedule_report(leg, hs_clock_us());

@@ -1,5 +1,4 @@
 #include "cleanup.h"
-#include "clock.h"
 #include "leg_rtp_inner.h"
 #include "metrics.h"
 #include <errno.h>
@@ -158,19 +157,14 @@ static bool admit_report(struct leg_rtp *leg, const struct address *from)
 	return rtp_socket_connect(&leg->rtcp, from) == 0;
 }
 
-void leg_rtp_rtp_readable(uv_poll_t *poll, int status, int events)
+void leg_rtp_rtp_readable(struct reader_source *source, int64_t now_us)
 {
-	struct leg_rtp *leg = poll->data;
+	struct leg_rtp *leg = (struct leg_rtp *)((char *)source - offsetof(struct leg_rtp, rtp.source));
 	uint8_t *data = leg->end.world->datagram;
 	struct address from = {0};
-	if (status < 0) {
-		rtp_socket_recover(&leg->rtp, leg_rtp_rtp_readable);
-		return;
-	}
 	int bytes = rtp_socket_receive(&leg->rtp, data, PACKET_MAX + 4, &from);
 	if (bytes < 0)
 		return; /* nothing there after all, or an ICMP answer, now cleared */
-	int64_t now_us = hs_clock_us();
 	if (bytes > PACKET_MAX)
 		leg_rtp_refuse(leg, REFUSED_SIZE);
 	else if (packet_is_rtcp(data, (size_t)bytes) && leg->record.rtcp_mux && !from.family)
@@ -179,15 +173,11 @@ void leg_rtp_rtp_readable(uv_poll_t *poll, int status, int events)
 		read_rtp(leg, data, (size_t)bytes, &from, now_us);
 }
 
-void leg_rtp_rtcp_readable(uv_poll_t *poll, int status, int events)
+void leg_rtp_rtcp_readable(struct reader_source *source, int64_t now_us)
 {
-	struct leg_rtp *leg = poll->data;
+	struct leg_rtp *leg = (struct leg_rtp *)((char *)source - offsetof(struct leg_rtp, rtcp.source));
 	uint8_t *data = leg->end.world->datagram;
 	struct address from = {0};
-	if (status < 0) {
-		rtp_socket_recover(&leg->rtcp, leg_rtp_rtcp_readable);
-		return;
-	}
 	int bytes = rtp_socket_receive(&leg->rtcp, data, PACKET_MAX + 4, &from);
 	if (bytes < 0)
 		return;
@@ -198,5 +188,5 @@ void leg_rtp_rtcp_readable(uv_poll_t *poll, int status, int events)
 	else if (from.family && !admit_report(leg, &from))
 		leg_rtp_refuse(leg, REFUSED_SOURCE);
 	else
-		leg_rtp_hear_report(leg, data, (size_t)bytes, hs_clock_us());
+		leg_rtp_hear_report(leg, data, (size_t)bytes, now_us);
 }

@@ -41,7 +41,6 @@ struct leg_rtp {
 	struct end end;
 	struct rtp_record record;
 	struct rtp_socket rtp, rtcp;
-	int handles; /* libuv still holds */
 	struct beat beat;
 
 	/* in */
@@ -60,7 +59,7 @@ struct leg_rtp {
 	uint16_t relay_sequence; /* ours minus the partner's */
 	uint32_t relay_timestamp, relay_ssrc;
 	int floor;       /* slots for which streams keep the partner silent */
-	bool is_filling; /* the partner sends nothing: silence in its place */
+	bool is_filling; /* nobody speaks for long: silence in their place */
 	struct digits_out digits_out;
 	int64_t packets_out, octets_out;
 	int64_t packets_out_reported;
@@ -79,8 +78,8 @@ bool leg_rtp_is_loop(const struct leg_rtp *leg, const struct address *address); 
 void leg_rtp_tick(struct end *end, int64_t now_us);
 
 /* leg_rtp_in.c: a socket is readable. */
-void leg_rtp_rtp_readable(uv_poll_t *poll, int status, int events);
-void leg_rtp_rtcp_readable(uv_poll_t *poll, int status, int events);
+void leg_rtp_rtp_readable(struct reader_source *source, int64_t now_us);
+void leg_rtp_rtcp_readable(struct reader_source *source, int64_t now_us);
 void leg_rtp_refuse(struct leg_rtp *leg, int refusal);
 void leg_rtp_digit(void *context, enum digits_edge edge, char digit, uint32_t duration_ms);
 

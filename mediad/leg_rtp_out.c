@@ -157,9 +157,10 @@ static bool take_streams(struct leg_rtp *leg, struct mix *mix)
 	return mix->count > 0;
 }
 
-static bool partner_speaks(const struct leg_rtp *leg)
+/* The partner's packets are the clock, or nobody has spoken yet: a call that rings gets no packets of silence. */
+static bool is_unclocked(const struct leg_rtp *leg)
 {
-	return leg->end.partner && !leg->is_filling && leg->floor == 0;
+	return !leg->is_filling && leg->floor == 0;
 }
 
 /* What the leg hears in this slot. Streams are taken from even while a sound drowns them: they go on in real time.
@@ -174,7 +175,7 @@ static bool produce(struct leg_rtp *leg, uint8_t *ret_frame)
 		leg->floor--;
 	if (player_take(leg->end.player, leg->end.codec, ret_frame) || mix_result(&mix, leg->end.codec, ret_frame))
 		return true;
-	if (partner_speaks(leg))
+	if (is_unclocked(leg))
 		return false;
 	memset(ret_frame, codec_silence(leg->end.codec), CODEC_FRAME);
 	return true;
@@ -201,6 +202,8 @@ static void speak(struct leg_rtp *leg, int64_t now_us)
 	bool has_frame = produce(leg, data + PACKET_HEADER);
 	if (!sends_digit && !has_frame)
 		return;
+	if (!leg->end.partner) /* what has begun goes on: between two sounds there is silence, not nothing */
+		leg->is_filling = true;
 	uint32_t slot = slot_timestamp(leg, now_us);
 	if (sends_digit)
 		send_digit(leg, slot, now_us);
@@ -233,7 +236,7 @@ static bool needs_clock(const struct leg_rtp *leg)
 		return true;
 	if (!leg->rtp.peer.family || !leg->record.is_described)
 		return false;
-	return !partner_speaks(leg) || is_outranked(leg) || streams_wait(&leg->end);
+	return !is_unclocked(leg) || is_outranked(leg) || streams_wait(&leg->end);
 }
 
 void leg_rtp_stir(struct end *end)

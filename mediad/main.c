@@ -36,7 +36,8 @@ static int build_world(struct mediad *mediad)
 	world->plays = hs_table_create();
 	world->ports = ports_create((uint16_t)config->media->port_min, (uint16_t)config->media->port_max);
 	world->pace = pace_create(world->loop);
-	return world->ports && world->pace ? 0 : -EINVAL;
+	world->reader = reader_create(world->loop);
+	return world->ports && world->pace && world->reader ? 0 : -EINVAL;
 }
 
 static int start(struct hs_house *house)
@@ -70,6 +71,7 @@ static void finish(struct hs_house *house)
 		session_close_all(mediad->session);
 	session_destroy(mediad->session);
 	pace_destroy(mediad->world.pace);
+	reader_destroy(mediad->world.reader);
 	ports_destroy(mediad->world.ports);
 	tones_destroy(mediad->world.tones);
 	hs_table_destroy(mediad->world.plays);

@@ -47,12 +47,6 @@ static int bind_pair(const struct address *host, uint16_t port, int ret_fds[2])
 	return ret_fds[1] < 0 ? ret_fds[1] : 0;
 }
 
-static void begin(struct world *world, struct rtp_socket *socket, int fd)
-{
-	socket->fd = fd;
-	uv_poll_init(world->loop, &socket->poll, fd);
-}
-
 int rtp_socket_open_pair(struct world *world, const struct address *local, struct rtp_socket *ret_rtp,
 			 struct rtp_socket *ret_rtcp, uint16_t *ret_port)
 {
@@ -66,8 +60,8 @@ int rtp_socket_open_pair(struct world *world, const struct address *local, struc
 			return -EAGAIN;
 		int error = bind_pair(local, port, fds);
 		if (error == 0) {
-			begin(world, ret_rtp, fds[0]);
-			begin(world, ret_rtcp, fds[1]);
+			ret_rtp->fd = fds[0];
+			ret_rtcp->fd = fds[1];
 			*ret_port = port;
 			return 0;
 		}
@@ -78,18 +72,11 @@ int rtp_socket_open_pair(struct world *world, const struct address *local, struc
 	return -EAGAIN;
 }
 
-void rtp_socket_watch(struct rtp_socket *socket, void *context, uv_poll_cb readable)
+int rtp_socket_watch(struct rtp_socket *socket, struct reader *reader,
+		     void (*readable)(struct reader_source *source, int64_t now_us))
 {
-	socket->poll.data = context;
-	uv_poll_start(&socket->poll, UV_READABLE, readable);
-}
-
-void rtp_socket_recover(struct rtp_socket *socket, uv_poll_cb readable)
-{
-	int error = 0;
-	socklen_t length = sizeof error;
-	getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-	uv_poll_start(&socket->poll, UV_READABLE, readable);
+	socket->source.readable = readable;
+	return reader_add(reader, socket->fd, &socket->source);
 }
 
 static void drain(const struct rtp_socket *socket)
@@ -158,10 +145,9 @@ bool rtp_socket_send(struct rtp_socket *socket, const uint8_t *data, size_t byte
 	return errno == ECONNREFUSED && send_once(socket, data, bytes) >= 0;
 }
 
-void rtp_socket_close(struct rtp_socket *socket, uv_close_cb closed)
+void rtp_socket_close(struct rtp_socket *socket, struct reader *reader)
 {
-	uv_poll_stop(&socket->poll);
+	reader_forget(reader, &socket->source);
 	close(socket->fd);
 	socket->fd = -1;
-	uv_close((uv_handle_t *)&socket->poll, closed);
 }

@@ -1,5 +1,5 @@
 /* The two UDP sockets of a leg: RTP on an even port, RTCP on the next one.
- * Called by leg_rtp; calls ports and the kernel. Owns descriptors and libuv handles.
+ * Called by leg_rtp; calls ports, reader and the kernel. Owns the descriptors.
  * A connected socket takes packets of its peer only: the kernel drops everybody else's. Whatever came before it was
  * connected is thrown away, so nothing of a stranger is left in its queue.
  */
@@ -9,7 +9,7 @@
 #include "end.h"
 
 struct rtp_socket {
-	uv_poll_t poll;
+	struct reader_source source;
 	int fd; /* -1: closed */
 	bool is_connected;
 	struct address peer; /* connected to, or sent to; unset: nobody yet */
@@ -19,12 +19,9 @@ struct rtp_socket {
 int rtp_socket_open_pair(struct world *world, const struct address *local, struct rtp_socket *ret_rtp,
 			 struct rtp_socket *ret_rtcp, uint16_t *ret_port);
 
-/* Lets readable be called for packets; context is poll.data. */
-void rtp_socket_watch(struct rtp_socket *socket, void *context, uv_poll_cb readable);
-
-/* The watch ended with an error: libuv ends it when ICMP told that a packet of ours reached nobody. Forgets the error
- * and goes on watching. */
-void rtp_socket_recover(struct rtp_socket *socket, uv_poll_cb readable);
+/* Lets readable be called for packets, with the socket's source. -errno. */
+int rtp_socket_watch(struct rtp_socket *socket, struct reader *reader,
+		     void (*readable)(struct reader_source *source, int64_t now_us));
 
 /* Takes and gives packets of this peer only. -errno: the route is missing. */
 int rtp_socket_connect(struct rtp_socket *socket, const struct address *peer);
@@ -32,14 +29,14 @@ int rtp_socket_connect(struct rtp_socket *socket, const struct address *peer);
 /* Takes packets of anybody again (the caller checks their source) and sends to peer, which may be unset. */
 void rtp_socket_disconnect(struct rtp_socket *socket, const struct address *peer);
 
-/* One datagram of at most size bytes. Its length, or -errno: -EAGAIN, or what ICMP said. from is set when the socket is
- * not connected. */
+/* One datagram of at most size bytes. Its length, or -errno: -EAGAIN, or what ICMP said, which is forgotten then. from
+ * is set when the socket is not connected. */
 int rtp_socket_receive(struct rtp_socket *socket, uint8_t *data, size_t size, struct address *ret_from);
 
 /* Sends to the peer. False: it has none, or the kernel refused. */
 bool rtp_socket_send(struct rtp_socket *socket, const uint8_t *data, size_t bytes);
 
-/* Closes at once; closed is called when libuv has let go of the handle. */
-void rtp_socket_close(struct rtp_socket *socket, uv_close_cb closed);
+/* Closes at once. */
+void rtp_socket_close(struct rtp_socket *socket, struct reader *reader);
 
 #endif

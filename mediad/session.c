@@ -12,6 +12,7 @@ struct session {
 	struct hs_table *ends;
 	size_t counts[HS_MEDIA_KIND_COUNT];
 	uv_timer_t tick;  /* runs while there are ends */
+	int64_t now_us;   /* of the present tick */
 	struct end *gone; /* found by the present tick */
 };
 
@@ -35,7 +36,7 @@ static bool tick_end(void *context, const char *key, void *object)
 	struct session *session = context;
 	struct end *end = object;
 	if (end->kind->tick)
-		end->kind->tick(end, hs_clock_us());
+		end->kind->tick(end, session->now_us);
 	if (end->is_gone)
 		session->gone = end;
 	return true;
@@ -46,6 +47,7 @@ static void ticked(uv_timer_t *timer)
 {
 	struct session *session = timer->data;
 	session->gone = NULL;
+	session->now_us = hs_clock_us();
 	hs_metric_set(session->world->meters.queued, 0); /* each stream adds its own */
 	hs_table_each(session->ends, tick_end, session);
 	if (!session->gone)

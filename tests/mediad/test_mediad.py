@@ -528,6 +528,7 @@ def test_digits_are_told_once_and_relayed(mediad, legs, phone):
         assert mediad.fact("leg.digit", leg=la, phase="begin", digit=wanted)["duration_ms"] == 0
         assert mediad.fact("leg.digit", leg=la, phase="end", digit=wanted)["duration_ms"] == 100
     assert not mediad.facts_of("leg.digit")
+    until(lambda: sum(p.type == 96 for p in b.packets) >= 6 * 8, 2, "events")
     events = [p for p in b.packets if p.type == 96]
     assert len(events) == 6 * 8 and len({p.timestamp for p in events}) == 6
     assert [p.payload[0] for p in events[::8]] == [1, 2, 3, 10, 11, 12]
@@ -748,6 +749,22 @@ def test_a_driver_touches_only_its_own_legs(mediad, legs, phone):
 
 
 # ---- Reports, silence, faults ----
+
+def test_silence_begins_when_nobody_has_spoken_for_a_while(mediad, legs, phone):
+    """A call that rings gets no packets of silence; one that is up and quiet gets them without a gap."""
+    a, la = phone(), legs()
+    began = time.monotonic()
+    incoming(mediad, a, la)
+    a.wait_for(1)
+    assert time.monotonic() - began >= 0.3
+    mediad.ask("media.tone", leg=la, tone="dial")
+    a.wait_for(len(a.packets) + 10)
+    mediad.ask("media.tone", leg=la, tone="none")
+    before = len(a.packets)
+    a.wait_for(before + 20)
+    gaps = [later.timestamp - p.timestamp for p, later in zip(a.packets, a.packets[1:])]
+    assert set(gaps) == {160}, gaps
+
 
 def test_reports_go_both_ways_and_a_bye_changes_nothing(mediad, legs, phone):
     a, leg = phone(), legs()
