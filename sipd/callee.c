@@ -18,6 +18,7 @@
 
 #define PATIENCE_MS 4000      /* an INVITE waits this long for a call control that is away */
 #define LONGEST_WAIT_MS 60000 /* and this long for one that is there */
+#define TRYING_MS 200         /* without an answer in this time a 100 must go out (RFC 3261 17.2.1) */
 
 struct begin {
 	const char *dialled, *offer;
@@ -164,7 +165,6 @@ void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *
 	dialog->invite = nta_incoming_create(agent_nta(sipd->agent), dialog->leg, msg, sip, TAG_END());
 	nta_incoming_tag(dialog->invite, dialog->r.local_tag);
 	nta_incoming_bind(dialog->invite, acked_or_cancelled, (nta_incoming_magic_t *)dialog);
-	nta_incoming_treply(dialog->invite, SIP_100_TRYING, TAG_END());
 	hs_log(INFO, "leg.incoming", LOG_LINE(dialog->r.line), LOG_CALL(call), LOG_LEG(leg),
 	       LOG_TEXT("address", peer->host), LOG_NUMBER("dialled", dialled));
 	struct begin begin = {dialled, offer};
@@ -184,6 +184,13 @@ static void refuse(struct dialog *dialog, int status, const char *phrase)
 	dialog->invite = NULL;
 }
 
+/* apid has decided, or nobody waits for it any more. */
+static void stop_waiting(struct dialog *dialog)
+{
+	uv_timer_stop(&dialog->timer);
+	dialog_decided(dialog);
+}
+
 static void patience_over(uv_timer_t *timer)
 {
 	struct dialog *dialog = timer->data;
@@ -192,6 +199,21 @@ static void patience_over(uv_timer_t *timer)
 		dialog_wait(dialog, PATIENCE_MS, patience_over);
 	else
 		dialog_step(dialog, DIALOG_UNHEARD, NULL);
+}
+
+static void send_trying(struct dialog *dialog)
+{
+	if (dialog->is_answered)
+		return;
+	dialog->is_answered = true;
+	nta_incoming_treply(dialog->invite, SIP_100_TRYING, TAG_END());
+}
+
+static void trying_due(uv_timer_t *timer)
+{
+	struct dialog *dialog = timer->data;
+	send_trying(dialog);
+	dialog_wait(dialog, PATIENCE_MS - TRYING_MS, patience_over);
 }
 
 static void described(void *context, const struct hs_answer *answer)
@@ -228,20 +250,21 @@ void callee_offer(void *object, const void *argument)
 		.line = dialog->r.line,
 		.dialled = begin->dialled[0] ? begin->dialled : NULL,
 	};
-	dialog_save(dialog);
 	dialog->ticket = ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER, begin->offer, described);
 	if (tell_incoming(dialog->sipd, &fact)) { /* nobody knows of it: it never was */
 		dialog->r.told_end = true;
 		dialog_step(dialog, DIALOG_UNHEARD, NULL);
 		return;
 	}
-	dialog_wait(dialog, PATIENCE_MS, patience_over);
+	dialog_undecided(dialog);
+	dialog_wait(dialog, TRYING_MS, trying_due);
 }
 
 void callee_note_progress(void *object, const void *early_media)
 {
 	struct dialog *dialog = object;
-	uv_timer_stop(&dialog->timer);
+	stop_waiting(dialog);
+	send_trying(dialog); /* mediad may take its time */
 	dialog->wants_progress = true;
 	dialog->early = *(const bool *)early_media;
 }
@@ -251,9 +274,9 @@ void callee_progress(void *object, const void *early_media)
 	struct dialog *dialog = object;
 	bool early = *(const bool *)early_media;
 	char contact[AGENT_CONTACT];
-	uv_timer_stop(&dialog->timer);
+	stop_waiting(dialog);
 	dialog->wants_progress = false;
-	dialog_save(dialog);
+	dialog->is_answered = true;
 	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
 	nta_incoming_treply(dialog->invite, early ? 183 : 180, early ? sip_183_Session_progress : sip_180_Ringing,
 			    SIPTAG_CONTACT_STR(contact), SIPTAG_SERVER_STR("hookswitch"),
@@ -264,7 +287,8 @@ void callee_progress(void *object, const void *early_media)
 void callee_note_answer(void *object, const void *argument)
 {
 	struct dialog *dialog = object;
-	uv_timer_stop(&dialog->timer);
+	stop_waiting(dialog);
+	send_trying(dialog);
 	dialog->wants_answer = true;
 }
 
@@ -272,8 +296,10 @@ void callee_answer(void *object, const void *argument)
 {
 	struct dialog *dialog = object;
 	char contact[AGENT_CONTACT];
-	uv_timer_stop(&dialog->timer);
+	stop_waiting(dialog);
 	dialog->wants_answer = dialog->wants_progress = false;
+	free(TAKE(dialog->request)); /* a successor says BYE from here on */
+	dialog->r.request_bytes = 0;
 	dialog_save(dialog); /* before the network hears of it */
 	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
 	nta_incoming_treply(dialog->invite, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
@@ -288,9 +314,6 @@ void callee_acked(void *object, const void *argument)
 	nta_incoming_destroy(dialog->invite);
 	dialog->invite = NULL;
 	free(TAKE(dialog->description));
-	free(TAKE(dialog->request));
-	dialog->r.request_bytes = 0;
-	dialog_save(dialog);
 	tell_answered(dialog->sipd, &fact);
 }
 
@@ -299,7 +322,7 @@ void callee_refuse(void *object, const void *argument)
 	struct dialog *dialog = object;
 	const struct dialog_end *end = argument;
 	int status = end->status ? end->status : status_of_cause(end->cause);
-	uv_timer_stop(&dialog->timer);
+	stop_waiting(dialog);
 	dialog_forget_question(dialog);
 	refuse(dialog, status, NULL);
 	ending_tell(dialog, end->cause, false, status, end->why);
@@ -309,7 +332,7 @@ void callee_refuse(void *object, const void *argument)
 void callee_cancelled(void *object, const void *argument)
 {
 	struct dialog *dialog = object;
-	uv_timer_stop(&dialog->timer);
+	stop_waiting(dialog);
 	dialog_forget_question(dialog);
 	refuse(dialog, SIP_487_REQUEST_CANCELLED);
 	ending_tell(dialog, HS_CAUSE_CANCELLED, true, 487, "the caller hung up before the answer");

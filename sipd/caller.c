@@ -289,7 +289,6 @@ void caller_call(void *object, const void *argument)
 	const struct hs_leg_originate *request = argument;
 	hs_log(INFO, "leg.outgoing", LOG_LINE(dialog->r.line), LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg),
 	       LOG_INT("contacts", dialog->r.forks_count));
-	dialog_save(dialog);
 	dialog_wait(dialog, (int)request->ring_timeout_ms, ring_over);
 	for (size_t i = 0; i < dialog->r.forks_count; i++)
 		if (!send_fork(dialog, &dialog->forks[i]))
@@ -307,7 +306,6 @@ void caller_rings(void *object, const void *argument)
 	if (rings->alert && !dialog->r.told_ring) {
 		struct hs_leg_ringing fact = {.leg = dialog->r.leg};
 		dialog->r.told_ring = true;
-		dialog_save(dialog);
 		tell_ringing(dialog->sipd, &fact);
 	}
 	if (rings->early_media) {
@@ -321,7 +319,6 @@ void caller_accepted(void *object, const void *argument)
 	struct dialog *dialog = object;
 	struct hs_leg_answered fact = {.leg = dialog->r.leg};
 	uv_timer_stop(&dialog->timer);
-	dialog_save(dialog);
 	free(TAKE(dialog->description));
 	tell_answered(dialog->sipd, &fact);
 }

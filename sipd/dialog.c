@@ -1,5 +1,6 @@
 #include "dialog.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
 #include "metrics.h"
 #include "sipd.h"
@@ -21,6 +22,7 @@ struct dialogs {
 	struct hs_metric *active;
 	char had[HAD][65]; /* ring of legs that are over */
 	size_t had_next;
+	struct dialog *undecided_first, *undecided_last; /* oldest first */
 	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork)];
 };
 
@@ -139,6 +141,32 @@ void dialog_wait(struct dialog *dialog, int ms, void (*due)(uv_timer_t *timer))
 	uv_timer_start(&dialog->timer, due, (uint64_t)ms, 0);
 }
 
+void dialog_undecided(struct dialog *dialog)
+{
+	struct dialogs *dialogs = dialog->sipd->dialogs;
+	dialog->undecided_ms = hs_clock_ms();
+	dialog->undecided_last = dialogs->undecided_last;
+	*(dialogs->undecided_last ? &dialogs->undecided_last->undecided_next : &dialogs->undecided_first) = dialog;
+	dialogs->undecided_last = dialog;
+}
+
+void dialog_decided(struct dialog *dialog)
+{
+	struct dialogs *dialogs = dialog->sipd->dialogs;
+	struct dialog *next = dialog->undecided_next, *last = dialog->undecided_last;
+	if (!dialog->undecided_ms)
+		return;
+	*(last ? &last->undecided_next : &dialogs->undecided_first) = next;
+	*(next ? &next->undecided_last : &dialogs->undecided_last) = last;
+	dialog->undecided_next = dialog->undecided_last = NULL;
+	dialog->undecided_ms = 0;
+}
+
+int64_t dialogs_undecided_ms(const struct dialogs *dialogs)
+{
+	return dialogs->undecided_first ? hs_clock_ms() - dialogs->undecided_first->undecided_ms : 0;
+}
+
 void dialog_forget_question(struct dialog *dialog)
 {
 	if (dialog->ticket)
@@ -181,6 +209,7 @@ static void release(struct dialog *dialog)
 {
 	struct dialogs *dialogs = dialog->sipd->dialogs;
 	dialog->closing = true;
+	dialog_decided(dialog);
 	dialog_forget_question(dialog);
 	end_transactions(dialog);
 	unknow(dialogs->by_call_id, dialog->r.call_id, dialog);

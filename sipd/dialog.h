@@ -111,13 +111,16 @@ struct dialog {
 	nta_outgoing_t *info;
 	struct dialog_fork *fork_records; /* r.forks_count of each; the records are what the journal gets */
 	struct fork *forks;
-	char *request;                            /* r.request_bytes: what the journal gets of their INVITE */
-	char *description;                        /* our SDP: the offer, or the answer once mediad gave it */
-	uint64_t ticket;                          /* of the question mediad works on */
-	int best_status;                          /* of the forks that failed */
-	int waited_ms;                            /* for apid's decision */
+	char *request;        /* r.request_bytes: what the journal gets of their INVITE */
+	char *description;    /* our SDP: the offer, or the answer once mediad gave it */
+	uint64_t ticket;      /* of the question mediad works on */
+	int best_status;      /* of the forks that failed */
+	int waited_ms;        /* for apid's decision */
+	int64_t undecided_ms; /* since when, 0: it is decided */
+	struct dialog *undecided_next, *undecided_last;
 	int glares;                               /* 491 in a row */
 	bool wants_answer, wants_progress, early; /* apid decided before mediad answered */
+	bool is_answered;                         /* theirs: something went out, 100 at least */
 	bool hold_wanted, hold_pending;
 	bool offered_in_200; /* their re-INVITE had no offer: the ACK has the answer */
 	size_t *line_calls;  /* its line's count, or NULL: not counted (left by a predecessor) */
@@ -153,11 +156,19 @@ int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argu
 /* Reads the URI of a Contact for a record. False: it is longer than there is room for; ret_target is untouched. */
 bool dialog_target(const sip_contact_t *contact, char ret_target[DIALOG_TARGET]);
 
-/* Writes the record. -ENOSPC: the journal is full. */
+/* Writes the record: where what a successor would do about the dialog changes, before the network hears of it. -ENOSPC:
+ * the journal is full. */
 int dialog_save(struct dialog *dialog);
 
 /* Starts the dialog's one timer; due runs once. */
 void dialog_wait(struct dialog *dialog, int ms, void (*due)(uv_timer_t *timer));
+
+/* It waits for apid's decision, until it is decided: decided twice is fine. */
+void dialog_undecided(struct dialog *dialog);
+void dialog_decided(struct dialog *dialog);
+
+/* How long the oldest one waits for apid's decision. */
+int64_t dialogs_undecided_ms(const struct dialogs *dialogs);
 
 /* Answers that come for a question of before are no longer ours. */
 void dialog_forget_question(struct dialog *dialog);

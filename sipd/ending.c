@@ -59,13 +59,27 @@ static void tell_again(uv_timer_t *timer)
 
 static void count_end(const struct dialog *dialog, enum hs_cause cause)
 {
+	static struct hs_metric *counters[HS_CAUSE_COUNT][2];
+	struct hs_metric **counter = &counters[cause][dialog->r.outgoing];
 	char labels[96];
-	snprintf(labels, sizeof(labels), "direction=\"%s\",cause=\"%s\"", dialog->r.outgoing ? "outgoing" : "incoming",
-		 hs_enum_cause.names[cause]);
-	hs_metric_add(hs_metric_counter("hookswitch_sip_legs_ended_total", labels, "legs by how they ended"), 1);
+	if (!*counter) {
+		snprintf(labels, sizeof(labels), "direction=\"%s\",cause=\"%s\"",
+			 dialog->r.outgoing ? "outgoing" : "incoming", hs_enum_cause.names[cause]);
+		*counter = hs_metric_counter("hookswitch_sip_legs_ended_total", labels, "legs by how they ended");
+	}
+	hs_metric_add(*counter, 1);
 }
 
-void ending_tell(struct dialog *dialog, enum hs_cause cause, bool by_far_end, int status, const char *why)
+/* Nothing is left to be done: its record goes at once. */
+static bool is_over(const struct dialog *dialog)
+{
+	bool busy = dialog->bye || !dialog->r.told_end;
+	for (size_t i = 0; i < dialog->r.forks_count; i++)
+		busy |= dialog->forks[i].invite != NULL;
+	return dialog->r.state == DIALOG_ENDED && !busy;
+}
+
+void ending_say(struct dialog *dialog, enum hs_cause cause, bool by_far_end, int status, const char *why)
 {
 	struct hs_leg_ended fact = {
 		.leg = dialog->r.leg,
@@ -82,17 +96,22 @@ void ending_tell(struct dialog *dialog, enum hs_cause cause, bool by_far_end, in
 		return;
 	}
 	dialog->r.told_end = true;
-	dialog_save(dialog);
 	count_end(dialog, cause);
 	hs_log(INFO, "leg.ended", LOG_LINE(dialog->r.line), LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg),
 	       LOG_TEXT("cause", hs_enum_cause.names[cause]), LOG_INT("status", status), LOG_WHY(why));
 }
 
+void ending_tell(struct dialog *dialog, enum hs_cause cause, bool by_far_end, int status, const char *why)
+{
+	if (dialog->r.told_end)
+		return;
+	ending_say(dialog, cause, by_far_end, status, why);
+	if (dialog->r.told_end && !is_over(dialog))
+		dialog_save(dialog);
+}
+
 void ending_check(struct dialog *dialog)
 {
-	bool busy = dialog->bye || !dialog->r.told_end;
-	for (size_t i = 0; i < dialog->r.forks_count; i++)
-		busy |= dialog->forks[i].invite != NULL;
-	if (dialog->r.state == DIALOG_ENDED && !busy)
+	if (is_over(dialog))
 		dialog_destroy(dialog);
 }

@@ -42,7 +42,7 @@ static void step(struct sipd *sipd, struct hs_request *request, const char *leg,
 void leg_originate(struct sipd *sipd, struct hs_request *request)
 {
 	const struct hs_leg_originate *body = request->body;
-	const char *why = overload_refuses(sipd, true);
+	const char *why = overload_refuses(sipd, OVERLOAD_OURS);
 	/* asked again: it is under way, or over and told */
 	if (dialog_find(sipd->dialogs, body->leg, true) || dialogs_had(sipd->dialogs, body->leg)) {
 		hs_bus_answer(request, NULL);

@@ -15,7 +15,6 @@ static void far_bye(void *object, const void *argument)
 	dialog_forget_question(dialog);
 	nta_incoming_destroy(dialog->invite); /* a BYE that overtook its ACK */
 	dialog->invite = NULL;
-	dialog_save(dialog);
 	ending_tell(dialog, HS_CAUSE_NORMAL, true, 0, NULL);
 	ending_check(dialog);
 }
@@ -26,8 +25,8 @@ static void hang_up(void *object, const void *argument)
 	const struct dialog_end *end = argument;
 	uv_timer_stop(&dialog->timer);
 	dialog_forget_question(dialog);
-	ending_bye(dialog);
-	ending_tell(dialog, end->cause, false, end->status, end->why);
+	ending_say(dialog, end->cause, false, end->status, end->why);
+	ending_bye(dialog); /* writes both down */
 	ending_check(dialog);
 }
 

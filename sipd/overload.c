@@ -4,13 +4,14 @@
 #include "tell.h"
 #include "wiretap.h"
 
-#define LAG_US 60000 /* of one turn of the loop */
-#define BACKLOG 40   /* percent of the UDP buffer */
-#define SPARE 2      /* known phones may go to twice that */
+#define LAG_US 60000    /* of one turn of the loop */
+#define DELAY_MS 100    /* of messages before we read them; a phone sends again after 500 */
+#define DECISION_MS 500 /* of calls for which apid has not said anything yet */
 
-const char *overload_refuses(const struct sipd *sipd, bool registered)
+const char *overload_refuses(const struct sipd *sipd, enum overload_who who)
 {
-	int64_t times = registered ? SPARE : 1;
+	static const int64_t patience[] = {[OVERLOAD_STRANGER] = 1, [OVERLOAD_PHONE] = 2, [OVERLOAD_OURS] = 8};
+	int64_t times = patience[who];
 	if (sipd->stopping)
 		return "the suite is stopping";
 	if (dialogs_count(sipd->dialogs) >= (size_t)sipd->config->calls->max_active * 2)
@@ -19,7 +20,9 @@ const char *overload_refuses(const struct sipd *sipd, bool registered)
 		return "call control has not taken facts for long";
 	if (agent_lag_us(sipd->agent) > LAG_US * times)
 		return "the processor is busy";
-	if (wiretap_backlog_percent() > BACKLOG * times)
-		return "too many messages wait";
+	if (wiretap_delay_ms() > DELAY_MS * times)
+		return "messages wait too long";
+	if (who != OVERLOAD_OURS && dialogs_undecided_ms(sipd->dialogs) > DECISION_MS * times)
+		return "call control is behind";
 	return NULL;
 }

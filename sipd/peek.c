@@ -10,8 +10,14 @@
 
 static bool is_token(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 	       (c && strchr("-.!%*_+`'~", c));
+}
+
+/* Letters only. */
+static char lower(char c)
+{
+	return (char)(c | 0x20);
 }
 
 static size_t line_length(const char *at, const char *end)
@@ -64,7 +70,7 @@ static bool contains(const char *line, size_t bytes, const char *word)
 {
 	size_t length = strlen(word);
 	for (size_t i = 0; i + length <= bytes; i++)
-		if (!strncasecmp(line + i, word, length))
+		if (lower(line[i]) == lower(*word) && !strncasecmp(line + i, word, length))
 			return true;
 	return false;
 }
@@ -89,20 +95,39 @@ static void look_at_cseq(struct peek *peek, const char *value, size_t bytes)
 	copy_method(peek, value + start, i - start);
 }
 
-static void look_at_header(struct peek *peek, const char *line, size_t bytes)
+static void look_at_via(struct peek *peek, const char *line, size_t bytes)
 {
-	if (has_name(line, bytes, "Via", "v")) {
-		peek->vias++;
-		peek->redirected |= contains(line, bytes, "maddr");
-	} else if (has_name(line, bytes, "Route", NULL) || has_name(line, bytes, "Record-Route", NULL)) {
-		peek->routes++;
-	} else if (has_name(line, bytes, "Call-ID", "i") && !peek->call_id) {
-		peek->call_id = value_of(line, bytes, &peek->call_id_bytes);
-	} else if (peek->kind == PEEK_RESPONSE && has_name(line, bytes, "CSeq", NULL)) {
-		size_t length;
-		const char *value = value_of(line, bytes, &length);
-		look_at_cseq(peek, value, length);
+	peek->vias++;
+	peek->redirected |= contains(line, bytes, "maddr");
+}
+
+/* What a message is about: to whom it belongs and, of a response, what it answers. */
+static void look_at_subject(struct peek *peek, const char *line, size_t bytes)
+{
+	size_t length;
+	char first = lower(*line);
+	if (first == 'i' || first == 'c') {
+		if (!peek->call_id && has_name(line, bytes, "Call-ID", "i"))
+			peek->call_id = value_of(line, bytes, &peek->call_id_bytes);
+		else if (peek->kind == PEEK_RESPONSE && has_name(line, bytes, "CSeq", NULL)) {
+			const char *value = value_of(line, bytes, &length);
+			look_at_cseq(peek, value, length);
+		}
 	}
+}
+
+/* Returns whether it is a Via. */
+static bool look_at_header(struct peek *peek, const char *line, size_t bytes)
+{
+	char first = lower(*line);
+	bool via = first == 'v' && has_name(line, bytes, "Via", "v");
+	if (via)
+		look_at_via(peek, line, bytes);
+	else if (first == 'r' && (has_name(line, bytes, "Route", NULL) || has_name(line, bytes, "Record-Route", NULL)))
+		peek->routes++;
+	else
+		look_at_subject(peek, line, bytes);
+	return via;
 }
 
 static enum peek_kind look_at_start(struct peek *peek, const char *line, size_t bytes)
@@ -124,6 +149,28 @@ static enum peek_kind look_at_start(struct peek *peek, const char *line, size_t 
 	return PEEK_REQUEST;
 }
 
+static bool is_blank(const char *line, size_t bytes)
+{
+	return !bytes || (bytes == 1 && *line == '\r');
+}
+
+void peek_glance(const char *data, size_t bytes, struct peek *ret_peek)
+{
+	const char *at = data, *end = data + bytes;
+	*ret_peek = (struct peek){0};
+	size_t length = line_length(at, end);
+	if (!bytes)
+		return;
+	ret_peek->kind = look_at_start(ret_peek, at, length);
+	bool wants_method = ret_peek->kind == PEEK_RESPONSE;
+	for (at += length + 1; at < end; at += length + 1) {
+		length = line_length(at, end);
+		if (is_blank(at, length) || (ret_peek->call_id && (!wants_method || ret_peek->method[0])))
+			break;
+		look_at_subject(ret_peek, at, length);
+	}
+}
+
 void peek_look(const char *data, size_t bytes, struct peek *ret_peek)
 {
 	const char *at = data, *end = data + bytes;
@@ -140,7 +187,7 @@ void peek_look(const char *data, size_t bytes, struct peek *ret_peek)
 	bool via = false;
 	for (at += length + 1; at < end; at += length + 1) {
 		length = line_length(at, end);
-		if (!length || (length == 1 && *at == '\r'))
+		if (is_blank(at, length))
 			break;
 		ret_peek->headers++;
 		ret_peek->commas += count_commas(at, length);
@@ -151,8 +198,7 @@ void peek_look(const char *data, size_t bytes, struct peek *ret_peek)
 			ret_peek->redirected |= via && contains(at, length, "maddr");
 			continue;
 		}
-		via = has_name(at, length, "Via", "v");
-		look_at_header(ret_peek, at, length);
+		via = look_at_header(ret_peek, at, length);
 	}
 }
 

@@ -36,6 +36,9 @@ struct peek {
 /* Looks at one message, or at the start of one. Never fails: what is no SIP is PEEK_GARBAGE. */
 void peek_look(const char *data, size_t bytes, struct peek *ret_peek);
 
+/* Reads only kind, method, status and Call-ID of a message that is one: of ours. */
+void peek_glance(const char *data, size_t bytes, struct peek *ret_peek);
+
 /* Why the parser must not see this (security model 6.9), as a word for metrics; NULL: it may. */
 const char *peek_refuse(const struct peek *peek);
 

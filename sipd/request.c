@@ -58,11 +58,19 @@ static void enroll(const struct arrival *arrival)
 
 static void refuse_overload(const struct arrival *arrival, const char *why)
 {
+	static struct hs_metric *refused;
 	char retry[32];
+	if (!refused)
+		refused = hs_metric_counter("hookswitch_sip_overload_total", "", "calls refused because of the load");
 	snprintf(retry, sizeof(retry), "Retry-After: %d", OVERLOAD_RETRY_S);
-	hs_metric_add(hs_metric_counter("hookswitch_sip_overload_total", "", "calls refused because of the load"), 1);
+	hs_metric_add(refused, 1);
 	hs_log(DEBUG, "sip.overload", LOG_WHY(why));
 	answer(arrival, SIP_503_SERVICE_UNAVAILABLE, retry);
+}
+
+static enum overload_who who_calls(const struct arrival *arrival)
+{
+	return locations_has_host(arrival->sipd->locations, arrival->peer.host) ? OVERLOAD_PHONE : OVERLOAD_STRANGER;
 }
 
 static bool line_is_full(const struct arrival *arrival)
@@ -165,8 +173,7 @@ void request_arrived(void *context, msg_t *msg, sip_t *sip)
 		no_dialog(&arrival);
 	} else if (restore_refuses(arrival.sipd, sip)) {
 		answer(&arrival, SIP_503_SERVICE_UNAVAILABLE, "Retry-After: 1");
-	} else if (row->is_new_call && (why = overload_refuses(arrival.sipd, locations_has_host(arrival.sipd->locations,
-												arrival.peer.host)))) {
+	} else if (row->is_new_call && (why = overload_refuses(arrival.sipd, who_calls(&arrival)))) {
 		refuse_overload(&arrival, why);
 	} else if (!row->proven || is_proven(&arrival)) {
 		row->serve(&arrival);

@@ -133,7 +133,8 @@ static void end_one(void *context, const struct dialog_record *record, const voi
 		end_forks(dialog);
 	else if (!was_established(record))
 		refuse_invite(dialog);
-	ending_tell(dialog, HS_CAUSE_DRIVER_RESTARTED, false, 0, sentence);
+	ending_say(dialog, HS_CAUSE_DRIVER_RESTARTED, false, 0, sentence);
+	dialog_save(dialog);
 	if (dialog->r.told_end)
 		dialog_wait(dialog, LINGER_MS, linger_over);
 }

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sock_diag.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +23,10 @@
 #define CONNECTIONS 4096       /* TCP descriptors that are followed; more are refused */
 #define CONNECTIONS_OF_ONE 200 /* of one address */
 #define UNREAD_MAX 5           /* looks, a second apart, at a connection whose bytes the library leaves unread */
+#define DROPS_MAX 16           /* reasons */
+#define DROPS_AT_ONCE 64       /* refused datagrams in a row, before the loop goes on */
+#define LATE_MS 50             /* a datagram that waited longer is late */
+#define STANDING_MS 100        /* and a queue where all are, for that long, is one that will not be worked off */
 #define LINES_MAX 512          /* of headers and bodies without a blank line between, in a stream */
 
 /* One TCP connection, by descriptor. */
@@ -45,7 +49,11 @@ static struct {
 	struct connection connections[CONNECTIONS];
 	struct pollfd looks[CONNECTIONS];
 	int64_t looked_ms;
-	char linear[DATAGRAM_MAX];
+	char linear[DATAGRAM_MAX]; /* of a datagram: as it was read, until the library takes it */
+	size_t held;               /* bytes of such a datagram; 0: none */
+	struct sockaddr_storage from;
+	int64_t delay_ms, read_ms; /* of the last datagram: how long it waited, when it was read */
+	int64_t late_since_ms;     /* since when each one was late; 0: the last one was not */
 } tap = {.epoll_fd = -1, .udp_fd = -1};
 
 void wiretap_open(const struct wiretap_setup *setup)
@@ -68,13 +76,11 @@ void wiretap_refresh_bans(void)
 		hs_log(WARN, "sip.no_filter", LOG_WHY(strerror(-result)));
 }
 
-int wiretap_backlog_percent(void)
+int64_t wiretap_delay_ms(void)
 {
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t length = sizeof(info);
-	if (tap.udp_fd < 0 || getsockopt(tap.udp_fd, SOL_SOCKET, SO_MEMINFO, info, &length) || !info[SK_MEMINFO_RCVBUF])
-		return 0;
-	return (int)(100ULL * info[SK_MEMINFO_RMEM_ALLOC] / info[SK_MEMINFO_RCVBUF]);
+	int64_t now_ms = hs_clock_ms();
+	bool stands = tap.late_since_ms && now_ms - tap.late_since_ms > STANDING_MS;
+	return stands && now_ms - tap.read_ms < STANDING_MS ? tap.delay_ms : 0;
 }
 
 void wiretap_close(void)
@@ -85,16 +91,27 @@ void wiretap_close(void)
 		close(tap.setup.tcp_fd);
 	tap.setup.udp_fd = tap.setup.tcp_fd = tap.epoll_fd = tap.udp_fd = -1;
 	tap.active = false;
+	tap.held = 0;
 }
 
 /* why is one of a few constant words. */
 static void count_drop(const char *why)
 {
+	static struct {
+		const char *why;
+		struct hs_metric *counter;
+	} known[DROPS_MAX];
 	char labels[48];
-	snprintf(labels, sizeof(labels), "reason=\"%s\"", why);
-	hs_metric_add(hs_metric_counter("hookswitch_sip_dropped_total", labels,
-					"packets and connections dropped before the parser"),
-		      1);
+	size_t i = 0;
+	while (i < DROPS_MAX - 1 && known[i].why && strcmp(known[i].why, why) != 0)
+		i++;
+	if (!known[i].why) {
+		snprintf(labels, sizeof(labels), "reason=\"%s\"", why);
+		known[i].why = why;
+		known[i].counter = hs_metric_counter("hookswitch_sip_dropped_total", labels,
+						     "packets and connections dropped before the parser");
+	}
+	hs_metric_add(known[i].counter, 1);
 }
 
 /* ---- what Sofia calls ---- */
@@ -132,6 +149,8 @@ int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
 		return -1;
 	close(*kept);
 	*kept = -1;
+	if (type == SOCK_DGRAM) /* when each one came: how long they wait for us */
+		setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int));
 	return 0;
 }
 
@@ -266,12 +285,10 @@ static void show(const struct peek *peek, const struct sockaddr *peer, bool stre
 		tap.setup.seen(tap.setup.context, &message);
 }
 
-static bool pass_datagram(const su_iovec_t *iov, isize_t count, size_t bytes, const struct sockaddr *peer)
+static bool pass_datagram(const char *data, size_t bytes, const struct sockaddr *peer)
 {
 	struct peek peek;
-	size_t length;
-	const char *data = in_one_piece(iov, count, bytes, &length);
-	peek_look(data, length, &peek);
+	peek_look(data, bytes, &peek);
 	const char *why = judge(&peek, peer);
 	if (why) {
 		count_drop(why);
@@ -279,6 +296,88 @@ static bool pass_datagram(const su_iovec_t *iov, isize_t count, size_t bytes, co
 	}
 	show(&peek, peer, false, false);
 	return true;
+}
+
+/* A queue that is always late is one that grows; a burst that is late once is worked off. */
+static void note_delay(const struct timespec *came)
+{
+	int64_t now_ms = tap.read_ms = hs_clock_ms(), wall_us = hs_clock_wall_us();
+	tap.delay_ms = (wall_us - ((int64_t)came->tv_sec * 1000000 + came->tv_nsec / 1000)) / 1000;
+	if (tap.delay_ms < LATE_MS)
+		tap.late_since_ms = 0;
+	else if (!tap.late_since_ms)
+		tap.late_since_ms = now_ms;
+}
+
+static ssize_t read_datagram(void)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(struct timespec)) + 64];
+	} control;
+	struct iovec part = {.iov_base = tap.linear, .iov_len = sizeof(tap.linear)};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_name = &tap.from,
+				.msg_namelen = sizeof(tap.from),
+				.msg_control = control.bytes,
+				.msg_controllen = sizeof(control.bytes)};
+	ssize_t bytes = recvmsg(tap.udp_fd, &header, MSG_DONTWAIT);
+	if (bytes < 0)
+		return bytes;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(&header); at; at = CMSG_NXTHDR(&header, at)) {
+		struct timespec came;
+		if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&came, CMSG_DATA(at), sizeof(came));
+		note_delay(&came);
+	}
+	return bytes;
+}
+
+/* The library asks how long the next datagram is, and takes it in a second call. So it is read and judged here: what is
+ * refused costs the library nothing, and many of those are thrown away at once. */
+issize_t su_getmsgsize(su_socket_t fd)
+{
+	int waiting = 0;
+	if (!tap.active || fd != tap.udp_fd)
+		return ioctl(fd, FIONREAD, &waiting) < 0 ? -1 : waiting;
+	tap.held = 0;
+	for (int i = 0; i < DROPS_AT_ONCE; i++) {
+		ssize_t bytes = read_datagram();
+		if (bytes < 0)
+			return -1;
+		if (pass_datagram(tap.linear, (size_t)bytes, (struct sockaddr *)&tap.from))
+			return (issize_t)(tap.held = (size_t)bytes);
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+static issize_t hand_over(su_iovec_t iov[], isize_t count, su_sockaddr_t *peer, socklen_t *length)
+{
+	size_t used = 0;
+	for (isize_t i = 0; i < count && used < tap.held; i++) {
+		size_t part = iov[i].siv_len < tap.held - used ? iov[i].siv_len : tap.held - used;
+		memcpy(iov[i].siv_base, tap.linear + used, part);
+		used += part;
+	}
+	socklen_t size = tap.from.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	memcpy(peer, &tap.from, *length < size ? *length : size);
+	*length = size;
+	tap.held = 0;
+	return (issize_t)used;
+}
+
+/* An error that waits on the UDP socket is about an earlier datagram: sending takes it and tries again. */
+int su_soerror(su_socket_t fd)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+	if (tap.active && fd == tap.udp_fd)
+		return 0;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	return error;
 }
 
 /* An end of line as the parser sees it: CRLF, LF, or a CR alone. Whether it makes a blank line after a head. */
@@ -363,22 +462,29 @@ static bool pass_stream(int fd, const su_iovec_t *iov, isize_t count, size_t byt
 issize_t su_vrecv(su_socket_t fd, su_iovec_t iov[], isize_t count, int flags, su_sockaddr_t *peer, socklen_t *length)
 {
 	struct msghdr header = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count, .msg_name = peer};
+	if (tap.active && fd == tap.udp_fd && tap.held && peer && length)
+		return hand_over(iov, count, peer, length);
 	if (peer && length)
 		header.msg_namelen = *length;
 	issize_t bytes = recvmsg(fd, &header, flags);
 	if (peer && length)
 		*length = header.msg_namelen;
-	if (bytes <= 0 || !tap.active) {
+	if (bytes <= 0 || !tap.active || peer) {
 		if (!peer && fd >= 0 && fd < CONNECTIONS)
 			tap.connections[fd].open = false;
 		return bytes;
 	}
-	if (peer ? pass_datagram(iov, count, (size_t)bytes, &peer->su_sa) : pass_stream(fd, iov, count, (size_t)bytes))
+	if (pass_stream(fd, iov, count, (size_t)bytes))
 		return bytes;
-	errno = peer ? EAGAIN : ECONNRESET;
-	if (!peer)
-		shutdown(fd, SHUT_RDWR);
+	errno = ECONNRESET;
+	shutdown(fd, SHUT_RDWR);
 	return -1;
+}
+
+static bool is_earlier_error(int error)
+{
+	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EPROTO ||
+	       error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EOPNOTSUPP;
 }
 
 issize_t su_vsend(su_socket_t fd, const su_iovec_t iov[], isize_t count, int flags, const su_sockaddr_t *peer,
@@ -388,6 +494,8 @@ issize_t su_vsend(su_socket_t fd, const su_iovec_t iov[], isize_t count, int fla
 	if (peer)
 		header.msg_namelen = length;
 	issize_t bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);
+	if (bytes < 0 && tap.active && fd == tap.udp_fd && is_earlier_error(errno))
+		bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);
 	if (bytes <= 0 || !tap.active)
 		return bytes;
 	struct sockaddr_storage connected;
@@ -398,7 +506,7 @@ issize_t su_vsend(su_socket_t fd, const su_iovec_t iov[], isize_t count, int fla
 	struct peek peek;
 	size_t piece;
 	const char *data = in_one_piece(iov, count, (size_t)bytes, &piece);
-	peek_look(data, piece, &peek);
+	peek_glance(data, piece, &peek);
 	show(&peek, to, !peer, true);
 	return bytes;
 }

@@ -1,7 +1,7 @@
 /* Wiretap: what stands between Sofia and the kernel. Sofia's calls land here because the executable defines them.
- * Called by libsofia-sip-ua (bind, accept, epoll_create, su_vrecv, su_vsend, su_getaddrinfo) and set up by agent.
- * Owns the kept descriptors and the kernel filter. It keeps SIP sockets alive over a restart, drops what must not reach
- * the parser, counts and shows every message, and never lets the library ask a name server.
+ * Called by libsofia-sip-ua (bind, accept, epoll_create, su_getmsgsize, su_vrecv, su_vsend, su_getaddrinfo) and set up
+ * by agent. Owns the kept descriptors and the kernel filter. It keeps SIP sockets alive over a restart, drops what must
+ * not reach the parser, counts and shows every message, and never lets the library ask a name server.
  */
 #ifndef WIRETAP_H
 #define WIRETAP_H
@@ -36,8 +36,8 @@ int wiretap_epoll(void);
 /* The kernel's filter learns who is banned now. */
 void wiretap_refresh_bans(void);
 
-/* Share of the UDP socket's receive buffer that waits, 0-100. */
-int wiretap_backlog_percent(void);
+/* How long the last datagram waited for us, where all of the last while did; 0: they are taken as they come. */
+int64_t wiretap_delay_ms(void);
 
 /* Closes what Sofia did not take. */
 void wiretap_close(void);

@@ -12,7 +12,6 @@ def incoming(house, phone, number="hotline", **members):
     """An INVITE up to the fact leg.incoming."""
     before = len(house.bus.facts_of("leg.incoming"))
     call = phone.call(number)
-    call.response(100)
     call.fact = house.bus.fact("leg.incoming", line=f"line-{phone.user}", count=before + 1, **members)
     return call
 
@@ -42,6 +41,23 @@ def rung(house, phone, **more):
 
 
 # ---- a phone calls ----
+
+def test_100_only_for_a_call_that_waits(house):
+    """RFC 3261 17.2.1: within 200 ms some answer goes out, and a better one makes it needless."""
+    phone = house.registered("alice")
+    waits = incoming(house, phone)
+    waits.response(100, timeout=0.45)  # before the phone would send its INVITE again
+    house.bus.ask("leg.answer", leg=waits.fact["leg"])
+    waits.response(200)
+    waits.ack()
+    decided = incoming(house, phone)
+    house.bus.ask("leg.progress", leg=decided.fact["leg"], early_media=False)
+    decided.response(180)
+    house.bus.ask("leg.answer", leg=decided.fact["leg"])
+    decided.response(200)
+    decided.ack()
+    phone.nothing(lambda m: m.status == 100 and (m.get("Call-ID"), m.get("CSeq")) == decided.key)
+
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("user", ["alice", "carol"])

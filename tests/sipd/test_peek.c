@@ -54,6 +54,29 @@ static void reads(void **state)
 	assert_string_equal(look("AVERYVERYVERYLONGMETHOD sip:x SIP/2.0\r\n\r\n").method, "AVERYVERYVERYLO");
 }
 
+static void glances(void **state)
+{
+	static const char request[] =
+		"BYE sip:x SIP/2.0\r\nVia: a\r\nCall-ID: 1@b\r\nCSeq: 2 BYE\r\n\r\nCall-ID: no\r\n",
+			  response[] = "SIP/2.0 486 Busy\r\nVia: a\r\nCSeq: 17 INVITE\r\nCall-ID: 1@b\r\n\r\nSDP",
+			  bare[] = "OPTIONS sip:x SIP/2.0\r\n\r\nCall-ID: no\r\n";
+	struct peek peek;
+	peek_glance(request, sizeof(request) - 1, &peek);
+	assert_int_equal(peek.kind, PEEK_REQUEST);
+	assert_string_equal(peek.method, "BYE");
+	assert_int_equal(peek.call_id_bytes, 3);
+	assert_memory_equal(peek.call_id, "1@b", 3);
+	peek_glance(response, sizeof(response) - 1, &peek);
+	assert_int_equal(peek.kind, PEEK_RESPONSE);
+	assert_int_equal(peek.status, 486);
+	assert_string_equal(peek.method, "INVITE");
+	assert_memory_equal(peek.call_id, "1@b", 3);
+	peek_glance(bare, sizeof(bare) - 1, &peek);
+	assert_null(peek.call_id);
+	peek_glance("", 0, &peek);
+	assert_int_equal(peek.kind, PEEK_BLANK);
+}
+
 static char *with_lines(const char *line, int times)
 {
 	size_t length = strlen(line), used;
@@ -102,6 +125,7 @@ static void refuses(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(kinds), cmocka_unit_test(reads), cmocka_unit_test(refuses)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(kinds), cmocka_unit_test(reads), cmocka_unit_test(glances),
+					   cmocka_unit_test(refuses)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

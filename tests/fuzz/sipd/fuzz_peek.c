@@ -17,5 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (strlen(peek.method) >= PEEK_METHOD || peek.longest > size || peek.status < 0 || peek.status > 999)
 		abort();
 	peek_refuse(&peek);
+	peek_glance(text, size, &peek);
+	if (peek.call_id && (peek.call_id < text || peek.call_id + peek.call_id_bytes > text + size))
+		abort();
 	return 0;
 }
