@@ -68,7 +68,7 @@ struct hs_journal {
 	uint64_t ring_bytes;
 	struct head *head;
 	uint8_t *ring;   /* twice ring_bytes */
-	uint8_t *blocks; /* BLOCKS * BLOCK */
+	uint8_t *blocks; /* BLOCKS * BLOCK; NULL: a ring alone */
 	uint64_t last_seq, generation;
 	size_t waiting;
 	uint64_t found_seq, found_at; /* fact that hs_journal_next gave last, and the position after it; 0: none */
@@ -373,6 +373,8 @@ int hs_journal_put(struct hs_journal *journal, const char *key, const void *valu
 		return -EINVAL;
 	if (bytes > HS_JOURNAL_VALUE)
 		return -EMSGSIZE;
+	if (!journal->blocks)
+		return -ENOSPC;
 	block = find_run(journal, blocks);
 	if (block == BLOCKS)
 		return -ENOSPC;
@@ -465,9 +467,11 @@ static void restore_records(struct hs_journal *journal)
 
 /* ---- mapping ---- */
 
-static size_t whole_bytes(uint64_t ring_bytes)
+enum parts { RING_ALONE, RING_AND_RECORDS };
+
+static size_t whole_bytes(uint64_t ring_bytes, enum parts parts)
 {
-	return PAGE + (size_t)ring_bytes + (size_t)BLOCKS * BLOCK;
+	return PAGE + (size_t)ring_bytes + (parts == RING_ALONE ? 0 : (size_t)BLOCKS * BLOCK);
 }
 
 static void *map(int fd, void *at, size_t bytes, uint64_t offset)
@@ -477,7 +481,7 @@ static void *map(int fd, void *at, size_t bytes, uint64_t offset)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static bool map_parts(struct hs_journal *journal, uint64_t ring_bytes)
+static bool map_parts(struct hs_journal *journal, uint64_t ring_bytes, enum parts parts)
 {
 	uint8_t *room = mmap(NULL, 2 * ring_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -485,8 +489,9 @@ static bool map_parts(struct hs_journal *journal, uint64_t ring_bytes)
 		return false;
 	journal->ring_bytes = ring_bytes;
 	journal->ring = room;
-	journal->blocks = map(journal->fd, NULL, (size_t)BLOCKS * BLOCK, PAGE + ring_bytes);
-	return journal->blocks && map(journal->fd, room, ring_bytes, PAGE) &&
+	if (parts == RING_AND_RECORDS)
+		journal->blocks = map(journal->fd, NULL, (size_t)BLOCKS * BLOCK, PAGE + ring_bytes);
+	return (journal->blocks || parts == RING_ALONE) && map(journal->fd, room, ring_bytes, PAGE) &&
 	       map(journal->fd, room + ring_bytes, ring_bytes, PAGE);
 }
 
@@ -510,7 +515,7 @@ static uint64_t head_sum(const struct head *head)
 }
 
 /* True when fd is a whole journal; it is the journal's from now on in any case. */
-static bool adopt(struct hs_journal *journal, int fd)
+static bool adopt(struct hs_journal *journal, int fd, enum parts parts)
 {
 	struct stat status;
 	uint64_t ring_bytes;
@@ -523,24 +528,20 @@ static bool adopt(struct hs_journal *journal, int fd)
 		return false;
 	ring_bytes = journal->head->ring_bytes;
 	if (ring_bytes % PAGE || ring_bytes == 0 || ring_bytes > RING_MAX ||
-	    (size_t)status.st_size != whole_bytes(ring_bytes) || !map_parts(journal, ring_bytes))
+	    (size_t)status.st_size != whole_bytes(ring_bytes, parts) || !map_parts(journal, ring_bytes, parts))
 		return false;
 	restore_ring(journal);
-	restore_records(journal);
+	if (journal->blocks)
+		restore_records(journal);
 	return true;
 }
 
-static bool make(struct hs_journal *journal, struct hs_keep *keep, uint64_t ring_bytes)
+/* Begins in a descriptor of the right size, which is full of zeros. */
+static bool begin(struct hs_journal *journal, uint64_t ring_bytes, enum parts parts)
 {
-	struct head *head;
-	int result;
+	struct head *head = journal->head = map(journal->fd, NULL, PAGE, 0);
 
-	journal->fd = memfd_create("hookswitch-journal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (journal->fd < 0 || ftruncate(journal->fd, (off_t)whole_bytes(ring_bytes)) < 0 ||
-	    fcntl(journal->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return false;
-	journal->head = head = map(journal->fd, NULL, PAGE, 0);
-	if (!head || !map_parts(journal, ring_bytes))
+	if (!head || !map_parts(journal, ring_bytes, parts))
 		return false;
 	if (getrandom(&head->seed, sizeof(head->seed), 0) != sizeof(head->seed))
 		return false;
@@ -548,23 +549,46 @@ static bool make(struct hs_journal *journal, struct hs_keep *keep, uint64_t ring
 	head->ring_bytes = ring_bytes;
 	head->sum = head_sum(head);
 	reset_ring(journal);
+	return true;
+}
+
+static bool make(struct hs_journal *journal, struct hs_keep *keep, uint64_t ring_bytes)
+{
+	int result;
+
+	journal->fd = memfd_create("hookswitch-journal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (journal->fd < 0 || ftruncate(journal->fd, (off_t)whole_bytes(ring_bytes, RING_AND_RECORDS)) < 0 ||
+	    fcntl(journal->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+	    !begin(journal, ring_bytes, RING_AND_RECORDS))
+		return false;
 	result = hs_keep_hold(keep, HELD_AS, journal->fd);
 	if (result < 0)
 		hs_log(ERROR, "journal.unprotected", LOG_WHY(strerror(-result)));
 	return true;
 }
 
-struct hs_journal *hs_journal_open(struct hs_keep *keep, size_t ring_bytes)
+static struct hs_journal *create(void)
 {
 	struct hs_journal *journal = hs_zalloc(sizeof(*journal));
-	int fd = hs_keep_take(keep, HELD_AS);
 
-	ring_bytes = (ring_bytes + PAGE - 1) / PAGE * PAGE;
-	if (ring_bytes == 0)
-		ring_bytes = PAGE;
 	journal->places = hs_table_create();
 	journal->fd = -1;
-	if (fd >= 0 && adopt(journal, fd)) {
+	return journal;
+}
+
+/* What a ring of that many bytes takes in whole pages. */
+static uint64_t ring_room(size_t ring_bytes)
+{
+	return ring_bytes ? (ring_bytes + PAGE - 1) / PAGE * PAGE : PAGE;
+}
+
+struct hs_journal *hs_journal_open(struct hs_keep *keep, size_t ring_bytes)
+{
+	struct hs_journal *journal = create();
+	int fd = hs_keep_take(keep, HELD_AS);
+
+	ring_bytes = ring_room(ring_bytes);
+	if (fd >= 0 && adopt(journal, fd, RING_AND_RECORDS)) {
 		hs_log(INFO, "journal.restored", LOG_INT("facts", (int64_t)journal->waiting),
 		       LOG_INT("records", (int64_t)hs_table_count(journal->places)),
 		       LOG_INT("damaged", (int64_t)journal->damaged));
@@ -578,6 +602,39 @@ struct hs_journal *hs_journal_open(struct hs_keep *keep, size_t ring_bytes)
 		return journal;
 	hs_log(ERROR, "journal.refused", LOG_WHY(strerror(errno)));
 	hs_journal_close(journal);
+	return NULL;
+}
+
+struct hs_journal *hs_journal_make_file(const char *path, size_t ring_bytes)
+{
+	struct hs_journal *journal = create();
+	uint64_t room = ring_room(ring_bytes);
+	int error;
+
+	unlink(path);
+	journal->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	error = journal->fd < 0 ? errno : posix_fallocate(journal->fd, 0, (off_t)whole_bytes(room, RING_ALONE));
+	if (error == 0 && begin(journal, room, RING_ALONE))
+		return journal;
+	if (journal->fd >= 0)
+		unlink(path);
+	hs_journal_close(journal);
+	errno = error ? error : ENOMEM;
+	return NULL;
+}
+
+struct hs_journal *hs_journal_find_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	struct hs_journal *journal;
+
+	if (fd < 0)
+		return NULL;
+	journal = create();
+	if (adopt(journal, fd, RING_ALONE))
+		return journal;
+	hs_journal_close(journal);
+	errno = EPROTO;
 	return NULL;
 }
 

@@ -21,13 +21,19 @@ struct hs_journal;
  */
 struct hs_journal *hs_journal_open(struct hs_keep *keep, size_t ring_bytes);
 
+/* A ring alone, in a file: it survives the keeper too, and whatever of a power cut the kernel had written. Records are
+ * refused. make replaces what is at path and reserves its room on the disk, so that a full one cannot end us later;
+ * find takes over what a predecessor left. NULL: errno says why (find: none, or damaged). */
+struct hs_journal *hs_journal_make_file(const char *path, size_t ring_bytes);
+struct hs_journal *hs_journal_find_file(const char *path);
+
 /* Number of this journal: differs for each new one, stays the same over a restart that found it. */
 uint64_t hs_journal_epoch(const struct hs_journal *journal);
 
 /* Appends a fact. 0 and its seq (1, 2, ... in this epoch), -ENOSPC when the ring is full, -EMSGSIZE. */
 int hs_journal_append(struct hs_journal *journal, const void *data, size_t bytes, uint64_t *ret_seq);
 
-/* First fact with seq > after: borrowed until the next append or trim. false: none. */
+/* First fact with seq > after: borrowed until it is trimmed. false: none. */
 bool hs_journal_next(struct hs_journal *journal, uint64_t after, uint64_t *ret_seq, const void **ret_data,
 		     size_t *ret_bytes);
 
@@ -38,7 +44,8 @@ void hs_journal_trim(struct hs_journal *journal, uint64_t seq);
 size_t hs_journal_waiting(const struct hs_journal *journal);
 void hs_journal_fill(const struct hs_journal *journal, size_t *ret_used, size_t *ret_size);
 
-/* Puts a record, replacing one of the same key as one step. 0, -EINVAL (key), -EMSGSIZE, -ENOSPC (64 MiB). */
+/* Puts a record, replacing one of the same key as one step. 0, -EINVAL (key), -EMSGSIZE, -ENOSPC (64 MiB, or a
+ * ring alone). */
 int hs_journal_put(struct hs_journal *journal, const char *key, const void *value, size_t bytes);
 
 /* Removes a record; unknown is fine. */

@@ -469,16 +469,53 @@ static void begins_anew_over_rubbish(void **state)
 	close(fd);
 }
 
+/* ---- a ring alone, in a file ---- */
+
+static void file_outlives_all(void **state)
+{
+	AUTO(free) char *folder = make_folder();
+	AUTO(free) char *path = hs_printf("%s/ring", folder);
+	struct hs_journal *journal;
+	const void *data;
+	uint64_t seq, epoch;
+	size_t bytes;
+
+	assert_null(hs_journal_find_file(path));
+	assert_int_equal(errno, ENOENT);
+	journal = hs_journal_make_file(path, RING);
+	assert_non_null(journal);
+	epoch = hs_journal_epoch(journal);
+	assert_int_equal(hs_journal_append(journal, "one", 3, NULL), 0);
+	assert_int_equal(hs_journal_append(journal, "two", 3, NULL), 0);
+	hs_journal_trim(journal, 1);
+	assert_int_equal(hs_journal_put(journal, "key", "value", 5), -ENOSPC);
+	hs_journal_drop(journal, "key");
+	hs_journal_close(journal);
+	journal = hs_journal_find_file(path);
+	assert_non_null(journal);
+	assert_true(hs_journal_epoch(journal) == epoch);
+	assert_true(hs_journal_next(journal, 0, &seq, &data, &bytes));
+	assert_int_equal(seq, 2);
+	assert_memory_equal(data, "two", 3);
+	hs_journal_close(journal);
+	journal = hs_journal_make_file(path, RING); /* another one takes its place */
+	assert_true(hs_journal_epoch(journal) != epoch);
+	assert_int_equal(hs_journal_waiting(journal), 0);
+	hs_journal_close(journal);
+	assert_int_equal(truncate(path, RING), 0);
+	assert_null(hs_journal_find_file(path));
+	assert_int_equal(errno, EPROTO);
+	unlink(path);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appends_and_trims),
-		cmocka_unit_test(says_when_it_is_full),
-		cmocka_unit_test(keeps_records),
-		cmocka_unit_test(records_have_an_end),
-		cmocka_unit_test(survives_death_at_any_point),
-		cmocka_unit_test(never_trusts_damage),
-		cmocka_unit_test(a_value_cannot_pose_as_a_record),
+		cmocka_unit_test(appends_and_trims),        cmocka_unit_test(file_outlives_all),
+		cmocka_unit_test(says_when_it_is_full),     cmocka_unit_test(keeps_records),
+		cmocka_unit_test(records_have_an_end),      cmocka_unit_test(survives_death_at_any_point),
+		cmocka_unit_test(never_trusts_damage),      cmocka_unit_test(a_value_cannot_pose_as_a_record),
 		cmocka_unit_test(begins_anew_over_rubbish),
 	};
 
