@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 100 /* after a commit that failed */
-
 /* ---- afters ---- */
 
 void afters_init(struct afters *list)
@@ -60,7 +58,7 @@ static void stay_awake(uv_idle_t *idle)
 
 void store_wake(struct store *store)
 {
-	if (store->well && !store->held && !uv_is_closing((uv_handle_t *)&store->idle))
+	if (!uv_is_closing((uv_handle_t *)&store->idle))
 		uv_idle_start(&store->idle, stay_awake);
 }
 
@@ -73,129 +71,76 @@ void store_touch(struct store *store)
 void store_write_values(struct store *store, enum store_statement statement, const struct store_value *values,
 			size_t count)
 {
-	size_t bytes = sizeof(struct write) + count * sizeof(*values);
-	struct write *write;
-	char *at;
-
-	for (size_t i = 0; i < count; i++)
-		bytes += values[i].text ? strlen(values[i].text) + 1 : 0;
-	write = hs_zalloc(bytes);
-	at = (char *)&write->values[count];
-	write->statement = statement;
-	write->count = count;
-	for (size_t i = 0; i < count; i++) {
-		write->values[i] = values[i];
-		if (!values[i].text)
-			continue;
-		write->values[i].text = at;
-		at = stpcpy(at, values[i].text) + 1;
-	}
-	*store->last = write;
-	store->last = &write->next;
+	store_encode(&store->turn, statement, values, count);
 	store_wake(store);
 }
 
-/* One write. A row that the rules of the database refuse is a fault of ours: it is left out, loudly, for retrying it
- * would end all work. */
-static int run_write(struct store *store, const struct write *write)
+/* ---- the end of a turn ---- */
+
+void store_forget_unkept(struct store *store)
 {
-	int rc = connection_execute(&store->writer, write->statement, write->values, write->count);
+	struct unkept *one = store->unkept;
 
-	if ((rc & 0xff) != SQLITE_CONSTRAINT)
-		return rc;
-	hs_log(ERROR, "store.write_refused", LOG_INT("statement", write->statement),
-	       LOG_WHY(sqlite3_errmsg(store->writer.db)));
-	return SQLITE_OK;
-}
+	store->unkept = NULL;
+	store->unkept_last = &store->unkept;
+	while (one) {
+		struct unkept *next = one->next;
 
-static int run_writes(struct store *store)
-{
-	int rc = sqlite3_exec(store->writer.db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-
-	for (const struct write *write = store->first; write && rc == SQLITE_OK; write = write->next)
-		rc = run_write(store, write);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(store->writer.db, "COMMIT", NULL, NULL, NULL);
-	return rc;
-}
-
-static void forget_writes(struct store *store)
-{
-	struct write *write = store->first;
-
-	store->first = NULL;
-	store->last = &store->first;
-	while (write) {
-		struct write *next = write->next;
-
-		free(write);
-		write = next;
+		free(one->bytes.at);
+		free(one);
+		one = next;
 	}
 }
 
-static void retry_is_due(uv_timer_t *timer)
+/* No room in the ring, or none at all: what is told must be committed before, and what comes after waits for it. */
+static void commit_turn(struct store *store)
 {
-	struct store *store = timer->data;
+	struct unkept *one = hs_zalloc(sizeof(*one));
 
-	store->well = true;
-	store_wake(store);
+	one->bytes = store->turn;
+	store->turn = (struct store_bytes){0};
+	*store->unkept_last = one;
+	store->unkept_last = &one->next;
+	store_batch_add(&store->batch, one->bytes.at, one->bytes.used);
+	afters_move(&store->untold, &store->afters);
+	store_flush(store);
 }
 
-static void commit_failed(struct store *store)
-{
-	const char *why = sqlite3_errmsg(store->writer.db);
-
-	hs_log(ERROR, "store.commit_failed", LOG_WHY(why));
-	store->troubled = true;
-	store->setup.troubled(store->setup.context, why);
-	if (!sqlite3_get_autocommit(store->writer.db))
-		sqlite3_exec(store->writer.db, "ROLLBACK", NULL, NULL, NULL);
-	store->well = false;
-	uv_idle_stop(&store->idle);
-	uv_timer_start(&store->retry, retry_is_due, RETRY_MS, 0);
-}
-
-static int commit_writes(struct store *store)
-{
-	int64_t began_us = hs_clock_us();
-
-	if (run_writes(store) != SQLITE_OK) {
-		commit_failed(store);
-		return -EIO;
-	}
-	hs_metric_observe_us(store->commit_seconds, hs_clock_us() - began_us);
-	forget_writes(store);
-	store->unsynced = true;
-	if (store->troubled)
-		store->setup.troubled(store->setup.context, NULL);
-	store->troubled = false;
-	store_checkpoint(store);
-	return 0;
-}
-
-int store_commit(struct store *store)
+static void end_turn(struct store *store)
 {
 	if (store->touched) {
 		store->touched = false;
 		store->setup.turn(store->setup.context);
 	}
-	if (store->first && commit_writes(store) != 0)
-		return -EIO;
-	store_tell(store);
-	return 0;
+	if (store->turn.used == 0 && store->unkept) {
+		afters_move(&store->untold, &store->afters);
+	} else if (store->turn.used == 0) {
+		store_tell(store, &store->afters);
+	} else if (store_redo_keep(store)) {
+		store_tell(store, &store->afters);
+		store_flush_later(store);
+	} else {
+		commit_turn(store);
+	}
+}
+
+int store_commit(struct store *store)
+{
+	end_turn(store);
+	return store_flush(store);
 }
 
 static bool has_work(const struct store *store)
 {
-	return store->touched || store->first || store->afters.first;
+	return store->touched || store->turn.used > 0 || store->afters.first;
 }
 
-/* Work that the commit itself made keeps the loop awake for one more turn. */
+/* Work that the turn's end itself made keeps the loop awake for one more turn. */
 static void turn_ends(struct store *store)
 {
-	if (store->well && !store->held && has_work(store))
-		store_commit(store);
-	if (!store->well || store->held || !has_work(store))
+	if (has_work(store))
+		end_turn(store);
+	if (!has_work(store))
 		uv_idle_stop(&store->idle);
 }
 
@@ -274,9 +219,10 @@ static void start_handles(struct store *store)
 	uv_prepare_init(loop, &store->prepare);
 	uv_check_init(loop, &store->check);
 	uv_idle_init(loop, &store->idle);
+	uv_timer_init(loop, &store->flush_later);
 	uv_timer_init(loop, &store->retry);
-	uv_timer_init(loop, &store->sync_later);
-	store->prepare.data = store->check.data = store->idle.data = store->retry.data = store->sync_later.data = store;
+	store->prepare.data = store->check.data = store->idle.data = store->flush_later.data = store->retry.data =
+		store;
 	store->handles = 5;
 	uv_prepare_start(&store->prepare, prepare_turn);
 	uv_check_start(&store->check, check_turn);
@@ -289,20 +235,22 @@ struct store *store_create(const struct store_setup *setup)
 	store->setup = *setup;
 	store->path = hs_printf("%s/apid.db", setup->folder);
 	store->wal_fd = -1;
-	store->last = &store->first;
+	store->unkept_last = &store->unkept;
 	for (size_t i = 0; i < STORE_LANES; i++)
 		store->reads[i].last = &store->reads[i].first;
 	store->well = true;
 	afters_init(&store->afters);
+	afters_init(&store->untold);
 	afters_init(&store->told_later);
 	afters_init(&store->telling);
-	store->commit_seconds =
-		hs_metric_histogram("hookswitch_event_commit_seconds", "",
-				    "Time of a transaction: events, calls and cursors of one loop turn.");
+	store->commit_seconds = hs_metric_histogram("hookswitch_event_commit_seconds", "",
+						    "Time of a transaction: all that was written since the last one.");
 	store->reads_late = hs_metric_counter("hookswitch_reads_late_total", "",
 					      "Reads that were not begun or ended, for who asked had given up.");
+	store->redo_used = hs_metric_gauge("hookswitch_store_redo_used_bytes", "",
+					   "What is told and not yet committed, in the redo ring.");
 	start_handles(store);
-	if (open_database(store) != 0) {
+	if (open_database(store) != 0 || store_redo_open(store) != 0) {
 		store_destroy(store);
 		return NULL;
 	}
@@ -321,8 +269,8 @@ static void close_handles(struct store *store)
 	uv_close((uv_handle_t *)&store->prepare, handle_closed);
 	uv_close((uv_handle_t *)&store->check, handle_closed);
 	uv_close((uv_handle_t *)&store->idle, handle_closed);
+	uv_close((uv_handle_t *)&store->flush_later, handle_closed);
 	uv_close((uv_handle_t *)&store->retry, handle_closed);
-	uv_close((uv_handle_t *)&store->sync_later, handle_closed);
 }
 
 static void afters_forget(struct afters *list)
@@ -341,14 +289,20 @@ void store_destroy(struct store *store)
 {
 	if (!store)
 		return;
+	store->well = true; /* one last attempt, whatever was */
+	store->held = false;
 	if (store->writer.db)
 		store_commit(store);
 	close_handles(store);
 	while (store->handles > 0 || store->jobs > 0)
 		uv_run(store->setup.loop, UV_RUN_ONCE);
 	afters_forget(&store->afters);
+	afters_forget(&store->untold);
 	afters_forget(&store->told_later);
-	forget_writes(store);
+	store_redo_close(store);
+	store_forget_unkept(store);
+	free(store->turn.at);
+	store_batch_finish(&store->batch);
 	for (size_t i = 0; i < READERS; i++)
 		connection_close(&store->readers[i].connection);
 	connection_close(&store->keeper);

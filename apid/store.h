@@ -1,8 +1,10 @@
 /* The store: what must survive the death of apid, behind one asynchronous interface; SQLite (WAL) behind it.
  * Called by eventlog, calls, lines, streams, intents and idempotency; calls nobody. Owns the database and its workers.
- * Writes of one loop turn are collected and become one transaction when the turn ends (prepare and check). What must
- * not be told before it is committed waits in store_after. Checkpoints, fdatasync and reads run in libuv's workers,
- * each with a connection of its own; the loop's connection only commits.
+ * Writes of one loop turn are collected and kept, when it ends (prepare and check), as one record of a ring in a mapped
+ * file: that outlives kill -9, and what waits in store_after is told. The database follows every 50 ms, with the writes
+ * of many turns drawn together. Durability full has no ring: there each turn is committed and synced before it is told.
+ * Checkpoints, fdatasync and reads run in libuv's workers, each with a connection of its own; the loop's connection
+ * only commits.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -78,7 +80,7 @@ struct store_setup {
 	enum hs_durability durability;
 	/* Told when commits begin to fail (why: disk full, ...) and when they work again (NULL). */
 	void (*troubled)(void *context, const char *why);
-	/* Called at the end of each turn that wrote, before the commit: the last chance to add writes to it. */
+	/* Called at the end of each turn that wrote: the last chance to add writes to it. */
 	void (*turn)(void *context);
 	void *context;
 };
@@ -86,17 +88,18 @@ struct store_setup {
 /* Opens or makes the database. NULL with a log line when that is impossible. */
 struct store *store_create(const struct store_setup *setup);
 
-/* True while commits work; else new work must be refused, for nothing can be told. */
+/* True while commits work; else new work must be refused. What is up goes on and is told until the ring is full. */
 bool store_is_well(const struct store *store);
 
-/* Adds a write to this turn's transaction. Texts are copied. */
+/* Adds a write to this turn. Texts are copied. */
 void store_write_values(struct store *store, enum store_statement statement, const struct store_value *values,
 			size_t count);
 
 /* Marks the turn as one that writes, so that "turn" is called before it ends. */
 void store_touch(struct store *store);
 
-/* Calls run once this turn's transaction is committed (durability full: synced), in order. Never before it returns. */
+/* Calls run once kill -9 cannot undo this turn (durability full: nor a power cut), in order. Never before it returns.
+ */
 void store_after(struct store *store, void (*run)(void *context), void *context);
 
 /* One row of a read; cells are valid for the call. */
@@ -135,7 +138,7 @@ struct store_job {
 	void *context;
 };
 
-/* Reads after this turn's commit. The job is copied. */
+/* Reads what this turn and all before it have written. The job is copied. */
 void store_read(struct store *store, const struct store_job *job);
 
 /* Reads at once, on the loop: for the restore at start only. */
@@ -144,8 +147,8 @@ struct store_reader *store_at_start(struct store *store);
 /* Commits what is pending now, whatever the turn; 0 or -errno. For start and stop. */
 int store_commit(struct store *store);
 
-/* Seconds that commits took, for the figures: the histogram is the store's own. Commits, checkpoints and waits for
- * workers, then closes. NULL is fine. clean: everything is on the disk when it returns. */
+/* Commits, checkpoints and waits for workers, then closes. NULL is fine. What cannot be committed stays in the ring for
+ * the next start. */
 void store_destroy(struct store *store);
 
 #endif

@@ -53,16 +53,15 @@ static sqlite3_stmt *prepared(struct connection *connection, enum store_statemen
 	return *slot;
 }
 
-static void bind_values(sqlite3_stmt *stmt, const struct store_value *values, size_t count)
+/* length: of a text, or -1 when a NUL ends it. */
+static void bind_value(sqlite3_stmt *stmt, int place, const struct store_value *value, int length)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (values[i].type == STORE_INT)
-			sqlite3_bind_int64(stmt, (int)i + 1, values[i].number);
-		else if (values[i].type == STORE_TEXT && values[i].text)
-			sqlite3_bind_text(stmt, (int)i + 1, values[i].text, -1, SQLITE_STATIC);
-		else
-			sqlite3_bind_null(stmt, (int)i + 1);
-	}
+	if (value->type == STORE_INT)
+		sqlite3_bind_int64(stmt, place, value->number);
+	else if (value->type == STORE_TEXT && value->text)
+		sqlite3_bind_text(stmt, place, value->text, length, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(stmt, place);
 }
 
 sqlite3_stmt *connection_bind(struct connection *connection, enum store_statement statement,
@@ -70,19 +69,25 @@ sqlite3_stmt *connection_bind(struct connection *connection, enum store_statemen
 {
 	sqlite3_stmt *stmt = prepared(connection, statement);
 
-	if (stmt)
-		bind_values(stmt, values, count);
+	for (size_t i = 0; stmt && i < count; i++)
+		bind_value(stmt, (int)i + 1, &values[i], -1);
 	return stmt;
 }
 
-int connection_execute(struct connection *connection, enum store_statement statement, const struct store_value *values,
-		       size_t count)
+int connection_write(struct connection *connection, const uint8_t *write)
 {
-	sqlite3_stmt *stmt = connection_bind(connection, statement, values, count);
+	struct store_walk walk;
+	struct store_value value;
+	sqlite3_stmt *stmt;
+	size_t length;
 	int rc;
 
+	store_walk_begin(&walk, write);
+	stmt = prepared(connection, walk.statement);
 	if (!stmt)
 		return SQLITE_ERROR;
+	for (int i = 1; store_walk_next(&walk, &value, &length); i++)
+		bind_value(stmt, i, &value, (int)length);
 	rc = sqlite3_step(stmt);
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYNC_MS 50            /* durability group: a power cut takes at most this much */
 #define CHECKPOINT_PAGES 1000 /* the log of that length is copied back into the database */
 #define HOLD_PAGES 4000       /* and past this length commits wait for the copy, or it would never be emptied */
 
@@ -19,8 +18,6 @@ static void sync_in_worker(uv_work_t *work)
 		hs_log(ERROR, "store.sync_failed", LOG_WHY(strerror(errno)));
 }
 
-static void start_sync(struct store *store);
-
 static void sync_done(uv_work_t *work, int status)
 {
 	struct store *store = work->data;
@@ -28,8 +25,7 @@ static void sync_done(uv_work_t *work, int status)
 	store->jobs--;
 	store->syncing = false;
 	afters_run(&store->telling);
-	if (store->setup.durability == HS_DURABILITY_FULL && store->unsynced)
-		start_sync(store);
+	store_sync(store);
 }
 
 static void start_sync(struct store *store)
@@ -44,28 +40,21 @@ static void start_sync(struct store *store)
 	uv_queue_work(store->setup.loop, &store->sync_work, sync_in_worker, sync_done);
 }
 
-static void sync_is_due(uv_timer_t *timer)
+void store_sync(struct store *store)
 {
-	struct store *store = timer->data;
-
-	if (store->syncing)
-		uv_timer_start(timer, sync_is_due, 1, 0);
-	else if (store->unsynced)
+	if (store->unsynced && store->setup.durability != HS_DURABILITY_PROCESS)
 		start_sync(store);
 }
 
-void store_tell(struct store *store)
+void store_tell(struct store *store, struct afters *list)
 {
 	if (store->setup.durability == HS_DURABILITY_FULL && (store->unsynced || store->syncing)) {
-		afters_move(&store->told_later, &store->afters);
+		afters_move(&store->told_later, list);
 		store->unsynced = true;
 		start_sync(store);
-		return;
+	} else {
+		afters_run(list);
 	}
-	if (store->setup.durability == HS_DURABILITY_GROUP && store->unsynced &&
-	    !uv_is_active((uv_handle_t *)&store->sync_later))
-		uv_timer_start(&store->sync_later, sync_is_due, SYNC_MS, 0);
-	afters_run(&store->afters);
 }
 
 /* ---- checkpoints in a worker ---- */
@@ -105,9 +94,11 @@ static void checkpoint_done(uv_work_t *work, int status)
 		start_checkpoint(store);
 		return;
 	}
-	store->held = false;
 	store->checkpointing = false;
-	store_wake(store);
+	if (!store->held)
+		return;
+	store->held = false;
+	store_flush(store);
 }
 
 void store_checkpoint(struct store *store)

@@ -1,22 +1,18 @@
 /* What the files of store share: connections, lists, the store itself.
- * store.c collects writes and commits them; store_connection.c opens and runs statements; store_read.c reads in
- * workers; store_disk.c syncs and checkpoints in workers. Included by these only; they alone know SQLite.
+ * store.c collects the writes of a turn; store_redo.c keeps them where kill -9 does not reach; store_flush.c commits
+ * them; store_connection.c opens and runs statements; store_read.c reads in workers; store_disk.c syncs and checkpoints
+ * in workers. Included by these only; they alone know SQLite.
  */
 #ifndef STORE_INNER_H
 #define STORE_INNER_H
 
+#include "journal.h"
 #include "metrics.h"
+#include "store_batch.h"
 #include "store_sql.h"
 #include <sqlite3.h>
 
 #define READERS 3 /* the first one for what is brief */
-
-struct write {
-	struct write *next;
-	enum store_statement statement;
-	size_t count;
-	struct store_value values[];
-};
 
 struct after {
 	struct after *next;
@@ -56,6 +52,12 @@ struct reads {
 	struct read *first, **last;
 };
 
+/* The writes of a turn that only memory holds. */
+struct unkept {
+	struct unkept *next;
+	struct store_bytes bytes;
+};
+
 struct store {
 	struct store_setup setup;
 	char *path;
@@ -65,13 +67,19 @@ struct store {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle;
-	uv_timer_t retry, sync_later;
+	uv_timer_t flush_later, retry;
 	int handles; /* not yet closed */
 	int jobs;    /* in workers */
 
-	struct write *first, **last; /* this turn's writes */
+	struct store_bytes turn; /* this turn's writes */
 	bool touched;
 	struct afters afters;
+
+	struct store_batch batch;             /* what is not in the database yet: of the ring, then of unkept */
+	struct hs_journal *redo;              /* NULL: what is told must be committed before */
+	uint64_t redo_seq;                    /* of its last record */
+	struct unkept *unkept, **unkept_last; /* turns that found no room in the ring, in order */
+	struct afters untold;                 /* and what waits for their commit */
 
 	bool well;     /* false: a commit failed, the next attempt waits for retry */
 	bool troubled; /* and that was told */
@@ -82,7 +90,7 @@ struct store {
 	struct afters told_later, telling; /* durability full: wait for the next fdatasync, for the present one */
 	uv_work_t sync_work, checkpoint_work;
 	struct reads reads[STORE_LANES];
-	struct hs_metric *commit_seconds, *reads_late;
+	struct hs_metric *commit_seconds, *reads_late, *redo_used;
 };
 
 /* ---- store_connection.c ---- */
@@ -98,9 +106,8 @@ int connection_run(struct connection *connection, const char *sql);
 sqlite3_stmt *connection_bind(struct connection *connection, enum store_statement statement,
 			      const struct store_value *values, size_t count);
 
-/* Runs a statement that has no rows. SQLITE_OK or SQLite's error. */
-int connection_execute(struct connection *connection, enum store_statement statement, const struct store_value *values,
-		       size_t count);
+/* Runs a write. SQLITE_OK or SQLite's error. */
+int connection_write(struct connection *connection, const uint8_t *write);
 
 /* ---- store.c: lists of what waits ---- */
 
@@ -115,10 +122,52 @@ void afters_run(struct afters *list);
 /* The turn has something to commit: no sleep before it has ended. */
 void store_wake(struct store *store);
 
+/* The turns that found no room in the ring are committed. */
+void store_forget_unkept(struct store *store);
+
+/* ---- store_redo.c ---- */
+
+/* Commits what the predecessor told and had not committed, and begins a ring of our own, unless durability is full. 0
+ * or -errno with a log line. */
+int store_redo_open(struct store *store);
+
+/* Keeps this turn's writes in the ring. false: there is no room, or no ring. */
+bool store_redo_keep(struct store *store);
+
+/* All that the ring holds is committed. */
+void store_redo_trim(struct store *store);
+
+/* More than half of the ring is full. */
+bool store_redo_is_filling(const struct store *store);
+
+/* Adds to a transaction up to where the ring is in the database. SQLITE_OK or SQLite's error. */
+int store_redo_mark(struct store *store);
+
+void store_redo_close(struct store *store);
+
+/* ---- store_flush.c ---- */
+
+/* The batch as one transaction; SQLITE_OK or SQLite's error. */
+int store_run_batch(struct store *store);
+
+/* Commits the batch and tells what waited for that. 0, also when there was nothing; -EAGAIN: not now; -EIO. */
+int store_flush(struct store *store);
+
+/* Soon enough, or at once when much waits. */
+void store_flush_later(struct store *store);
+
+/* ---- store_read.c ---- */
+
+/* Begins what waits for a reader, as far as the database knows all that was told. */
+void store_read_more(struct store *store);
+
 /* ---- store_disk.c ---- */
 
 /* What is committed may be told now, or after the next fdatasync. */
-void store_tell(struct store *store);
+void store_tell(struct store *store, struct afters *list);
+
+/* Puts what was committed on the disk in the background, unless durability leaves that to the kernel. */
+void store_sync(struct store *store);
 
 /* Copies the log back into the database when it is long. */
 void store_checkpoint(struct store *store);

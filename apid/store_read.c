@@ -65,8 +65,16 @@ static int reader_open(struct store *store, struct store_reader *reader)
 	return reader->connection.db ? 0 : connection_open(&reader->connection, store->path, false);
 }
 
+/* True when the database lacks what was told, and cannot take it now. */
+static bool is_behind(struct store *store)
+{
+	return store->batch.count > 0 && store_flush(store) != 0;
+}
+
 struct store_reader *store_at_start(struct store *store)
 {
+	if (is_behind(store))
+		return NULL;
 	return reader_open(store, &store->readers[0]) == 0 ? &store->readers[0] : NULL;
 }
 
@@ -97,8 +105,6 @@ static void read_in_worker(uv_work_t *work)
 	read->error = is_late(read) ? -ETIMEDOUT : reader->error;
 }
 
-static void start_reads(struct store *store);
-
 static void end_read(struct read *read)
 {
 	if (read->error == -ETIMEDOUT)
@@ -115,7 +121,7 @@ static void read_done(uv_work_t *work, int status)
 	store->jobs--;
 	read->reader->busy = false;
 	end_read(read);
-	start_reads(store);
+	store_read_more(store);
 }
 
 /* The next one of a lane that somebody still waits for, or NULL. */
@@ -135,6 +141,13 @@ static struct read *take_read(struct reads *reads)
 	return NULL;
 }
 
+static bool has_read(const struct store *store, bool brief)
+{
+	if (brief)
+		return store->reads[STORE_BRIEF].first != NULL;
+	return store->reads[STORE_LONG].first || store->reads[STORE_LAST].first;
+}
+
 /* What a reader does next, or NULL. */
 static struct read *next_read(struct store *store, bool brief)
 {
@@ -146,13 +159,14 @@ static struct read *next_read(struct store *store, bool brief)
 	return read ? read : take_read(&store->reads[STORE_LAST]);
 }
 
-static void start_reads(struct store *store)
+void store_read_more(struct store *store)
 {
 	for (size_t i = 0; i < READERS; i++) {
 		struct store_reader *reader = &store->readers[i];
 		struct read *read;
 
-		if (reader->busy || !(read = next_read(store, i == 0)))
+		/* A flush begins reads too: whether this reader is busy shows after it. */
+		if (!has_read(store, i == 0) || is_behind(store) || reader->busy || !(read = next_read(store, i == 0)))
 			continue;
 		read->reader = reader;
 		reader->busy = true;
@@ -169,7 +183,7 @@ static void enqueue_read(void *context)
 
 	*reads->last = read;
 	reads->last = &read->next;
-	start_reads(store);
+	store_read_more(store);
 }
 
 void store_read(struct store *store, const struct store_job *job)

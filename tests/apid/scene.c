@@ -143,7 +143,7 @@ void scene_close(struct scene *scene, bool clean)
 
 void scene_end(struct scene *scene)
 {
-	static const char *const files[] = {"apid.db", "apid.db-wal", "apid.db-shm", "told", "hookswitch.yaml"};
+	static const char *const files[] = {"apid.db", "apid.db-wal", "apid.db-shm", "redo", "told", "hookswitch.yaml"};
 
 	scene_close(scene, true);
 	for (size_t i = 0; i < HS_COUNT(files); i++) {
