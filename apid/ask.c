@@ -16,7 +16,7 @@ struct intent {
 	enum hs_role to;
 	enum hs_message_id message;
 	char *call, *leg;
-	struct json_object *body;
+	char *body;                     /* JSON */
 	uint64_t ticket;                /* 0: not sent yet */
 	bool queued;                    /* its commit will send it */
 	bool dropped;                   /* and then only free it */
@@ -52,7 +52,7 @@ static void intent_unlink(struct intent *intent)
 
 static void intent_free(struct intent *intent)
 {
-	json_object_put(intent->body);
+	free(intent->body);
 	free(intent->call);
 	free(intent->leg);
 	free(intent);
@@ -125,10 +125,14 @@ static void answered(const struct outcome *outcome)
 /* A stream may go at any time; two lines that cannot hear each other are no call. */
 static void joined(const struct outcome *outcome)
 {
-	struct json_object *b = json_object_object_get(outcome->intent->body, "b");
-	struct leg *other = calls_find_leg(outcome->apid->calls, json_object_get_string(b));
+	AUTO(json_put) struct json_object *body = NULL;
+	struct leg *other;
 
-	if (outcome->answer->error != HS_OK && outcome->leg && leg_lives(outcome->leg) && other && leg_lives(other))
+	if (outcome->answer->error == HS_OK)
+		return;
+	body = json_tokener_parse(outcome->intent->body);
+	other = calls_find_leg(outcome->apid->calls, json_object_get_string(json_object_object_get(body, "b")));
+	if (outcome->leg && leg_lives(outcome->leg) && other && leg_lives(other))
 		calls_media_failed(outcome->leg, outcome->answer->detail);
 }
 
@@ -184,7 +188,9 @@ static void intent_send(struct intent *intent)
 {
 	struct hs_ask ask = {.to = intent->to,
 			     .message = intent->message,
-			     .body_json = intent->body,
+			     .body_text = intent->body,
+			     .call = intent->call,
+			     .leg = intent->leg,
 			     .deadline_ms = PATIENCE_MS,
 			     .patient = true,
 			     .id = intent->id,
@@ -209,6 +215,7 @@ void asks_add(void *context, const struct calls_ask *ask)
 {
 	struct apid *apid = context;
 	struct intent *intent = hs_zalloc(sizeof(*intent));
+	size_t bytes;
 
 	intent->asks = apid->asks;
 	intent->n = apid->asks->next_n++;
@@ -217,14 +224,13 @@ void asks_add(void *context, const struct calls_ask *ask)
 	intent->message = ask->message;
 	intent->call = hs_strdup(ask->call);
 	intent->leg = hs_strdup(ask->leg ? ask->leg : "");
-	intent->body = hs_wire_encode(hs_messages[ask->message].body, ask->body);
+	intent->body = hs_wire_text(hs_messages[ask->message].body, ask->body, &bytes);
 	intent->queued = true;
 	intent_link(intent);
 	store_write(apid->store, STORE_INTENT_PUT, STORE_V_INT(intent->n), STORE_V_TEXT(intent->id),
 		    STORE_V_TEXT(hs_role_names[intent->to]), STORE_V_TEXT(hs_messages[intent->message].name),
 		    STORE_V_TEXT(intent->call), STORE_V_TEXT(intent->leg),
-		    STORE_V_INT(apid->calls ? apid->calls->at : 0),
-		    STORE_V_TEXT(json_object_to_json_string_ext(intent->body, JSON_C_TO_STRING_PLAIN)));
+		    STORE_V_INT(apid->calls ? apid->calls->at : 0), STORE_V_TEXT(intent->body));
 	store_after(apid->store, intent_committed, intent);
 }
 
@@ -269,7 +275,7 @@ static bool see_intent(void *context, const struct store_row *row)
 	intent->message = (enum hs_message_id)message;
 	intent->call = hs_strdup(store_text(row, 4));
 	intent->leg = hs_strdup(store_text(row, 5));
-	intent->body = json_tokener_parse(store_text(row, 7));
+	intent->body = hs_strdup(store_text(row, 7));
 	intent->queued = true;
 	intent_link(intent);
 	store_after(asks->apid->store, intent_committed, intent);

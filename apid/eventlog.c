@@ -292,11 +292,11 @@ static void cursor_of(const struct eventlog *log, int64_t seq, char ret_cursor[C
 	cursor_format(log->node, generation_of(log, seq)->number, seq, ret_cursor);
 }
 
-/* An event on its way through the commit. */
+/* An event that the store has not kept yet. */
 struct pending {
 	struct eventlog *log;
-	struct json_object *json; /* owns the text of entry.body */
 	struct eventlog_entry entry;
+	char text[]; /* its body: what the log holds and everybody gets */
 };
 
 static void pending_committed(void *context)
@@ -308,7 +308,6 @@ static void pending_committed(void *context)
 	log->told->seq = log->end = pending->entry.seq;
 	hs_metric_add(log->totals[pending->entry.event], 1);
 	log->setup.committed(log->setup.context, &pending->entry);
-	json_object_put(pending->json);
 	free(pending);
 }
 
@@ -322,23 +321,31 @@ static void count_type(struct eventlog *log, enum hs_message_id event)
 	log->totals[event] = hs_metric_counter("hookswitch_events_total", labels, "Events in the log, by type.");
 }
 
-static struct json_object *event_json(const struct hs_event_head *head, enum hs_message_id event, const void *body)
+/* The members of the head, then the event's own. */
+static struct pending *make_pending(const struct hs_event_head *head, enum hs_message_id event, const void *body)
 {
-	struct json_object *json = hs_wire_encode(&hs_shape_event_head, head);
-	AUTO(json_put) struct json_object *members = hs_wire_encode(hs_messages[event].body, body);
+	size_t head_bytes, body_bytes;
+	AUTO(free) char *head_text = hs_wire_text(&hs_shape_event_head, head, &head_bytes);
+	AUTO(free) char *body_text = hs_wire_text(hs_messages[event].body, body, &body_bytes);
+	struct pending *pending = hs_zalloc(sizeof(*pending) + head_bytes + body_bytes + 1);
+	bool more = body_bytes > 2;
 
-	json_object_object_foreach(members, name, value)
-	{
-		json_object_object_add(json, name, json_object_get(value));
-	}
-	return json;
+	memcpy(pending->text, head_text, head_bytes);
+	if (more)
+		memcpy(pending->text + head_bytes, body_text + 1, body_bytes); /* its brace ends both */
+	if (more)
+		pending->text[head_bytes - 1] = ',';
+	pending->entry = (struct eventlog_entry){.event = event,
+						 .seq = head->seq,
+						 .body = pending->text,
+						 .bytes = more ? head_bytes + body_bytes - 1 : head_bytes};
+	return pending;
 }
 
 void eventlog_add(struct eventlog *log, enum hs_message_id event, int64_t at_ms, const char *line, const char *call,
 		  const void *body)
 {
 	const struct hs_message *message = &hs_messages[event];
-	struct pending *pending = hs_zalloc(sizeof(*pending));
 	char cursor[CURSOR_BYTES];
 	struct hs_event_head head = {.type = message->name,
 				     .seq = log->next++,
@@ -346,15 +353,12 @@ void eventlog_add(struct eventlog *log, enum hs_message_id event, int64_t at_ms,
 				     .timestamp = at_ms,
 				     .line = line && line[0] ? line : NULL,
 				     .call_id = call && call[0] ? call : NULL};
+	struct pending *pending;
 
 	cursor_of(log, head.seq, cursor);
 	count_type(log, event);
+	pending = make_pending(&head, event, body);
 	pending->log = log;
-	pending->json = event_json(&head, event, body);
-	pending->entry.event = event;
-	pending->entry.seq = head.seq;
-	pending->entry.body = json_object_to_json_string_length(
-		pending->json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &pending->entry.bytes);
 	store_write(log->setup.store, STORE_EVENT_ADD, STORE_V_INT(head.seq), STORE_V_INT(at_ms),
 		    STORE_V_TEXT(head.type), STORE_V_TEXT(head.line), STORE_V_TEXT(head.call_id),
 		    STORE_V_INT(message->audience == HS_EDGE_DIGITS), STORE_V_TEXT(pending->entry.body));

@@ -1,4 +1,4 @@
-/* The event log: every public event, numbered, committed before anybody is told.
+/* The event log: every public event, numbered, kept by the store before anybody is told.
  * Called by calls, lines, streams, hear and serve; calls the store. Owns the numbers, the generations and the
  * retention. A generation begins when numbers of the last one may have been told and lost: a boot after an unclean end,
  * a restored or older database. So no cursor ever names two events. Which number was told last is also kept in a mapped
@@ -12,7 +12,7 @@
 
 struct eventlog;
 
-/* A committed event. */
+/* An event that kill -9 cannot undo. */
 struct eventlog_entry {
 	enum hs_message_id event;
 	int64_t seq;
@@ -27,7 +27,7 @@ struct eventlog_setup {
 	const char *node;    /* mark in cursors */
 	const char *boot_id; /* of the running kernel (eventlog_boot_id) */
 	int64_t retention_ms;
-	/* Told for each event, in order, after its commit. */
+	/* Told for each event, in order, as store_after is. */
 	void (*committed)(void *context, const struct eventlog_entry *entry);
 	void *context;
 };

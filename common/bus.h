@@ -70,8 +70,10 @@ struct hs_answer {
 struct hs_ask {
 	enum hs_role to;
 	enum hs_message_id message;
-	const void *body;              /* struct hs_<message>; or NULL and body_json */
+	const void *body;              /* struct hs_<message>; or NULL and one of the next two */
 	struct json_object *body_json; /* already checked; borrowed for the call */
+	const char *body_text;         /* the same as text; what it concerns is named beside it */
+	const char *call, *leg;        /* or NULL; with body_text only: for the trace */
 	int deadline_ms;               /* 0: 2000. Then the answer is HS_ERROR_TIMEOUT */
 	bool patient;   /* wait for an absent peer until the deadline; else HS_ERROR_UNAVAILABLE at once */
 	const char *id; /* NULL: made. Give one (an intent's) so that a repetition after our death is known */

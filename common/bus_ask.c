@@ -149,7 +149,9 @@ static char *make_body(const struct hs_ask *ask, size_t *ret_bytes)
 {
 	if (ask->body)
 		return hs_wire_text(hs_messages[ask->message].body, ask->body, ret_bytes);
-	*ret_bytes = 2;
+	*ret_bytes = ask->body_text ? strlen(ask->body_text) : 2;
+	if (ask->body_text)
+		return hs_strdup(ask->body_text);
 	if (!ask->body_json)
 		return hs_strdup("{}");
 	return hs_strdup(json_object_to_json_string_length(
@@ -178,11 +180,13 @@ static char *make_text(struct hs_bus *bus, const struct hs_ask *ask, const char 
 	return bus_envelope_text(&hs_shape_envelope_request, &head, body, body_bytes, ret_bytes);
 }
 
-/* The names of call and leg, from the struct or the JSON that is asked. */
-static char *name_in(const struct hs_ask *ask, const struct hs_field *field)
+/* The names of call and leg, from the struct or the JSON that is asked, or as the asker gives them. */
+static char *name_in(const struct hs_ask *ask, const struct hs_field *field, const char *given)
 {
 	struct json_object *member;
 
+	if (ask->body_text)
+		return hs_strdup(given);
 	if (!field)
 		return NULL;
 	if (ask->body)
@@ -208,8 +212,8 @@ static struct bus_ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *a
 	ticket->message = ask->message;
 	ticket->key = hs_printf("%d/%s", (int)ask->to, id);
 	ticket->text = make_text(bus, ask, id, &ticket->bytes);
-	ticket->call = name_in(ask, bus->call_field[ask->message]);
-	ticket->leg = name_in(ask, bus->leg_field[ask->message]);
+	ticket->call = name_in(ask, bus->call_field[ask->message], ask->call);
+	ticket->leg = name_in(ask, bus->leg_field[ask->message], ask->leg);
 	ticket->asked_us = hs_clock_us();
 	ticket->deadline_at = now + (ask->deadline_ms > 0 ? ask->deadline_ms : DEADLINE_MS);
 	ticket->due_at = now; /* at the next turn, unless it can be sent now */
