@@ -1,12 +1,14 @@
 #include "clock.h"
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* First and last millisecond that four digits of a year can say. */
 #define FIRST_MS INT64_C(-62167219200000)
 #define LAST_MS INT64_C(253402300799999)
+
+#define SECOND_TEXT 20 /* of the text up to the second, with its point */
 
 static int64_t ask_us(clockid_t id)
 {
@@ -36,27 +38,47 @@ int64_t hs_clock_us(void)
 	return ask_us(CLOCK_MONOTONIC);
 }
 
-void hs_clock_format(int64_t wall_ms, char *ret_text)
+static void write_number(char *ret_digits, int count, int number)
+{
+	for (; count > 0; number /= 10)
+		ret_digits[--count] = (char)('0' + number % 10);
+}
+
+/* "2025-02-08T14:30:00." */
+static void write_second(time_t second, char *ret_text)
 {
 	struct tm parts;
-	time_t seconds;
-	int ms;
+
+	gmtime_r(&second, &parts);
+	memcpy(ret_text, "0000-00-00T00:00:00.", SECOND_TEXT);
+	write_number(ret_text, 4, parts.tm_year + 1900);
+	write_number(ret_text + 5, 2, parts.tm_mon + 1);
+	write_number(ret_text + 8, 2, parts.tm_mday);
+	write_number(ret_text + 11, 2, parts.tm_hour);
+	write_number(ret_text + 14, 2, parts.tm_min);
+	write_number(ret_text + 17, 2, parts.tm_sec);
+}
+
+/* Hundreds of texts are of the same second: it is written once. */
+void hs_clock_format(int64_t wall_ms, char *ret_text)
+{
+	static _Thread_local struct {
+		time_t second;
+		char text[SECOND_TEXT + 1];
+	} last;
+	time_t second;
 
 	if (wall_ms < FIRST_MS)
 		wall_ms = FIRST_MS;
 	if (wall_ms > LAST_MS)
 		wall_ms = LAST_MS;
-	seconds = wall_ms / 1000;
-	ms = (int)(wall_ms % 1000);
-	if (ms < 0) {
-		ms += 1000;
-		seconds--;
-	}
-	gmtime_r(&seconds, &parts);
-	snprintf(ret_text, HS_CLOCK_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-		 (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)(parts.tm_mon + 1) % 100,
-		 (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100, (unsigned)parts.tm_min % 100,
-		 (unsigned)parts.tm_sec % 100, (unsigned)ms % 1000);
+	second = wall_ms / 1000 - (wall_ms % 1000 < 0);
+	if (!last.text[0] || last.second != second)
+		write_second(second, last.text);
+	last.second = second;
+	memcpy(ret_text, last.text, SECOND_TEXT);
+	write_number(ret_text + SECOND_TEXT, 3, (int)(wall_ms - (int64_t)second * 1000));
+	memcpy(ret_text + SECOND_TEXT + 3, "Z", 2);
 }
 
 /* Takes exactly count digits. */
