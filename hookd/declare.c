@@ -54,6 +54,7 @@ static void add(struct hookd *hookd, const char *id, const struct hs_config_endp
 				   "the URL of a webhook in the configuration cannot be used");
 		return;
 	}
+	endpoint->ca_file = declared->ca_file;
 	warn_blocked(hookd, endpoint);
 	if (dispatch_add(hookd->dispatch, endpoint) < 0)
 		endpoint_destroy(endpoint);
@@ -65,6 +66,7 @@ static void change(struct hookd *hookd, struct endpoint *endpoint, const struct 
 	const char *sealed = secret_of(hookd, endpoint->id, declared);
 
 	endpoint_set_words(endpoint, words);
+	endpoint->ca_file = declared->ca_file;
 	if (strcmp(endpoint->given_url, declared->url) != 0 || strcmp(endpoint->sealed, sealed) != 0) {
 		hs_log(INFO, "webhook.moved", LOG_TEXT("webhook", endpoint->id), LOG_INT("waiting", endpoint->waiting));
 		if (endpoint_move(endpoint, declared->url, sealed) < 0)

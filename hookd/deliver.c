@@ -23,6 +23,7 @@ struct attempt {
 	struct deliver *deliver;
 	CURL *easy;
 	struct deliver_request request;
+	const char *ca_file; /* what the handle has */
 	struct resolve_question *question;
 	struct curl_slist headers[HEADERS]; /* chained by hand: no allocation an attempt */
 	char id_line[96], time_line[48], signature_line[160], type_line[40], expect_line[16];
@@ -42,6 +43,7 @@ struct attempt {
 struct deliver {
 	struct deliver_setup setup;
 	char *ca_file;
+	const char *system_ca_file; /* curl's own text */
 	CURLM *multi;
 	uv_timer_t timer;
 	struct attempt *flying; /* ring without head */
@@ -379,8 +381,23 @@ static void set_up_easy(struct deliver *deliver, struct attempt *attempt)
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, deliver);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (deliver->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, deliver->ca_file);
+	curl_easy_getinfo(easy, CURLINFO_CAINFO, &attempt->ca_file);
+	if (!deliver->system_ca_file)
+		deliver->system_ca_file = attempt->ca_file;
+}
+
+/* Handles are used again for other endpoints. The folder of the system's authorities is always trusted as well. */
+static void trust(struct attempt *attempt)
+{
+	const struct deliver *deliver = attempt->deliver;
+	const char *file = attempt->request.ca_file;
+
+	if (!file)
+		file = deliver->ca_file ? deliver->ca_file : deliver->system_ca_file;
+	if (file == attempt->ca_file)
+		return;
+	curl_easy_setopt(attempt->easy, CURLOPT_CAINFO, file);
+	attempt->ca_file = file;
 }
 
 static struct attempt *make_attempt(struct deliver *deliver)
@@ -457,6 +474,7 @@ static void send_request(struct attempt *attempt, const struct egress_address *a
 		hs_copy(attempt->url, sizeof(attempt->url), attempt->request.url->text);
 		curl_easy_setopt(easy, CURLOPT_URL, attempt->url);
 	}
+	trust(attempt);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, attempt->headers);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)attempt->request.bytes);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, attempt->request.body);

@@ -44,6 +44,7 @@ struct deliver_result {
 /* A request. Everything is borrowed until done was called or deliver_forget. */
 struct deliver_request {
 	const struct egress_url *url;
+	const char *ca_file;        /* lives as long as deliver; instead of the setup's; NULL: that one */
 	const char *id, *signature; /* webhook-id, webhook-signature */
 	int64_t timestamp_s;        /* webhook-timestamp */
 	const char *body;

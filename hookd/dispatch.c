@@ -227,6 +227,7 @@ static void send_job(struct lane *lane, struct job *job)
 	const struct outbox_delivery *delivery = job->delivery;
 	struct deliver_request request = {
 		.url = &lane->endpoint->url,
+		.ca_file = lane->endpoint->ca_file,
 		.id = delivery->id,
 		.signature = job->signature,
 		.timestamp_s = hs_clock_wall_ms() / 1000,

@@ -21,7 +21,8 @@ struct endpoint {
 	char **words;
 	size_t words_count;
 	bool declared, enabled;
-	char *sealed; /* secret; "" when the file has it */
+	char *sealed;        /* secret; "" when the file has it */
+	const char *ca_file; /* the configuration's, of this endpoint alone; NULL: none */
 	struct sign_secrets secrets;
 	int64_t failing_since_ms; /* 0: it works */
 	int64_t waiting, delivered, dead;

@@ -149,3 +149,21 @@ def test_certificates_are_verified_with_their_name(home, apid, names, resolv_con
     assert receiver.wait(1)[0].headers["host"] == f"good.example:{receiver.port}"
     wait_for(lambda: webhook(apid, 0).get("last_error"))
     assert len({a.id for a in receiver.attempts}) == 1
+
+
+def test_an_endpoint_may_have_authorities_of_its_own(home, apid, names, resolv_conf, receivers, start_daemon):
+    own, other = home / "own", home / "other"
+    for folder in (own, other):
+        folder.mkdir()
+    mine, theirs = receivers(tls=certificate(own, "mine.example")), receivers(tls=certificate(other, "theirs.example"))
+    names.names.update({"mine.example": ["127.0.0.1"], "theirs.example": ["127.0.0.1"]})
+    settings = config(f"https://mine.example:{mine.port}/", f"https://theirs.example:{theirs.port}/",
+                      ca_file=str(other / "cert.pem"))
+    settings["webhooks"]["outgoing"]["state"]["ca_file"] = str(own / "cert.pem")
+    start_daemon("hookd", settings, resolv_conf)
+    put(apid, home, 0, f"https://mine.example:{mine.port}/api")
+    apid.digit("1", 1)
+    apid.state("ringing")
+    assert mine.wait(1)[0].path == "/" and theirs.wait(1)[0].body["digit"] == "1"
+    wait_for(lambda: any(w.get("last_error") for w in apid.ask("hookd", "hook.list")["webhooks"] if not w["declared"]))
+    assert {a.path for a in mine.attempts} == {"/"}
