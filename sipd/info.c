@@ -1,7 +1,6 @@
 #include "info.h"
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,18 +22,30 @@ static void copy_word(const char *from, size_t bytes, char *ret_word, size_t siz
 	ret_word[used] = 0;
 }
 
+/* A decimal number of at most five digits and nothing else; -1: it is none. */
+static int read_number(const char *word)
+{
+	int number = 0;
+	size_t digits = strspn(word, "0123456789");
+	if (digits == 0 || digits > 5 || word[digits])
+		return -1;
+	for (; *word; word++)
+		number = number * 10 + (*word - '0');
+	return number;
+}
+
 static void read_signal(const char *word, struct info *info)
 {
 	static const char by_code[] = "0123456789*#ABCD";
+	int code = strlen(word) == 2 ? read_number(word) : -1;
 	if (strlen(word) == 1 && strchr("0123456789*#ABCDabcd", *word)) {
 		info->kind = INFO_DIGIT;
 		info->digit[0] = (char)toupper((unsigned char)*word);
 	} else if (!strcasecmp(word, "hf") || !strcasecmp(word, "flash") || !strcmp(word, "16") || !strcmp(word, "!")) {
 		info->kind = INFO_FLASH;
-	} else if (strlen(word) == 2 && isdigit((unsigned char)word[0]) && isdigit((unsigned char)word[1]) &&
-		   atol(word) < 16) {
+	} else if (code >= 0 && code < 16) {
 		info->kind = INFO_DIGIT;
-		info->digit[0] = by_code[atol(word)];
+		info->digit[0] = by_code[code];
 	}
 }
 
@@ -53,9 +64,9 @@ static void read_line(const char *line, size_t bytes, struct info *info)
 		read_signal(word, info);
 	} else if (!strcasecmp(word, "Duration")) {
 		copy_word(equals + 1, rest, word, sizeof(word));
-		long duration = strtol(word, NULL, 10);
+		int duration = read_number(word);
 		if (duration > 0 && duration <= 65535)
-			info->duration_ms = (int)duration;
+			info->duration_ms = duration;
 	}
 }
 
