@@ -1,6 +1,5 @@
 """The main job: a phone registers, and an operator drives it over REST, WebSocket and webhooks."""
 import json
-import time
 
 import pytest
 
@@ -89,9 +88,8 @@ def play_file(suite, events, baresip, call):
     assert abs(reply.json()["duration_ms"] - 2000) <= 20
     done = events.wait("audio.played", 6, play_id=reply.json()["play_id"])
     assert done["completed"] and abs(done["played_ms"] - 2000) <= 40
-    time.sleep(0.3)
-    at, fit = audio.find(sound[800:12000], baresip.heard()[before:])
-    assert fit > 0.97, f"what was played is not heard: {fit} at {at}"
+    wait_for(lambda: audio.find(sound[800:12000], baresip.heard()[before:])[1] > 0.97, 3,
+             lambda: f"what was played is not heard: {audio.find(sound[800:12000], baresip.heard()[before:])}")
 
 
 def assert_records_agree(suite, events, call, codec):
@@ -191,10 +189,9 @@ def test_phone_dials_another_line(suite):
         wait_for(lambda: "101" in second.text(), 5, lambda: "phone2 does not show who calls")
         second.answer()
         call = events.wait("call.answered", 5)["call_id"]
-        time.sleep(4)
-        for heard, spoken in ((first.heard(), other), (second.heard(), said)):
-            _, fit = audio.find(spoken[8000:16000], heard)
-            assert fit > 0.98
+        for phone, spoken in ((first, other), (second, said)):
+            wait_for(lambda: audio.find(spoken[8000:16000], phone.heard())[1] > 0.98, 8,
+                     lambda: f"what was said is not heard: {audio.find(spoken[8000:16000], phone.heard())}", step=0.3)
         second.hangup()
         events.wait("call.ended", call_id=call)
         suite.wait_state("phone1", "on_hook")

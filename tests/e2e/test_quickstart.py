@@ -120,7 +120,7 @@ def test_the_supervisor_is_killed(make_suite):
     suite = make_suite()
     supervisor = int((suite.home / "supervisor").read_text())
     os.kill(supervisor, signal.SIGKILL)
-    time.sleep(0.2)
+    wait_for(lambda: suite.quickstart("--status", check=False).returncode == 3, 5, lambda: "it still holds its lock")
     suite.start()
     assert suite.get("/api/v1/phone/status")["state"] == "offline"
 

@@ -3,7 +3,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -45,11 +44,12 @@ class Program:
 
 
 def one_call(suite, phone):
-    call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
-    call = phone.wait_call().answer()
-    suite.wait_state("phone1", "off_hook")
-    call.rtp.press("7")
-    time.sleep(0.4)
+    with suite.events() as events:
+        call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
+        call = phone.wait_call().answer()
+        suite.wait_state("phone1", "off_hook")
+        call.rtp.press("7")
+        events.wait("dtmf", call_id=call_id)
     call.hangup()
     suite.wait_state("phone1", "on_hook")
     return call_id
@@ -71,12 +71,12 @@ def test_example_taps_the_bus(suite):
 def test_tap(suite):
     phone = suite.phone()
     with Program(suite, [BUILD / "proto/hookctl/hookctl", "tap", "line=phone1", "--calls", "--digits"]) as tap:
-        time.sleep(1)
+        wait_for(lambda: one_call(suite, phone) and tap.read(), 10, lambda: "the tap hears nothing")
         call = one_call(suite, phone)
         tap.wait("state_change", "new_state=off_hook", "dtmf", call)
     assert "INVITE" not in tap.text
     with Program(suite, [BUILD / "proto/hookctl/hookctl", "tap", "--operations", "--json", "daemon=sipd"]) as tap:
-        time.sleep(1)
+        wait_for(lambda: one_call(suite, phone) and tap.read(), 10, lambda: "the tap hears nothing")
         one_call(suite, phone)
         tap.wait("INVITE", "BYE")
     for row in tap.text.splitlines():
