@@ -136,14 +136,24 @@ static void joined(const struct outcome *outcome)
 		calls_media_failed(outcome->leg, outcome->answer->detail);
 }
 
+static void held(const struct outcome *outcome)
+{
+	const struct hs_answer *answer = outcome->answer;
+	AUTO(json_put) struct json_object *body = NULL;
+
+	if (answer->error == HS_OK || !outcome->leg || !leg_lives(outcome->leg))
+		return;
+	body = json_tokener_parse(outcome->intent->body);
+	calls_leg_not_held(outcome->leg, json_object_get_boolean(json_object_object_get(body, "held")),
+			   answer->detail ? answer->detail : hs_errors[answer->error].title, hs_clock_wall_ms());
+}
+
 static const struct {
 	enum hs_message_id message;
 	void (*done)(const struct outcome *outcome);
 } outcomes[] = {
-	{HS_MEDIA_OPEN, media_opened},
-	{HS_LEG_ORIGINATE, originated},
-	{HS_LEG_ANSWER, answered},
-	{HS_MEDIA_JOIN, joined},
+	{HS_MEDIA_OPEN, media_opened}, {HS_LEG_ORIGINATE, originated}, {HS_LEG_ANSWER, answered},
+	{HS_LEG_HOLD, held},           {HS_MEDIA_JOIN, joined},
 };
 
 static void conclude(struct apid *apid, const struct intent *intent, const struct hs_answer *answer)

@@ -76,6 +76,7 @@ void calls_leg_rings(struct leg *leg, int64_t at_ms);
 void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms);
 void calls_leg_ended(struct leg *leg, const struct hs_leg_ended *fact, int64_t at_ms);
 void calls_leg_held(struct leg *leg, const struct hs_leg_held *fact, int64_t at_ms);
+void calls_leg_not_held(struct leg *leg, bool held, const char *why, int64_t at_ms);
 void calls_leg_flashed(struct leg *leg, int64_t at_ms);
 void calls_leg_digit(struct leg *leg, const struct hs_leg_digit *fact, int64_t at_ms);
 

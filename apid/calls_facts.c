@@ -124,6 +124,14 @@ void calls_leg_held(struct leg *leg, const struct hs_leg_held *fact, int64_t at_
 	calls_tell(leg->call, HS_CALL_HELD, leg->line_id, &event);
 }
 
+void calls_leg_not_held(struct leg *leg, bool held, const char *why, int64_t at_ms)
+{
+	struct hs_call_hold_failed event = {leg->id, held, why};
+
+	leg->call->calls->at = at_ms;
+	calls_tell(leg->call, HS_CALL_HOLD_FAILED, leg->line_id, &event);
+}
+
 void calls_leg_flashed(struct leg *leg, int64_t at_ms)
 {
 	struct hs_call_flash event = {leg->id};

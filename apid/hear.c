@@ -87,6 +87,15 @@ static void leg_held(struct apid *apid, const struct hs_fact *fact)
 		calls_leg_held(leg, body, fact->at_ms);
 }
 
+static void leg_not_held(struct apid *apid, const struct hs_fact *fact)
+{
+	const struct hs_leg_hold_failed *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
+
+	if (leg)
+		calls_leg_not_held(leg, body->held, body->why, fact->at_ms);
+}
+
 static void leg_ended(struct apid *apid, const struct hs_fact *fact)
 {
 	const struct hs_leg_ended *body = fact->body;
@@ -194,6 +203,7 @@ static const struct {
 	{HS_LEG_DIGIT, leg_digit},
 	{HS_LEG_FLASH, leg_flash},
 	{HS_LEG_HELD, leg_held},
+	{HS_LEG_HOLD_FAILED, leg_not_held},
 	{HS_LEG_ENDED, leg_ended},
 	{HS_LINE_CHANGED, line_changed},
 	{HS_LINE_SUSPECTED, line_suspected},

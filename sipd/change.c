@@ -1,6 +1,7 @@
 #include "change.h"
 #include "admission.h"
 #include "ask.h"
+#include "cleanup.h"
 #include "log.h"
 #include "path.h"
 #include "sipd.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #define GLARES_MAX 5
+#define WHY_BYTES 200
 
 static void tell_hold(struct dialog *dialog, bool held, bool by_far_end)
 {
@@ -127,16 +129,28 @@ int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 
 /* ---- ours ---- */
 
+static void hold_failed(struct dialog *dialog, const char *why)
+{
+	char text[WHY_BYTES];
+	hs_copy(text, sizeof(text), why ? why : "its audio did not answer");
+	struct hs_leg_hold_failed fact = {.leg = dialog->r.leg, .held = dialog->hold_asked, .why = text};
+	dialog->hold_pending = false;
+	hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_WHY(text));
+	tell_hold_failed(dialog->sipd, &fact);
+}
+
 static void hold_described(void *context, const struct hs_answer *answer)
 {
 	struct dialog *dialog = context;
 	struct ask_media media = ask_read(HS_MEDIA_DESCRIBE, answer);
 	dialog->ticket = 0;
+	if (media.error) {
+		hold_failed(dialog, media.why);
+		return;
+	}
 	dialog->hold_pending = false;
-	if (media.error)
-		hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_WHY(media.why));
-	else
-		tell_hold(dialog, dialog->hold_wanted, false);
+	tell_hold(dialog, dialog->hold_asked, false);
+	change_hold(dialog, dialog->hold_wanted); /* there may be another wish by now */
 }
 
 static void ack_change(struct dialog *dialog, const sip_t *sip)
@@ -164,7 +178,7 @@ static void wait_after_glare(struct dialog *dialog)
 {
 	int base = dialog->r.outgoing ? 2100 : 0, range = dialog->r.outgoing ? 1900 : 2000;
 	if (++dialog->glares > GLARES_MAX) {
-		dialog->hold_pending = false;
+		hold_failed(dialog, "the phone wants changes of its own again and again");
 		return;
 	}
 	dialog_wait(dialog, base + 10 * (int)randombytes_uniform((uint32_t)range / 10), try_hold);
@@ -185,10 +199,12 @@ static int change_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request,
 	} else if (status == 408 || status == 481) {
 		struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
 		dialog_step(dialog, DIALOG_LOST, &end);
-	} else if (status >= 300 || !sip || !sip->sip_payload) {
-		dialog->hold_pending = false;
-		hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg),
-		       LOG_INT("status", status));
+	} else if (status >= 300) {
+		char why[64];
+		snprintf(why, sizeof(why), "the phone refused it with %d", status);
+		hold_failed(dialog, why);
+	} else if (!sip || !sip->sip_payload) {
+		hold_failed(dialog, "the phone agreed without a description of its audio");
 	} else {
 		dialog->ticket =
 			ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, sip->sip_payload->pl_data, hold_described);
@@ -203,8 +219,7 @@ static void hold_offered(void *context, const struct hs_answer *answer)
 	struct ask_media media = ask_read(HS_MEDIA_OFFER, answer);
 	dialog->ticket = 0;
 	if (media.error || dialog->change_in) {
-		dialog->hold_pending = false;
-		hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_WHY(media.why));
+		hold_failed(dialog, media.error ? media.why : "the phone wants a change of its own");
 		return;
 	}
 	path_of(dialog, &path);
@@ -215,7 +230,7 @@ static void hold_offered(void *context, const struct hs_answer *answer)
 		SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"),
 		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(media.description), TAG_END());
 	if (!dialog->change_out)
-		dialog->hold_pending = false;
+		hold_failed(dialog, "the request could not be sent");
 }
 
 void change_hold(struct dialog *dialog, bool held)
@@ -228,5 +243,6 @@ void change_hold(struct dialog *dialog, bool held)
 		dialog_wait(dialog, 500, try_hold);
 		return;
 	}
+	dialog->hold_asked = held;
 	dialog->ticket = ask_offer(dialog, held ? HS_DIRECTION_SENDONLY : HS_DIRECTION_SENDRECV, hold_offered);
 }

@@ -118,13 +118,13 @@ struct dialog {
 	int waited_ms;        /* for apid's decision */
 	int64_t undecided_ms; /* since when, 0: it is decided */
 	struct dialog *undecided_next, *undecided_last;
-	int glares;                               /* 491 in a row */
-	bool wants_answer, wants_progress, early; /* apid decided before mediad answered */
-	bool is_answered;                         /* theirs: something went out, 100 at least */
-	bool hold_wanted, hold_pending;
-	bool offered_in_200; /* their re-INVITE had no offer: the ACK has the answer */
-	size_t *line_calls;  /* its line's count, or NULL: not counted (left by a predecessor) */
-	char digits[33];     /* still to be sent by INFO */
+	int glares;                                 /* 491 in a row */
+	bool wants_answer, wants_progress, early;   /* apid decided before mediad answered */
+	bool is_answered;                           /* theirs: something went out, 100 at least */
+	bool hold_wanted, hold_pending, hold_asked; /* by the API last; under way; and what that is */
+	bool offered_in_200;                        /* their re-INVITE had no offer: the ACK has the answer */
+	size_t *line_calls;                         /* its line's count, or NULL: not counted (left by a predecessor) */
+	char digits[33];                            /* still to be sent by INFO */
 	int digit_ms;
 	bool closing;
 };

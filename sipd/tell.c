@@ -48,6 +48,11 @@ int tell_held(struct sipd *sipd, const struct hs_leg_held *fact)
 	return tell(sipd, HS_LEG_HELD, fact);
 }
 
+int tell_hold_failed(struct sipd *sipd, const struct hs_leg_hold_failed *fact)
+{
+	return tell(sipd, HS_LEG_HOLD_FAILED, fact);
+}
+
 int tell_ended(struct sipd *sipd, const struct hs_leg_ended *fact)
 {
 	return tell(sipd, HS_LEG_ENDED, fact);

@@ -16,6 +16,7 @@ int tell_answered(struct sipd *sipd, const struct hs_leg_answered *fact);
 int tell_digit(struct sipd *sipd, const struct hs_leg_digit *fact);
 int tell_flash(struct sipd *sipd, const struct hs_leg_flash *fact);
 int tell_held(struct sipd *sipd, const struct hs_leg_held *fact);
+int tell_hold_failed(struct sipd *sipd, const struct hs_leg_hold_failed *fact);
 int tell_ended(struct sipd *sipd, const struct hs_leg_ended *fact);
 int tell_line(struct sipd *sipd, const struct hs_line_changed *fact);
 int tell_suspected(struct sipd *sipd, const struct hs_line_suspected *fact);

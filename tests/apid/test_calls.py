@@ -123,6 +123,11 @@ def test_hotline_dials_another_line():
         house.wait_asked("leg.hold", leg="lA", held=True)
         house.tell("sipd", "leg.held", leg="lA", held=True, by_far_end=False)
         house.event("call.held", leg="lA", held=True)
+        house.tell("sipd", "leg.hold_failed", leg="lA", held=False, why="the phone refused it with 488")
+        assert house.event("call.hold_failed", leg="lA", held=False)["why"] == "the phone refused it with 488"
+        house.manners["leg.hold"] = lambda role, body: {"error": "wrong_state"}
+        house.ask("calls.hold", call="cA", held=True)
+        assert house.event("call.hold_failed", leg="lA", held=True)["why"]
         house.end(placed["leg"])
         house.wait_asked("leg.hangup", leg="lA")
         house.end("lA", by_far_end=False)

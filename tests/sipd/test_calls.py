@@ -396,6 +396,32 @@ def test_our_hold(house):
     house.bus.fact("leg.held", leg=leg, held=False, by_far_end=False)
 
 
+def test_our_hold_is_refused(house):
+    phone = house.registered("alice")
+    leg, _ = rung(house, phone)
+    house.bus.ask("leg.hold", leg=leg, held=True)
+    phone.answer(phone.request("INVITE"), 488)
+    phone.request("ACK")
+    assert "488" in house.bus.fact("leg.hold_failed", leg=leg, held=True)["why"]
+    house.bus.media["media.offer"] = "invalid"
+    house.bus.ask("leg.hold", leg=leg, held=True)
+    assert house.bus.fact("leg.hold_failed", leg=leg, held=True, count=2)["why"]
+    assert not house.bus.facts_of("leg.held") and not house.bus.facts_of("leg.ended")
+
+
+def test_the_newest_wish_counts(house):
+    phone = house.registered("alice")
+    leg, _ = rung(house, phone)
+    house.bus.ask("leg.hold", leg=leg, held=True)
+    first = phone.request("INVITE")
+    house.bus.ask("leg.hold", leg=leg, held=False)
+    phone.answer(first, 200, sdp=SDP)
+    phone.request("ACK")
+    house.bus.fact("leg.held", leg=leg, held=True, by_far_end=False)
+    phone.answer(phone.request("INVITE"), 200, sdp=SDP)
+    house.bus.fact("leg.held", leg=leg, held=False, by_far_end=False)
+
+
 def test_glare(house):
     phone = house.registered("alice")
     leg, invite = rung(house, phone)
