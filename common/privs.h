@@ -1,7 +1,8 @@
 /* Privilege: users of the daemons, folders of the bus, and the drop.
  * Called by daemon.c, bus.c and hookctl. Owns nothing.
  * As root each role has uid = gid = uid_base + role number, each (binder, edge) a group uid_base + 100 + 16 * binder +
- * edge, and no other group is shared. As an ordinary user all is one uid: degraded, and said so.
+ * edge, and no other group is shared; uid_base itself is the scribes', who are nobody on the bus. As an ordinary user
+ * all is one uid: degraded, and said so.
  */
 #ifndef HS_PRIVS_H
 #define HS_PRIVS_H
