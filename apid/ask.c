@@ -3,7 +3,7 @@
 #include "clock.h"
 #include "id.h"
 #include "log.h"
-#include <json-c/json.h>
+#include "wire.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,13 +125,17 @@ static void answered(const struct outcome *outcome)
 /* A stream may go at any time; two lines that cannot hear each other are no call. */
 static void joined(const struct outcome *outcome)
 {
-	AUTO(json_put) struct json_object *body = NULL;
-	struct leg *other;
+	struct hs_arena *arena;
+	const struct hs_json *json;
+	struct hs_wire_fault fault;
+	struct leg *other = NULL;
 
 	if (outcome->answer->error == HS_OK)
 		return;
-	body = json_tokener_parse(outcome->intent->body);
-	other = calls_find_leg(outcome->apid->calls, json_object_get_string(json_object_object_get(body, "b")));
+	arena = hs_arena_create();
+	if (hs_wire_parse(outcome->intent->body, strlen(outcome->intent->body), arena, &json, &fault) == 0)
+		other = calls_find_leg(outcome->apid->calls, hs_json_text(hs_json_member(json, "b"), arena));
+	hs_arena_destroy(arena);
 	if (outcome->leg && leg_lives(outcome->leg) && other && leg_lives(other))
 		calls_media_failed(outcome->leg, outcome->answer->detail);
 }

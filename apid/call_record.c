@@ -1,6 +1,5 @@
 #include "call_record.h"
 #include "cleanup.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,15 +130,12 @@ static struct hs_media_figures *figures(const struct leg *leg, struct hs_arena *
 {
 	struct hs_media_figures *one;
 	struct hs_wire_fault fault;
-	struct json_object *json = NULL;
-	int error;
+	const struct hs_json *json;
 
-	if (!leg->figures || hs_wire_parse(leg->figures, strlen(leg->figures), &json, &fault) != 0)
+	if (!leg->figures || hs_wire_parse(leg->figures, strlen(leg->figures), arena, &json, &fault) != 0)
 		return NULL;
 	one = hs_arena_alloc(arena, sizeof(*one));
-	error = hs_wire_decode(&hs_shape_media_figures, json, false, arena, one, &fault);
-	json_object_put(json);
-	return error == 0 ? one : NULL;
+	return hs_wire_decode(&hs_shape_media_figures, json, false, arena, one, &fault) == 0 ? one : NULL;
 }
 
 static void describe_leg(const struct leg *leg, struct hs_arena *arena, struct hs_leg *ret_leg)

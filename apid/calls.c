@@ -5,7 +5,6 @@
 #include "id.h"
 #include "log.h"
 #include "metrics.h"
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

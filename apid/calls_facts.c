@@ -3,7 +3,6 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,11 +242,11 @@ void calls_media_silent(struct leg *leg, const struct hs_media_silent *fact, int
 
 void calls_media_closed(struct leg *leg, const struct hs_media_figures *figures)
 {
-	AUTO(json_put) struct json_object *json = figures ? hs_wire_encode(&hs_shape_media_figures, figures) : NULL;
+	size_t bytes;
 
-	if (json) {
+	if (figures) {
 		free(leg->figures);
-		leg->figures = hs_strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+		leg->figures = hs_wire_text(&hs_shape_media_figures, figures, &bytes);
 	}
 	leg->media = LEG_MEDIA_CLOSED;
 	calls_changed(leg->call);

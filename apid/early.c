@@ -5,7 +5,6 @@
 #include "metrics.h"
 #include "table.h"
 #include "wire.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +14,8 @@
 struct waiting {
 	int64_t n, since;
 	char leg[65];
-	struct hs_fact fact; /* without body */
-	struct json_object *body;
+	struct hs_fact fact;  /* without body */
+	char *body;           /* JSON */
 	struct waiting *next; /* of the leg, in order */
 	struct waiting *newer;
 };
@@ -33,7 +32,7 @@ struct early {
 
 static void waiting_free(struct waiting *waiting)
 {
-	json_object_put(waiting->body);
+	free(waiting->body);
 	free(waiting);
 }
 
@@ -110,6 +109,7 @@ static void purge(uv_timer_t *timer)
 void early_add(struct early *early, const char *leg, const struct hs_fact *fact)
 {
 	struct waiting *waiting;
+	size_t bytes;
 
 	if (early->count >= COUNT_MAX) {
 		hs_metric_add(early->dropped, 1);
@@ -121,12 +121,11 @@ void early_add(struct early *early, const char *leg, const struct hs_fact *fact)
 	hs_copy(waiting->leg, sizeof(waiting->leg), leg);
 	waiting->fact = *fact;
 	waiting->fact.body = NULL;
-	waiting->body = hs_wire_encode(hs_messages[fact->message].body, fact->body);
+	waiting->body = hs_wire_text(hs_messages[fact->message].body, fact->body, &bytes);
 	chain(early, waiting);
 	store_write(early->store, STORE_EARLY_PUT, STORE_V_INT(waiting->n), STORE_V_TEXT(leg),
 		    STORE_V_TEXT(hs_messages[fact->message].name), STORE_V_INT(fact->from), STORE_V_INT(fact->at_ms),
-		    STORE_V_INT(waiting->since),
-		    STORE_V_TEXT(json_object_to_json_string_ext(waiting->body, JSON_C_TO_STRING_PLAIN)));
+		    STORE_V_INT(waiting->since), STORE_V_TEXT(waiting->body));
 	if (!uv_is_active((uv_handle_t *)&early->timer))
 		uv_timer_start(&early->timer, purge, WAIT_MS, 0);
 }
@@ -136,10 +135,12 @@ static void hand_on(struct waiting *waiting, void (*hear)(void *context, const s
 	const struct hs_shape *shape = hs_messages[waiting->fact.message].body;
 	struct hs_arena *arena = hs_arena_create();
 	void *body = hs_arena_alloc(arena, shape->size);
+	const struct hs_json *json;
 	struct hs_wire_fault fault;
 
 	waiting->fact.body = body;
-	if (hs_wire_decode(shape, waiting->body, false, arena, body, &fault) == 0)
+	if (hs_wire_parse(waiting->body, strlen(waiting->body), arena, &json, &fault) == 0 &&
+	    hs_wire_decode(shape, json, false, arena, body, &fault) == 0)
 		hear(context, &waiting->fact);
 	hs_arena_destroy(arena);
 }
@@ -175,7 +176,7 @@ static bool see_early(void *context, const struct store_row *row)
 	waiting->fact.from = (enum hs_role)store_int(row, 3);
 	waiting->fact.at_ms = store_int(row, 4);
 	waiting->since = store_int(row, 5);
-	waiting->body = json_tokener_parse(store_text(row, 6));
+	waiting->body = hs_strdup(store_text(row, 6));
 	chain(early, waiting);
 	return true;
 }

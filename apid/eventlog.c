@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -408,7 +407,7 @@ struct listing {
 	char *types, *line, *call;
 	int64_t end, until; /* the log's end when it was asked; last row that is looked at */
 	bool gone, cut;     /* cut: the answer was full before the rows ended */
-	struct json_object **events;
+	struct hs_json **events;
 	int64_t last; /* number of the last event in the answer */
 	size_t count, bytes;
 	void (*done)(void *context, int error, const struct hs_events_list_answer *answer);
@@ -426,7 +425,7 @@ static bool see_event(void *context, const struct store_row *row)
 		listing->cut = true;
 		return false;
 	}
-	listing->events[listing->count++] = json_tokener_parse(body);
+	listing->events[listing->count++] = hs_json_keep(body, strlen(body));
 	listing->bytes += strlen(body) + 1;
 	listing->last = store_int(row, 0);
 	return true;
@@ -435,7 +434,7 @@ static bool see_event(void *context, const struct store_row *row)
 static void reverse(struct listing *listing)
 {
 	for (size_t i = 0; i < listing->count / 2; i++) {
-		struct json_object *swap = listing->events[i];
+		struct hs_json *swap = listing->events[i];
 
 		listing->events[i] = listing->events[listing->count - 1 - i];
 		listing->events[listing->count - 1 - i] = swap;
@@ -475,7 +474,7 @@ static void list_in_worker(void *context, struct store_reader *reader)
 static void listing_destroy(struct listing *listing)
 {
 	for (size_t i = 0; i < listing->count; i++)
-		json_object_put(listing->events[i]);
+		free(listing->events[i]);
 	free(listing->events);
 	free(listing->types);
 	free(listing->line);
@@ -489,7 +488,7 @@ static void listed(void *context, int error)
 	bool page = listing->cut && listing->query.has_since;
 	char cursor[CURSOR_BYTES];
 	struct hs_events_list_answer answer = {.events_count = listing->count,
-					       .events = listing->events,
+					       .events = (const struct hs_json **)listing->events,
 					       .cursor = cursor,
 					       .more = page || listing->until < listing->end};
 

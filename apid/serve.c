@@ -3,7 +3,6 @@
 #include "clock.h"
 #include "log.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@
 /* An answer that waits for the commit. */
 struct reply {
 	struct hs_request *request;
-	struct json_object *json;
+	char *json;
 };
 
 static void reply_send(void *context)
@@ -25,18 +24,20 @@ static void reply_send(void *context)
 	const struct hs_shape *shape = hs_messages[reply->request->message].answer;
 	struct hs_arena *arena = hs_arena_create();
 	void *answer = hs_arena_alloc(arena, shape->size);
+	const struct hs_json *json;
 	struct hs_wire_fault fault;
 
-	if (hs_wire_decode(shape, reply->json, false, arena, answer, &fault) == 0)
+	if (hs_wire_parse(reply->json, strlen(reply->json), arena, &json, &fault) == 0 &&
+	    hs_wire_decode(shape, json, false, arena, answer, &fault) == 0)
 		hs_bus_answer(reply->request, answer);
 	else
 		hs_bus_refuse(reply->request, HS_ERROR_INTERNAL, NULL, NULL, "the answer is damaged: %s", fault.why);
-	json_object_put(reply->json);
+	free(reply->json);
 	hs_arena_destroy(arena);
 }
 
 /* Takes json over. */
-static void reply_later(struct apid *apid, struct hs_request *request, struct json_object *json)
+static void reply_later(struct apid *apid, struct hs_request *request, char *json)
 {
 	struct reply *reply = hs_zalloc(sizeof(*reply));
 
@@ -54,7 +55,8 @@ static void end_read(struct visit *visit)
 void visit_answer(struct visit *visit, const void *answer)
 {
 	const struct hs_shape *shape = hs_messages[visit->request->message].answer;
-	struct json_object *json;
+	size_t bytes;
+	char *json;
 
 	end_read(visit);
 	if (!visit->row->changes) {
@@ -62,10 +64,9 @@ void visit_answer(struct visit *visit, const void *answer)
 		free(visit);
 		return;
 	}
-	json = answer ? hs_wire_encode(shape, answer) : json_object_new_object();
+	json = answer ? hs_wire_text(shape, answer, &bytes) : hs_strdup("{}");
 	if (visit->key[0])
-		idempotency_put(visit->apid->idempotency, visit->key, visit->brief,
-				json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN), !visit->row->unstored);
+		idempotency_put(visit->apid->idempotency, visit->key, visit->brief, json, !visit->row->unstored);
 	reply_later(visit->apid, visit->request, json);
 	free(visit);
 }
@@ -182,9 +183,7 @@ static char *path_of(const struct hs_request *request)
 static void handle(void *context, const char *answer)
 {
 	struct visit *visit = context;
-	struct json_object *json = answer ? json_tokener_parse(answer) : NULL;
-
-	if (!json) {
+	if (!answer) {
 		if (hs_clock_ms() > visit->request->deadline_at)
 			refuse_late(visit);
 		else
@@ -193,7 +192,7 @@ static void handle(void *context, const char *answer)
 	}
 	hs_log(INFO, "request.repeated", LOG_TEXT("message", hs_messages[visit->request->message].name),
 	       LOG_TEXT("request", visit->request->request_id));
-	reply_later(visit->apid, visit->request, json);
+	reply_later(visit->apid, visit->request, hs_strdup(answer));
 	free(visit);
 }
 

@@ -4,7 +4,7 @@
 #include "metrics_merge.h"
 #include "serve.h"
 #include "watch.h"
-#include <json-c/json.h>
+#include "wire.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,8 @@ struct gathering {
 	struct visit *visit;
 	int pending;
 	enum hs_role roles[PARTS_MAX];
-	struct json_object *answers[PARTS_MAX]; /* NULL: away */
+	struct hs_arena *arena;                   /* of the answers */
+	const struct hs_json *answers[PARTS_MAX]; /* NULL: away */
 	size_t count;
 	void (*done)(struct gathering *gathering);
 };
@@ -28,18 +29,26 @@ struct gathered {
 	size_t i;
 };
 
+/* It is the bus's, and read again from a copy. */
+static void keep_answer(struct gathering *gathering, size_t i, const struct hs_json *answer)
+{
+	const char *text = hs_arena_copy(gathering->arena, answer->text, answer->bytes);
+	struct hs_wire_fault fault;
+
+	hs_wire_parse(text, answer->bytes, gathering->arena, &gathering->answers[i], &fault);
+}
+
 static void one_gathered(void *context, const struct hs_answer *answer)
 {
 	AUTO(free) struct gathered *one = context;
 	struct gathering *gathering = one->gathering;
 
 	if (answer->error == HS_OK)
-		gathering->answers[one->i] = json_object_get(answer->json);
+		keep_answer(gathering, one->i, answer->json);
 	if (--gathering->pending > 0)
 		return;
 	gathering->done(gathering);
-	for (size_t i = 0; i < gathering->count; i++)
-		json_object_put(gathering->answers[i]);
+	hs_arena_destroy(gathering->arena);
 	free(gathering);
 }
 
@@ -49,6 +58,7 @@ static void gather(struct visit *visit, enum hs_message_id message, int deadline
 	struct gathering *gathering = hs_zalloc(sizeof(*gathering));
 
 	gathering->visit = visit;
+	gathering->arena = hs_arena_create();
 	gathering->done = done;
 	gathering->count = watch_parts(visit->apid, gathering->roles);
 	gathering->pending = (int)gathering->count;
@@ -136,11 +146,11 @@ static void answer_metrics(struct gathering *gathering)
 
 	metrics_merge_add(merge, own);
 	for (size_t i = 0; i < gathering->count; i++) {
-		struct json_object *page =
-			gathering->answers[i] ? json_object_object_get(gathering->answers[i], "text") : NULL;
+		const struct hs_json *part = gathering->answers[i];
+		const char *page = part ? hs_json_text(hs_json_member(part, "text"), gathering->arena) : NULL;
 
 		if (page)
-			metrics_merge_add(merge, json_object_get_string(page));
+			metrics_merge_add(merge, page);
 	}
 	text = metrics_merge_text(merge, METRICS_BYTES);
 	answer.text = text;

@@ -1,14 +1,16 @@
-/* Chunks of doubling size; whatever a message needs fits the first one, so that most messages cost one allocation. */
+/* Chunks of doubling size; whatever a message needs fits the first one, so that most messages cost no allocation:
+ * arenas that were given back wait for the next message of their thread. */
 #include "cleanup.h"
 #include "wire.h"
 #include "wire_inner.h"
-#include <json-c/json.h>
+#include <sanitizer/asan_interface.h> /* nothing but in builds with it: what waits must not be touched */
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CHUNK 880 /* with the arena itself under 1 KiB, which malloc keeps at hand */
-#define NEXT_CHUNK 4096
+#define FIRST_CHUNK 3000
+#define NEXT_CHUNK 8192
+#define KEPT 16
 
 struct chunk {
 	struct chunk *older;
@@ -16,16 +18,14 @@ struct chunk {
 	alignas(max_align_t) unsigned char bytes[];
 };
 
-struct held_json {
-	struct held_json *next;
-	struct json_object *json;
-};
-
 struct hs_arena {
 	struct chunk *newest;
-	struct held_json *held;
+	struct hs_arena *next_kept;
 	struct chunk first; /* last: its bytes follow */
 };
+
+static _Thread_local struct hs_arena *kept;
+static _Thread_local int kept_count;
 
 static void add_chunk(struct hs_arena *arena, size_t need)
 {
@@ -40,55 +40,91 @@ static void add_chunk(struct hs_arena *arena, size_t need)
 
 struct hs_arena *hs_arena_create(void)
 {
-	struct hs_arena *arena = hs_resize(NULL, 1, sizeof(*arena) + FIRST_CHUNK);
+	struct hs_arena *arena = kept;
 
+	if (arena) {
+		kept = arena->next_kept;
+		kept_count--;
+		ASAN_UNPOISON_MEMORY_REGION(arena->first.bytes, FIRST_CHUNK);
+		return arena;
+	}
+	arena = hs_resize(NULL, 1, sizeof(*arena) + FIRST_CHUNK);
 	*arena = (struct hs_arena){.newest = &arena->first, .first = {.size = FIRST_CHUNK}};
 	return arena;
 }
 
-void *hs_arena_alloc(struct hs_arena *arena, size_t bytes)
+static void *take(struct hs_arena *arena, size_t bytes)
 {
-	size_t need = (bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	struct chunk *chunk = arena->newest;
 	void *memory;
 
-	if (chunk->size - chunk->used < need) {
-		add_chunk(arena, need);
+	if (chunk->size - chunk->used < bytes) {
+		add_chunk(arena, bytes);
 		chunk = arena->newest;
 	}
 	memory = chunk->bytes + chunk->used;
-	chunk->used += need;
-	return memset(memory, 0, need);
+	chunk->used += bytes;
+	return memory;
+}
+
+static void align(struct hs_arena *arena)
+{
+	struct chunk *chunk = arena->newest;
+	size_t used = (chunk->used + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+
+	chunk->used = used < chunk->size ? used : chunk->size;
+}
+
+void *hs_arena_raw(struct hs_arena *arena, size_t bytes)
+{
+	return take(arena, bytes);
+}
+
+void *hs_arena_alloc(struct hs_arena *arena, size_t bytes)
+{
+	align(arena);
+	return memset(take(arena, bytes), 0, bytes);
+}
+
+void *hs_arena_grow(struct hs_arena *arena, void *memory, size_t bytes, size_t more)
+{
+	struct chunk *chunk = arena->newest;
+	void *larger;
+
+	if (memory && chunk->size - chunk->used >= more) {
+		chunk->used += more;
+		return memory;
+	}
+	align(arena);
+	larger = take(arena, bytes + more);
+	return bytes ? memcpy(larger, memory, bytes) : larger;
 }
 
 char *hs_arena_copy(struct hs_arena *arena, const char *text, size_t length)
 {
-	char *copy = hs_arena_alloc(arena, length + 1);
+	char *copy = take(arena, length + 1);
 
-	memcpy(copy, text, length);
-	return copy;
-}
-
-void hs_arena_hold(struct hs_arena *arena, struct json_object *json)
-{
-	struct held_json *held = hs_arena_alloc(arena, sizeof(*held));
-
-	held->json = json_object_get(json);
-	held->next = arena->held;
-	arena->held = held;
+	copy[length] = '\0';
+	return memcpy(copy, text, length);
 }
 
 void hs_arena_destroy(struct hs_arena *arena)
 {
 	if (!arena)
 		return;
-	for (struct held_json *held = arena->held; held; held = held->next)
-		json_object_put(held->json);
 	while (arena->newest != &arena->first) {
 		struct chunk *older = arena->newest->older;
 
 		free(arena->newest);
 		arena->newest = older;
 	}
-	free(arena);
+	if (kept_count == KEPT) {
+		free(arena);
+		return;
+	}
+	arena->first.used = 0;
+	ASAN_POISON_MEMORY_REGION(arena->first.bytes, FIRST_CHUNK);
+	arena->next_kept = kept;
+	kept = arena;
+	kept_count++;
 }

@@ -131,6 +131,7 @@ void hs_bus_destroy(struct hs_bus *bus)
 	bus_audio_destroy(bus);
 	bus_sub_destroy(bus);
 	bus_tell_destroy(bus);
+	bus_hear_destroy(bus);
 	bus_ask_destroy(bus);
 	for (int i = 0; i < HS_ROLES; i++)
 		bus_link_close(bus->links[i]);
@@ -141,5 +142,6 @@ void hs_bus_destroy(struct hs_bus *bus)
 		;
 	free(bus->home);
 	free(bus->incarnation);
+	free(bus->out.bytes);
 	bus_loop_stop(bus);
 }

@@ -63,20 +63,19 @@ void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *
 struct hs_answer {
 	enum hs_error error;                /* HS_OK */
 	const void *body;                   /* struct hs_<message>_answer; NULL on error */
-	struct json_object *json;           /* same, as JSON; borrowed */
+	const struct hs_json *json;         /* same, as it came; valid for the call */
 	const char *detail, *field, *state; /* on error, or NULL */
 };
 
 struct hs_ask {
 	enum hs_role to;
 	enum hs_message_id message;
-	const void *body;              /* struct hs_<message>; or NULL and one of the next two */
-	struct json_object *body_json; /* already checked; borrowed for the call */
-	const char *body_text;         /* the same as text; what it concerns is named beside it */
-	const char *call, *leg;        /* or NULL; with body_text only: for the trace */
-	int deadline_ms;               /* 0: 2000. Then the answer is HS_ERROR_TIMEOUT */
-	bool patient;   /* wait for an absent peer until the deadline; else HS_ERROR_UNAVAILABLE at once */
-	const char *id; /* NULL: made. Give one (an intent's) so that a repetition after our death is known */
+	const void *body;       /* struct hs_<message>; or NULL and body_text */
+	const char *body_text;  /* a JSON object, already checked; NULL too: an empty one */
+	const char *call, *leg; /* with body_text: whom it is about, for the trace; or NULL */
+	int deadline_ms;        /* 0: 2000. Then the answer is HS_ERROR_TIMEOUT */
+	bool patient;           /* wait for an absent peer until the deadline; else HS_ERROR_UNAVAILABLE at once */
+	const char *id;         /* NULL: made. Give one (an intent's) so that a repetition after our death is known */
 	const char *request_id, *token, *idempotency_key, *client;       /* or NULL; passed on */
 	void (*answered)(void *context, const struct hs_answer *answer); /* once, later; NULL: nobody cares */
 	void *context;
@@ -133,6 +132,7 @@ struct hs_published {
 	uint64_t epoch, seq;
 	const char *body; /* NUL-terminated JSON */
 	size_t bytes;
+	const struct hs_json *json; /* same, read; valid for the call */
 };
 
 /* Subscribes to a whole edge. missed (may be NULL) is called when seq shows a gap or the publisher restarted, and once

@@ -1,6 +1,6 @@
 /* Requests we make. A ticket lives until its answer, its deadline or hs_bus_forget. Its text is made once and sent
- * again, unchanged, every half second and when the peer comes back: the receiver knows it by its id. What is due next
- * lies in a heap under one timer, which runs only while something is asked.
+ * again, unchanged, when no answer comes and when the peer comes back: the receiver knows it by its id. What is due
+ * next lies in a heap under one timer, which runs only while something is asked.
  */
 #include "bus_inner.h"
 #include "bus_tickets.h"
@@ -10,13 +10,12 @@
 #include "log.h"
 #include "trace.h"
 #include <errno.h>
-#include <json-c/json.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEADLINE_MS 2000
 #define TICKETS_MAX 65536
+#define MADE_BYTES (HS_ID_BYTES + 20)
 
 struct bus_ask_room {
 	uv_timer_t timer;
@@ -24,6 +23,7 @@ struct bus_ask_room {
 	struct bus_tickets tickets;
 	char id_prefix[HS_ID_BYTES];
 	uint64_t made_ids;
+	int64_t usual_us[HS_ROLES]; /* from a question to its answer, smoothed */
 	struct hs_metric *took, *failed, *resent;
 };
 
@@ -31,9 +31,11 @@ struct bus_ask_room {
 static void complete(struct hs_bus *bus, struct bus_ticket *ticket, const struct hs_answer *answer)
 {
 	const char *peer = hs_role_names[ticket->to];
+	int64_t took_us = hs_clock_us() - ticket->asked_us, *usual_us = &bus->ask->usual_us[ticket->to];
 
 	bus_tickets_remove(&bus->ask->tickets, ticket);
-	hs_metric_observe_us(bus->ask->took, hs_clock_us() - ticket->asked_us);
+	hs_metric_observe_us(bus->ask->took, took_us);
+	*usual_us += (took_us - *usual_us) / 8;
 	if (ticket->call || ticket->leg)
 		hs_trace_add(HS_TRACE_KIND_BUS, ticket->call, ticket->leg, peer, hs_role_names[bus->role], "%s: %s",
 			     hs_messages[ticket->message].name, hs_errors[answer->error].name);
@@ -86,13 +88,27 @@ static void set_due(struct hs_bus *bus, struct bus_ticket *ticket, int64_t due_a
 	bus_tickets_move(&bus->ask->tickets, ticket, due_at < ticket->deadline_at ? due_at : ticket->deadline_at);
 }
 
+static int64_t between(int64_t ms)
+{
+	if (ms < BUS_RESEND_MS)
+		return BUS_RESEND_MS;
+	return ms < BUS_RESEND_MAX_MS ? ms : BUS_RESEND_MAX_MS;
+}
+
+/* What is lost while connected is lost by a peer that has too much to do: who takes long is given longer. */
+static int64_t first_wait(int64_t usual_us)
+{
+	return between(usual_us * 8 / 1000);
+}
+
 static void send_text(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 {
 	if (ticket->was_sent)
 		hs_metric_add(bus->ask->resent, 1);
-	bus_link_post(bus->links[ticket->to], ticket->text, ticket->bytes);
+	bus_link_post_shared(bus->links[ticket->to], &ticket->frame);
+	ticket->wait_ms = ticket->was_sent ? between(ticket->wait_ms * 2) : first_wait(bus->ask->usual_us[ticket->to]);
 	ticket->was_sent = true;
-	set_due(bus, ticket, now + BUS_RESEND_MS);
+	set_due(bus, ticket, now + ticket->wait_ms);
 }
 
 /* What a ticket whose time has come needs. */
@@ -145,23 +161,9 @@ void bus_ask_link_up(struct hs_bus *bus, enum hs_role role)
 
 /* ---- Asking ---- */
 
-static char *make_body(const struct hs_ask *ask, size_t *ret_bytes)
+static void make_frame(struct hs_bus *bus, const struct hs_ask *ask, const char *id, zmq_msg_t *ret_frame)
 {
-	if (ask->body)
-		return hs_wire_text(hs_messages[ask->message].body, ask->body, ret_bytes);
-	*ret_bytes = ask->body_text ? strlen(ask->body_text) : 2;
-	if (ask->body_text)
-		return hs_strdup(ask->body_text);
-	if (!ask->body_json)
-		return hs_strdup("{}");
-	return hs_strdup(json_object_to_json_string_length(
-		ask->body_json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_bytes));
-}
-
-static char *make_text(struct hs_bus *bus, const struct hs_ask *ask, const char *id, size_t *ret_bytes)
-{
-	size_t body_bytes;
-	AUTO(free) char *body = make_body(ask, &body_bytes);
+	struct hs_wire_out *out = bus_write(bus);
 	struct hs_envelope_request head = {
 		.v = HS_PROTO_VERSION,
 		.kind = "request",
@@ -177,43 +179,54 @@ static char *make_text(struct hs_bus *bus, const struct hs_ask *ask, const char 
 		.idempotency_key = ask->idempotency_key,
 	};
 
-	return bus_envelope_text(&hs_shape_envelope_request, &head, body, body_bytes, ret_bytes);
+	if (ask->body_text)
+		bus_envelope_write_text(out, &hs_shape_envelope_request, &head, ask->body_text, strlen(ask->body_text));
+	else
+		bus_envelope_write(out, &hs_shape_envelope_request, &head, hs_messages[ask->message].body, ask->body);
+	bus_frame_written(out, ret_frame);
 }
 
-/* The names of call and leg, from the struct or the JSON that is asked, or as the asker gives them. */
-static char *name_in(const struct hs_ask *ask, const struct hs_field *field, const char *given)
+/* The names of call and leg, from the struct that is asked. */
+static char *name_in(const struct hs_ask *ask, const struct hs_field *field)
 {
-	struct json_object *member;
+	return field && ask->body ? hs_strdup(*(const char *const *)((const char *)ask->body + field->offset)) : NULL;
+}
 
-	if (ask->body_text)
-		return hs_strdup(given);
-	if (!field)
-		return NULL;
-	if (ask->body)
-		return hs_strdup(*(const char *const *)((const char *)ask->body + field->offset));
-	if (ask->body_json && json_object_object_get_ex(ask->body_json, field->name, &member))
-		return hs_strdup(json_object_get_string(member));
-	return NULL;
+/* The next id of our own: the process's, and a number in hexadecimal. */
+static void make_id(struct bus_ask_room *room, char ret_id[MADE_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = ret_id + MADE_BYTES - 1;
+	uint64_t number = ++room->made_ids;
+	size_t prefix = strlen(room->id_prefix);
+
+	*at = '\0';
+	do {
+		*--at = digits[number % 16];
+		number /= 16;
+	} while (number);
+	memcpy(ret_id, room->id_prefix, prefix);
+	ret_id[prefix] = '.';
+	memmove(ret_id + prefix + 1, at, (size_t)(ret_id + MADE_BYTES - at));
 }
 
 static struct bus_ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *ask)
 {
-	struct bus_ask_room *room = bus->ask;
 	struct bus_ticket *ticket = hs_zalloc(sizeof(*ticket));
-	char made[HS_ID_BYTES + 20];
+	char made[MADE_BYTES];
 	const char *id = ask->id;
 	int64_t now = hs_clock_ms();
 
 	if (!id) {
-		snprintf(made, sizeof(made), "%s.%llx", room->id_prefix, (unsigned long long)++room->made_ids);
+		make_id(bus->ask, made);
 		id = made;
 	}
 	ticket->to = ask->to;
 	ticket->message = ask->message;
-	ticket->key = hs_printf("%d/%s", (int)ask->to, id);
-	ticket->text = make_text(bus, ask, id, &ticket->bytes);
-	ticket->call = name_in(ask, bus->call_field[ask->message], ask->call);
-	ticket->leg = name_in(ask, bus->leg_field[ask->message], ask->leg);
+	bus_key_make(ask->to, id, ticket->key);
+	make_frame(bus, ask, id, &ticket->frame);
+	ticket->call = ask->body ? name_in(ask, bus->call_field[ask->message]) : hs_strdup(ask->call);
+	ticket->leg = ask->body ? name_in(ask, bus->leg_field[ask->message]) : hs_strdup(ask->leg);
 	ticket->asked_us = hs_clock_us();
 	ticket->deadline_at = now + (ask->deadline_ms > 0 ? ask->deadline_ms : DEADLINE_MS);
 	ticket->due_at = now; /* at the next turn, unless it can be sent now */
@@ -232,7 +245,7 @@ uint64_t hs_bus_ask(struct hs_bus *bus, const struct hs_ask *ask)
 	bus_tickets_add(&room->tickets, ticket);
 	if (!link)
 		ticket->failed = HS_ERROR_UNAVAILABLE;
-	else if (room->tickets.count > TICKETS_MAX || ticket->bytes > HS_WIRE_MAX_BYTES)
+	else if (room->tickets.count > TICKETS_MAX || zmq_msg_size(&ticket->frame) > HS_WIRE_MAX_BYTES)
 		ticket->failed = HS_ERROR_OVERLOADED;
 	else if (bus_link_is_up(link))
 		send_text(bus, ticket, hs_clock_ms());
@@ -287,20 +300,20 @@ static void answer_ticket(struct hs_bus *bus, struct bus_ticket *ticket, const s
 	complete(bus, ticket, &answer);
 }
 
-void bus_ask_answered(struct hs_bus *bus, enum hs_role from, struct json_object *json, struct hs_arena *arena)
+void bus_ask_answered(struct hs_bus *bus, enum hs_role from, const struct hs_json *json, struct hs_arena *arena)
 {
 	uint64_t limit =
 		bus->ask->tickets.serial; /* what is asked meanwhile under this id waits for an answer of its own */
 	struct hs_envelope_answer head;
 	struct hs_wire_fault fault;
 	struct bus_ticket *ticket;
-	char key[HS_ID_BYTES + 8];
+	char key[BUS_KEY_BYTES];
 
 	if (hs_wire_decode(&hs_shape_envelope_answer, json, false, arena, &head, &fault) < 0) {
 		bus_refused(bus, BUS_WHY_ANSWER, hs_role_names[from], fault.why);
 		return;
 	}
-	snprintf(key, sizeof(key), "%d/%s", (int)from, head.re);
+	bus_key_make(from, head.re, key);
 	/* None: it is the second answer to a question that was sent twice. */
 	while ((ticket = bus_tickets_waiting(&bus->ask->tickets, key, limit)))
 		answer_ticket(bus, ticket, &head, arena);

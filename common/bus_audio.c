@@ -59,17 +59,18 @@ static enum hs_role role_of(struct hs_audio *audio, zmq_msg_t *frame)
 static bool take(struct bus_socket *socket)
 {
 	struct hs_audio *audio = (struct hs_audio *)socket;
-	struct bus_message message;
-	zmq_msg_t *frame = &message.frames[0];
+	struct bus_message *message = bus_message_take(socket, audio->is_bound);
+	zmq_msg_t *frame;
 
-	if (!bus_message_take(socket, audio->is_bound, &message))
+	if (!message)
 		return false;
-	if (message.is_odd || message.count != 1 || zmq_msg_size(frame) < HS_FRAME_HEADER_BYTES)
+	frame = &message->frames[0];
+	if (message->is_odd || message->count != 1 || zmq_msg_size(frame) < HS_FRAME_HEADER_BYTES)
 		hs_metric_add(audio->refused, 1);
 	else
-		audio->heard(audio->context, audio->is_bound ? number_of(&message.route) : 0, role_of(audio, frame),
+		audio->heard(audio->context, audio->is_bound ? number_of(&message->route) : 0, role_of(audio, frame),
 			     zmq_msg_data(frame), zmq_msg_size(frame));
-	bus_message_close(&message);
+	bus_message_close(message);
 	return true;
 }
 

@@ -3,30 +3,30 @@
 #include "cleanup.h"
 #include "id.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct json_object *bus_envelope_parse(const void *data, size_t bytes, struct hs_arena *arena,
-				       struct hs_wire_fault *ret_fault)
+const struct hs_json *bus_envelope_parse(const void *data, size_t bytes, struct hs_arena *arena,
+					 struct hs_wire_fault *ret_fault)
 {
-	struct json_object *json;
+	const struct hs_json *json;
 
-	if (hs_wire_parse(data, bytes, &json, ret_fault) < 0)
-		return NULL;
-	hs_arena_hold(arena, json);
-	json_object_put(json);
-	return json;
+	return hs_wire_parse(data, bytes, arena, &json, ret_fault) < 0 ? NULL : json;
 }
 
-const char *bus_envelope_kind(struct json_object *json)
+bool bus_envelope_is(const struct hs_json *json, const char *kind)
 {
-	struct json_object *kind;
+	return hs_json_is(hs_json_member(json, "kind"), kind);
+}
 
-	if (!json_object_object_get_ex(json, "kind", &kind) || !json_object_is_type(kind, json_type_string))
-		return "";
-	return json_object_get_string(kind);
+void bus_key_make(enum hs_role role, const char *id, char ret_key[BUS_KEY_BYTES])
+{
+	_Static_assert(HS_ROLES <= 10 && HS_ID_BYTES + 2 <= BUS_KEY_BYTES, "a role is one digit");
+
+	ret_key[0] = (char)('0' + (int)role);
+	ret_key[1] = '/';
+	hs_copy(ret_key + 2, BUS_KEY_BYTES - 2, id);
 }
 
 enum hs_role bus_envelope_role(const char *name)
@@ -74,7 +74,7 @@ static int refuse(struct bus_incoming *incoming, enum bus_why why, enum hs_error
 	return -EPERM;
 }
 
-int bus_envelope_request(enum hs_role self, enum hs_role stamped, struct json_object *json, struct hs_arena *arena,
+int bus_envelope_request(enum hs_role self, enum hs_role stamped, const struct hs_json *json, struct hs_arena *arena,
 			 struct bus_incoming *ret_incoming)
 {
 	const struct hs_message *message;
@@ -102,7 +102,7 @@ int bus_envelope_request(enum hs_role self, enum hs_role stamped, struct json_ob
 int bus_envelope_fact(enum hs_role self, enum hs_role from, const void *data, size_t bytes, struct hs_arena *arena,
 		      struct hs_fact *ret_fact, struct hs_wire_fault *ret_fault)
 {
-	struct json_object *json = bus_envelope_parse(data, bytes, arena, ret_fault);
+	const struct hs_json *json = bus_envelope_parse(data, bytes, arena, ret_fault);
 	const struct hs_message *message;
 	struct hs_envelope_fact fact;
 	void *body;
@@ -141,15 +141,18 @@ static bool is_text(const unsigned char *text, size_t bytes)
 int bus_envelope_published(const struct bus_part parts[3], struct hs_arena *arena,
 			   struct hs_envelope_published *ret_head, struct hs_published *ret_event)
 {
-	struct json_object *head;
+	const struct hs_json *head, *body;
 	struct hs_wire_fault fault;
+	const char *text;
 	int edge;
 
 	if (parts[0].bytes == 0 || parts[0].bytes > 64 || !is_text(parts[0].data, parts[0].bytes) ||
-	    parts[2].bytes == 0 || !is_text(parts[2].data, parts[2].bytes))
+	    parts[2].bytes == 0)
 		return -EBADMSG;
+	text = hs_arena_copy(arena, parts[2].data, parts[2].bytes);
+	body = bus_envelope_parse(text, parts[2].bytes, arena, &fault);
 	head = bus_envelope_parse(parts[1].data, parts[1].bytes, arena, &fault);
-	if (!head || hs_wire_decode(&hs_shape_envelope_published, head, false, arena, ret_head, &fault) < 0)
+	if (!head || !body || hs_wire_decode(&hs_shape_envelope_published, head, false, arena, ret_head, &fault) < 0)
 		return -EBADMSG;
 	edge = edge_of(ret_head->edge);
 	if (edge < 0)
@@ -160,27 +163,40 @@ int bus_envelope_published(const struct bus_part parts[3], struct hs_arena *aren
 		.topic = hs_arena_copy(arena, parts[0].data, parts[0].bytes),
 		.epoch = (uint64_t)ret_head->epoch,
 		.seq = (uint64_t)ret_head->seq,
-		.body = hs_arena_copy(arena, parts[2].data, parts[2].bytes),
+		.body = text,
 		.bytes = parts[2].bytes,
+		.json = body,
 	};
 	return 0;
 }
 
-char *bus_envelope_text(const struct hs_shape *shape, const void *head, const char *body, size_t body_bytes,
-			size_t *ret_bytes)
+/* Opens the object that was just written, for one member more. */
+static void reopen(struct hs_wire_out *out)
 {
 	static const char between[] = ",\"body\":";
-	size_t bytes, gap = sizeof(between) - 1;
-	char *text = hs_wire_text(shape, head, &bytes);
 
-	if (body) {
-		text = hs_resize(text, bytes + gap + body_bytes + 1, 1);
-		memcpy(text + bytes - 1, between, gap); /* over the closing brace */
-		memcpy(text + bytes - 1 + gap, body, body_bytes);
-		bytes += gap + body_bytes;
-		text[bytes - 1] = '}';
-		text[bytes] = '\0';
+	out->used--;
+	hs_wire_put(out, between, sizeof(between) - 1);
+}
+
+void bus_envelope_write(struct hs_wire_out *out, const struct hs_shape *shape, const void *head,
+			const struct hs_shape *body_shape, const void *body)
+{
+	if (!body) {
+		bus_envelope_write_text(out, shape, head, "{}", 2);
+		return;
 	}
-	*ret_bytes = bytes;
-	return text;
+	hs_wire_write(out, shape, head);
+	reopen(out);
+	hs_wire_write(out, body_shape, body);
+	hs_wire_put(out, "}", 1);
+}
+
+void bus_envelope_write_text(struct hs_wire_out *out, const struct hs_shape *shape, const void *head, const char *body,
+			     size_t body_bytes)
+{
+	hs_wire_write(out, shape, head);
+	reopen(out);
+	hs_wire_put(out, body, body_bytes);
+	hs_wire_put(out, "}", 1);
 }

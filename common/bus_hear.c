@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOURNALS 4 /* of one role: processes of it, and predecessors */
+#define JOURNALS 4   /* of one role: processes of it, and predecessors */
+#define ACK_MS 10    /* acknowledgements wait so long for more of the same journal; its teller waits 500 ms for one */
+#define ACK_FACTS 64 /* then they wait no longer */
 
 struct cursor {
 	bool is_known, has_route;
-	uint64_t epoch, heard, committed;
+	uint64_t epoch, heard, committed, acknowledged;
 	int64_t used_at;
 	struct bus_route route;
 };
@@ -23,6 +25,7 @@ struct bus_hear_room {
 	void (*hear)(void *context, const struct hs_fact *fact);
 	void (*done)(void *context, enum hs_role from, uint64_t epoch, uint64_t seq);
 	void *context;
+	uv_timer_t timer; /* runs while somebody waits for an acknowledgement */
 	struct hs_metric *heard, *known;
 };
 
@@ -52,13 +55,41 @@ static void acknowledge(struct hs_bus *bus, struct cursor *cursor)
 		.epoch = (int64_t)cursor->epoch,
 		.seq = (int64_t)cursor->committed,
 	};
-	AUTO(free) char *text = NULL;
-	size_t bytes;
+	struct hs_wire_out *out = bus_write(bus);
+	zmq_msg_t frame;
 
+	cursor->acknowledged = cursor->committed;
 	if (!cursor->has_route)
 		return;
-	text = bus_envelope_text(&hs_shape_envelope_ack, &ack, NULL, 0, &bytes);
-	bus_serve_post(bus, &cursor->route, text, bytes);
+	hs_wire_write(out, &hs_shape_envelope_ack, &ack);
+	bus_frame_written(out, &frame);
+	bus_serve_post(bus, &cursor->route, &frame);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct hs_bus *bus = timer->data;
+
+	for (int role = 0; role < HS_ROLES; role++)
+		for (int i = 0; i < JOURNALS; i++) {
+			struct cursor *cursor = &bus->hear->cursors[role][i];
+
+			if (cursor->is_known && cursor->committed > cursor->acknowledged)
+				acknowledge(bus, cursor);
+		}
+}
+
+/* One word for many facts: drivers tell in bursts, and keep them until then. */
+static void acknowledge_soon(struct hs_bus *bus, struct cursor *cursor)
+{
+	uv_timer_t *timer = &bus->hear->timer;
+
+	if (cursor->committed - cursor->acknowledged >= ACK_FACTS) {
+		acknowledge(bus, cursor);
+	} else if (cursor->committed > cursor->acknowledged && !uv_is_active((uv_handle_t *)timer)) {
+		uv_update_time(bus->loop);
+		uv_timer_start(timer, on_timer, ACK_MS, 0);
+	}
 }
 
 /* false: the rest of the batch cannot be taken. */
@@ -94,7 +125,7 @@ static bool hear_one(struct hs_bus *bus, struct cursor *cursor, enum hs_role fro
 	return goes_on;
 }
 
-void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, struct json_object *json,
+void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, const struct hs_json *json,
 		    struct hs_arena *arena)
 {
 	struct bus_hear_room *room = bus->hear;
@@ -147,7 +178,7 @@ void hs_bus_acknowledge(struct hs_bus *bus, enum hs_role from, uint64_t epoch, u
 		if (!cursor->is_known || cursor->epoch != epoch || seq < cursor->committed || seq > cursor->heard)
 			continue;
 		cursor->committed = seq;
-		acknowledge(bus, cursor);
+		acknowledge_soon(bus, cursor);
 	}
 }
 
@@ -156,7 +187,7 @@ void hs_bus_heard(struct hs_bus *bus, enum hs_role from, uint64_t epoch, uint64_
 	struct cursor *cursor = cursor_of(bus->hear, from, epoch);
 
 	cursor->is_known = true;
-	cursor->heard = cursor->committed = seq;
+	cursor->heard = cursor->committed = cursor->acknowledged = seq;
 	cursor->used_at = hs_clock_ms();
 }
 
@@ -166,5 +197,13 @@ void bus_hear_create(struct hs_bus *bus)
 
 	room->heard = hs_metric_counter("hookswitch_bus_facts_heard_total", "", "Facts heard for the first time.");
 	room->known = hs_metric_counter("hookswitch_bus_facts_known_total", "", "Facts that came again.");
+	uv_timer_init(bus->loop, &room->timer);
+	bus_handle_opened(bus, (uv_handle_t *)&room->timer);
 	bus->hear = room;
+}
+
+void bus_hear_destroy(struct hs_bus *bus)
+{
+	if (bus->hear)
+		bus_handle_close(bus, (uv_handle_t *)&bus->hear->timer);
 }

@@ -14,8 +14,11 @@
 #define BUS_FRAMES_MAX 65     /* head and 64 facts */
 #define BUS_FACTS_BATCH 64    /* facts a message */
 #define BUS_FACTS_BYTES 65536 /* bytes of facts a message, one fact always fits */
-#define BUS_ROUTE_BYTES 5     /* of the ids that ROUTER makes */
-#define BUS_RESEND_MS 500
+#define BUS_PARTS_MAX 6
+#define BUS_ROUTE_BYTES 5 /* of the ids that ROUTER makes */
+#define BUS_KEY_BYTES 80  /* role/id of a question */
+#define BUS_RESEND_MS 500 /* first time without an answer; then twice as long each time */
+#define BUS_RESEND_MAX_MS 4000
 
 /* ---- A socket on the loop ---- */
 
@@ -27,8 +30,7 @@ struct bus_route {
 struct bus_posted {
 	bool is_routed;
 	struct bus_route route;
-	void *data;
-	size_t bytes;
+	zmq_msg_t frame;
 };
 
 struct bus_socket {
@@ -112,6 +114,8 @@ struct hs_bus {
 	bool is_settling, is_awake;
 	uv_timer_t redial;
 	struct bus_memory *memory;
+	struct bus_message incoming; /* being handled: one at a time */
+	struct hs_wire_out out;      /* being written */
 	struct bus_socket *sockets;
 	struct bus_peer *peers;
 	struct bus_socket zap;
@@ -156,17 +160,29 @@ int bus_socket_bind(struct bus_socket *socket, enum hs_edge edge);
 /* Path of an edge's socket as ipc:// endpoint, or NULL when it is too long for a Unix socket. The caller frees it. */
 char *bus_endpoint(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge);
 
-/* Takes one whole message; false: there is none. Close it afterwards. routed: its first frame is ROUTER's. */
-bool bus_message_take(struct bus_socket *socket, bool routed, struct bus_message *ret_message);
+/* Takes one whole message; NULL: there is none. Close it before the next one. routed: its first frame is ROUTER's. */
+struct bus_message *bus_message_take(struct bus_socket *socket, bool routed);
 void bus_message_close(struct bus_message *message);
 
-/* Sends all parts as one message, never blocks. -EAGAIN: queue full or nobody there; -EHOSTUNREACH: no such route. */
+/* The bus's one writing place, empty. */
+struct hs_wire_out *bus_write(struct hs_bus *bus);
+
+/* A frame of these bytes, or of what was written. */
+void bus_frame_make(const void *data, size_t bytes, zmq_msg_t *ret_frame);
+void bus_frame_written(const struct hs_wire_out *out, zmq_msg_t *ret_frame);
+
+/* Sends all frames as one message and closes them, never blocks. route NULL: none. -EAGAIN: queue full or nobody there;
+ * -EHOSTUNREACH: no such route. */
+int bus_send_frames(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frames, int count);
+
+/* The same with copies of at most BUS_PARTS_MAX parts. */
 int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count);
 int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes);
 
-/* The same at the end of the turn, so that all messages of a turn wake the I/O thread once. What cannot go out then is
- * counted and lost: the asker asks again. route NULL: none. */
-void bus_post(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes);
+/* Sends one frame at the end of the turn, so that all messages of a turn wake the I/O thread once. It is taken over; or
+ * shared, and stays the caller's. What cannot go out then is counted and lost: the asker asks again. */
+void bus_post(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
+void bus_post_shared(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
 
 /* ---- bus_zap.c ---- */
 
@@ -198,21 +214,24 @@ bool bus_link_is_up(const struct bus_link *link);
 /* True while the first connection may still come at once. */
 bool bus_link_is_new(const struct bus_link *link);
 int64_t bus_link_new_until(const struct bus_link *link);
-int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count);
-void bus_link_post(struct bus_link *link, const void *data, size_t bytes);
+int bus_link_send(struct bus_link *link, zmq_msg_t *frames, int count);
+void bus_link_post_shared(struct bus_link *link, zmq_msg_t *frame);
 void bus_link_close(struct bus_link *link);
 
 /* ---- bus_envelope.c: pure ---- */
 
-/* JSON of a frame, kept alive by the arena; NULL with the fault filled. */
-struct json_object *bus_envelope_parse(const void *data, size_t bytes, struct hs_arena *arena,
-				       struct hs_wire_fault *ret_fault);
+/* JSON of a frame, which must live as long; NULL with the fault filled. */
+const struct hs_json *bus_envelope_parse(const void *data, size_t bytes, struct hs_arena *arena,
+					 struct hs_wire_fault *ret_fault);
 
-/* Word under "kind", or "". */
-const char *bus_envelope_kind(struct json_object *json);
+/* Whether "kind" is this word. */
+bool bus_envelope_is(const struct hs_json *json, const char *kind);
 
 /* The sender: what was stamped, and source agrees. HS_ROLE_NONE: it does not. */
 enum hs_role bus_envelope_from(enum hs_role stamped, const char *source);
+
+/* How a question is known: its asker or its answerer, and its id. */
+void bus_key_make(enum hs_role role, const char *id, char ret_key[BUS_KEY_BYTES]);
 
 enum hs_role bus_envelope_role(const char *name);
 enum hs_error bus_envelope_error(const char *name);
@@ -229,20 +248,22 @@ struct bus_incoming {
 };
 
 /* Reads a request for self: 0; or -EBADMSG: drop it; or -EPERM: answer it with error and fault. */
-int bus_envelope_request(enum hs_role self, enum hs_role stamped, struct json_object *json, struct hs_arena *arena,
+int bus_envelope_request(enum hs_role self, enum hs_role stamped, const struct hs_json *json, struct hs_arena *arena,
 			 struct bus_incoming *ret_incoming);
 
 /* Reads a fact's frame: 0; -EBADMSG: not even its number; -EINVAL: seq is valid, the rest is not for us. */
 int bus_envelope_fact(enum hs_role self, enum hs_role from, const void *data, size_t bytes, struct hs_arena *arena,
 		      struct hs_fact *ret_fact, struct hs_wire_fault *ret_fault);
 
-/* Head and body of a published copy: 0 or -EBADMSG. body is copied into the arena with NUL. */
+/* Head and body of a published copy: 0 or -EBADMSG. body is copied into the arena with NUL, and read there. */
 int bus_envelope_published(const struct bus_part parts[3], struct hs_arena *arena,
 			   struct hs_envelope_published *ret_head, struct hs_published *ret_event);
 
-/* Text of an envelope with body, JSON text, as its last member; NULL: none. The caller frees it. */
-char *bus_envelope_text(const struct hs_shape *shape, const void *head, const char *body, size_t body_bytes,
-			size_t *ret_bytes);
+/* Writes an envelope with body as its last member; NULL: an empty one. Or with a body that is text already. */
+void bus_envelope_write(struct hs_wire_out *out, const struct hs_shape *shape, const void *head,
+			const struct hs_shape *body_shape, const void *body);
+void bus_envelope_write_text(struct hs_wire_out *out, const struct hs_shape *shape, const void *head, const char *body,
+			     size_t body_bytes);
 
 /* ---- bus.c ---- */
 
@@ -261,21 +282,22 @@ void bus_serve_destroy(struct hs_bus *bus);
 void bus_ask_create(struct hs_bus *bus);
 void bus_ask_flush(struct hs_bus *bus); /* what is due */
 void bus_ask_link_up(struct hs_bus *bus, enum hs_role role);
-void bus_ask_answered(struct hs_bus *bus, enum hs_role from, struct json_object *json, struct hs_arena *arena);
+void bus_ask_answered(struct hs_bus *bus, enum hs_role from, const struct hs_json *json, struct hs_arena *arena);
 void bus_ask_destroy(struct hs_bus *bus);
 
 void bus_tell_create(struct hs_bus *bus);
 void bus_tell_flush(struct hs_bus *bus); /* pushes what the window allows */
 void bus_tell_link_up(struct hs_bus *bus, bool is_up);
-void bus_tell_acknowledged(struct hs_bus *bus, struct json_object *json, struct hs_arena *arena);
+void bus_tell_acknowledged(struct hs_bus *bus, const struct hs_json *json, struct hs_arena *arena);
 void bus_tell_destroy(struct hs_bus *bus);
 
 void bus_hear_create(struct hs_bus *bus);
-void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, struct json_object *head,
+void bus_hear_destroy(struct hs_bus *bus);
+void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, const struct hs_json *head,
 		    struct hs_arena *arena);
 
 /* Posts to a connection of our request edge. */
-void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes);
+void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, zmq_msg_t *frame);
 
 int bus_pub_create(struct hs_bus *bus);
 void bus_pub_destroy(struct hs_bus *bus);

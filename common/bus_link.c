@@ -44,16 +44,16 @@ static void handle(struct bus_link *link, struct bus_message *message)
 	struct hs_bus *bus = link->peer.socket.bus;
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault = {"", "has too many frames"};
-	struct json_object *json = NULL;
+	const struct hs_json *json = NULL;
 
 	if (!message->is_odd && message->count == 1)
 		json = bus_envelope_parse(zmq_msg_data(&message->frames[0]), zmq_msg_size(&message->frames[0]), arena,
 					  &fault);
 	if (!json)
 		bus_refused(bus, BUS_WHY_ENVELOPE, hs_role_names[link->role], fault.why);
-	else if (strcmp(bus_envelope_kind(json), "answer") == 0)
+	else if (bus_envelope_is(json, "answer"))
 		bus_ask_answered(bus, link->role, json, arena);
-	else if (strcmp(bus_envelope_kind(json), "ack") == 0 && link->role == HS_ROLE_APID)
+	else if (bus_envelope_is(json, "ack") && link->role == HS_ROLE_APID)
 		bus_tell_acknowledged(bus, json, arena);
 	else
 		bus_refused(bus, BUS_WHY_UNKNOWN, hs_role_names[link->role], "neither an answer nor an ack");
@@ -62,12 +62,12 @@ static void handle(struct bus_link *link, struct bus_message *message)
 
 static bool take(struct bus_socket *socket)
 {
-	struct bus_message message;
+	struct bus_message *message = bus_message_take(socket, false);
 
-	if (!bus_message_take(socket, false, &message))
+	if (!message)
 		return false;
-	handle((struct bus_link *)socket, &message);
-	bus_message_close(&message);
+	handle((struct bus_link *)socket, message);
+	bus_message_close(message);
 	return true;
 }
 
@@ -110,14 +110,14 @@ int64_t bus_link_new_until(const struct bus_link *link)
 	return link->new_until;
 }
 
-int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count)
+int bus_link_send(struct bus_link *link, zmq_msg_t *frames, int count)
 {
-	return bus_send(&link->peer.socket, parts, count);
+	return bus_send_frames(&link->peer.socket, NULL, frames, count);
 }
 
-void bus_link_post(struct bus_link *link, const void *data, size_t bytes)
+void bus_link_post_shared(struct bus_link *link, zmq_msg_t *frame)
 {
-	bus_post(&link->peer.socket, NULL, data, bytes);
+	bus_post_shared(&link->peer.socket, NULL, frame);
 }
 
 void bus_link_close(struct bus_link *link)

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define BUDGET 64
+#define LOOKS 2
+#define OUT_KEPT 65536 /* what a large message made larger is not kept */
 #define DRAIN_MS 1000
 
 /* Its being active is all: the loop does not sleep. */
@@ -37,43 +39,95 @@ static void touch(struct bus_socket *socket)
 		bus_wake(socket->bus);
 }
 
-static int send_part(struct bus_socket *socket, const struct bus_part *part, bool more)
+/* ---- Writing ---- */
+
+struct hs_wire_out *bus_write(struct hs_bus *bus)
+{
+	bus->out.used = 0;
+	if (bus->out.size > OUT_KEPT) {
+		free(bus->out.bytes);
+		bus->out = (struct hs_wire_out){0};
+	}
+	return &bus->out;
+}
+
+void bus_frame_make(const void *data, size_t bytes, zmq_msg_t *ret_frame)
+{
+	if (zmq_msg_init_size(ret_frame, bytes) < 0)
+		abort(); /* no memory */
+	if (bytes)
+		memcpy(zmq_msg_data(ret_frame), data, bytes);
+}
+
+void bus_frame_written(const struct hs_wire_out *out, zmq_msg_t *ret_frame)
+{
+	bus_frame_make(out->bytes, out->used, ret_frame);
+}
+
+/* ---- Sending ---- */
+
+static int send_frame(struct bus_socket *socket, zmq_msg_t *frame, bool more)
 {
 	int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
 
-	while (zmq_send(socket->zmq, part->data, part->bytes, flags) < 0)
+	while (zmq_msg_send(frame, socket->zmq, flags) < 0)
 		if (zmq_errno() != EINTR)
 			return -zmq_errno();
 	return 0;
 }
 
-int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count)
+static int send_first(struct bus_socket *socket, zmq_msg_t *frame, bool more)
 {
-	int result = send_part(socket, &parts[0], count > 1);
+	int result = send_frame(socket, frame, more), events;
+	size_t size = sizeof(events);
 
 	touch(socket);
-	if (result == -EAGAIN) {
-		int events;
-		size_t size = sizeof(events);
+	if (result != -EAGAIN)
+		return result;
+	/* A connection that has just come may not be known to the socket yet: asking for its events tells it. */
+	zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size);
+	return send_frame(socket, frame, more);
+}
 
-		/* A connection that has just come may not be known to the socket yet: asking for its events tells it.
-		 */
-		zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size);
-		result = send_part(socket, &parts[0], count > 1);
+int bus_send_frames(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frames, int count)
+{
+	zmq_msg_t head;
+	int result, sent = 0;
+
+	if (route) {
+		bus_frame_make(route->bytes, BUS_ROUTE_BYTES, &head);
+		result = send_first(socket, &head, true);
+		zmq_msg_close(&head);
+	} else {
+		result = send_first(socket, &frames[0], count > 1);
+		sent = 1;
 	}
-	for (int i = 1; result == 0 && i < count; i++)
-		result = send_part(socket, &parts[i], i + 1 < count);
+	for (; result == 0 && sent < count; sent++)
+		result = send_frame(socket, &frames[sent], sent + 1 < count);
+	for (int i = 0; i < count; i++)
+		zmq_msg_close(&frames[i]);
 	return result;
+}
+
+int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count)
+{
+	zmq_msg_t frames[BUS_PARTS_MAX];
+
+	for (int i = 0; i < count; i++)
+		bus_frame_make(parts[i].data, parts[i].bytes, &frames[i]);
+	return bus_send_frames(socket, NULL, frames, count);
 }
 
 int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes)
 {
-	const struct bus_part parts[] = {{route->bytes, BUS_ROUTE_BYTES}, {data, bytes}};
+	zmq_msg_t frame;
 
-	return bus_send(socket, parts, 2);
+	bus_frame_make(data, bytes, &frame);
+	return bus_send_frames(socket, route, &frame, 1);
 }
 
-void bus_post(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes)
+/* A place at the end of the queue; its frame is empty. */
+static struct bus_posted *post(struct bus_socket *socket, const struct bus_route *route)
 {
 	struct bus_posted *posted;
 
@@ -82,39 +136,45 @@ void bus_post(struct bus_socket *socket, const struct bus_route *route, const vo
 		socket->posted = hs_resize(socket->posted, socket->posted_size, sizeof(*posted));
 	}
 	posted = &socket->posted[socket->posted_count++];
-	*posted = (struct bus_posted){.is_routed = route != NULL, .data = hs_resize(NULL, 1, bytes), .bytes = bytes};
+	posted->is_routed = route != NULL;
 	if (route)
 		posted->route = *route;
-	memcpy(posted->data, data, bytes);
+	zmq_msg_init(&posted->frame);
 	if (!socket->bus->is_settling)
 		bus_wake(socket->bus);
+	return posted;
+}
+
+void bus_post(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame)
+{
+	zmq_msg_move(&post(socket, route)->frame, frame);
+	zmq_msg_close(frame);
+}
+
+void bus_post_shared(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame)
+{
+	zmq_msg_copy(&post(socket, route)->frame, frame);
 }
 
 static void send_posted(struct bus_socket *socket)
 {
 	for (size_t i = 0; i < socket->posted_count; i++) {
 		struct bus_posted *posted = &socket->posted[i];
-		struct bus_part part = {posted->data, posted->bytes};
-		int result;
+		int result = bus_send_frames(socket, posted->is_routed ? &posted->route : NULL, &posted->frame, 1);
 
-		if (posted->is_routed)
-			result = bus_send_routed(socket, &posted->route, posted->data, posted->bytes);
-		else
-			result = bus_send(socket, &part, 1);
 		if (result < 0)
 			bus_refused(socket->bus, BUS_WHY_UNREACHED, NULL, strerror(-result));
-		free(posted->data);
 	}
 	socket->posted_count = 0;
 }
 
 /* Reads every touched socket, then sends what that led to; true: there is more to read. */
-static bool settle_once(struct hs_bus *bus)
+static bool settle_once(struct hs_bus *bus, int budget)
 {
 	bool is_touched = false;
 
 	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next) {
-		int left = BUDGET;
+		int left = budget;
 
 		if (!socket->touched)
 			continue;
@@ -130,16 +190,18 @@ static bool settle_once(struct hs_bus *bus)
 	return is_touched;
 }
 
-/* Sending touches: a second look spares the loop a turn in most cases. */
+/* A look that finds nothing costs two system calls, and sending touches: so the first message of a socket is handled
+ * and answered before it is looked at again, and that look is the last one for most turns. */
 static void settle(struct hs_bus *bus)
 {
-	bool is_pending = true;
+	bool is_pending;
 
 	bus->is_settling = true;
 	bus->is_awake = false;
 	bus_ask_flush(bus);
-	for (int looks = 0; looks < 2 && is_pending; looks++)
-		is_pending = settle_once(bus);
+	is_pending = settle_once(bus, 1);
+	for (int looks = 0; looks < LOOKS && is_pending; looks++)
+		is_pending = settle_once(bus, BUDGET);
 	bus->is_awake |= is_pending;
 	bus->is_settling = false;
 	if (bus->is_awake)
@@ -332,54 +394,60 @@ int bus_socket_bind(struct bus_socket *socket, enum hs_edge edge)
 	return result;
 }
 
+/* false: there is none. */
+static bool take_frame(struct bus_socket *socket, zmq_msg_t *frame)
+{
+	int result;
+
+	zmq_msg_init(frame);
+	do
+		result = zmq_msg_recv(frame, socket->zmq, ZMQ_DONTWAIT);
+	while (result < 0 && zmq_errno() == EINTR);
+	if (result < 0)
+		zmq_msg_close(frame);
+	return result >= 0;
+}
+
 /* The route is ROUTER's own: 0 and a number. A peer that names itself is not ours. */
 static bool take_route(struct bus_socket *socket, struct bus_message *message)
 {
 	zmq_msg_t frame;
-	int result;
 
-	zmq_msg_init(&frame);
-	do
-		result = zmq_msg_recv(&frame, socket->zmq, ZMQ_DONTWAIT);
-	while (result < 0 && zmq_errno() == EINTR);
-	if (result == BUS_ROUTE_BYTES && *(uint8_t *)zmq_msg_data(&frame) == 0)
+	if (!take_frame(socket, &frame))
+		return false;
+	if (zmq_msg_size(&frame) == BUS_ROUTE_BYTES && *(uint8_t *)zmq_msg_data(&frame) == 0)
 		memcpy(message->route.bytes, zmq_msg_data(&frame), BUS_ROUTE_BYTES);
 	else
 		message->is_odd = true;
 	zmq_msg_close(&frame);
-	return result >= 0;
+	return true;
 }
 
-bool bus_message_take(struct bus_socket *socket, bool routed, struct bus_message *ret_message)
+struct bus_message *bus_message_take(struct bus_socket *socket, bool routed)
 {
-	zmq_msg_t *frame;
+	struct bus_message *message = &socket->bus->incoming;
 	bool more = true;
-	int result;
 
-	ret_message->count = 0;
-	ret_message->is_odd = false;
-	if (routed && !take_route(socket, ret_message))
-		return false;
+	message->count = 0;
+	message->is_odd = false;
+	if (routed && !take_route(socket, message))
+		return NULL;
 	while (more) {
-		zmq_msg_t extra;
+		zmq_msg_t extra, *frame = &extra;
 
-		ret_message->is_odd |= ret_message->count == BUS_FRAMES_MAX;
-		frame = ret_message->count == BUS_FRAMES_MAX ? &extra : &ret_message->frames[ret_message->count];
-		zmq_msg_init(frame);
-		do
-			result = zmq_msg_recv(frame, socket->zmq, ZMQ_DONTWAIT);
-		while (result < 0 && zmq_errno() == EINTR);
-		if (result < 0) {
-			zmq_msg_close(frame);
-			return false; /* only before the first frame: a message comes whole */
-		}
+		if (message->count < BUS_FRAMES_MAX)
+			frame = &message->frames[message->count];
+		else
+			message->is_odd = true;
+		if (!take_frame(socket, frame))
+			return NULL; /* only before the first frame: a message comes whole */
 		more = zmq_msg_more(frame);
 		if (frame == &extra)
 			zmq_msg_close(frame);
 		else
-			ret_message->count++;
+			message->count++;
 	}
-	return true;
+	return message;
 }
 
 void bus_message_close(struct bus_message *message)

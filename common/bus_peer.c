@@ -48,14 +48,14 @@ static void redial(uv_timer_t *timer)
 static bool take_event(struct bus_socket *monitor)
 {
 	struct bus_peer *peer = peer_of_monitor(monitor);
-	struct bus_message message;
+	struct bus_message *message = bus_message_take(monitor, false);
 	uint16_t event = 0;
 
-	if (!bus_message_take(monitor, false, &message))
+	if (!message)
 		return false;
-	if (zmq_msg_size(&message.frames[0]) >= sizeof(event))
-		memcpy(&event, zmq_msg_data(&message.frames[0]), sizeof(event));
-	bus_message_close(&message);
+	if (zmq_msg_size(&message->frames[0]) >= sizeof(event))
+		memcpy(&event, zmq_msg_data(&message->frames[0]), sizeof(event));
+	bus_message_close(message);
 	if (event & ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
 		set_up(peer, true);
 	if (event & (ZMQ_EVENT_DISCONNECTED | FAILURES))

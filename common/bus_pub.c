@@ -45,11 +45,14 @@ static void send_copy(struct hs_bus *bus, struct pub *pub, const char *topic, co
 		.seq = (int64_t)pub->seq,
 		.at = hs_clock_wall_ms(),
 	};
-	size_t head_bytes;
-	AUTO(free) char *text = bus_envelope_text(&hs_shape_envelope_published, &head, NULL, 0, &head_bytes);
-	const struct bus_part parts[] = {{topic, strlen(topic)}, {text, head_bytes}, {body, bytes}};
+	struct hs_wire_out *out = bus_write(bus);
+	zmq_msg_t frames[3];
 
-	bus_send(&pub->socket, parts, 3);
+	hs_wire_write(out, &hs_shape_envelope_published, &head);
+	bus_frame_make(topic, strlen(topic), &frames[0]);
+	bus_frame_written(out, &frames[1]);
+	bus_frame_make(body, bytes, &frames[2]);
+	bus_send_frames(&pub->socket, NULL, frames, 3);
 }
 
 static void beat(struct hs_bus *bus, struct pub *pub)
@@ -113,14 +116,14 @@ bool hs_bus_is_heard(struct hs_bus *bus, enum hs_edge edge)
 static bool take_subscription(struct bus_socket *socket)
 {
 	struct pub *pub = (struct pub *)socket;
-	struct bus_message message;
+	struct bus_message *message = bus_message_take(socket, false);
 	uint8_t what = 2;
 
-	if (!bus_message_take(socket, false, &message))
+	if (!message)
 		return false;
-	if (message.count == 1 && zmq_msg_size(&message.frames[0]) > 0)
-		what = *(const uint8_t *)zmq_msg_data(&message.frames[0]);
-	bus_message_close(&message);
+	if (message->count == 1 && zmq_msg_size(&message->frames[0]) > 0)
+		what = *(const uint8_t *)zmq_msg_data(&message->frames[0]);
+	bus_message_close(message);
 	if (what == 1) {
 		pub->subscriptions++;
 		beat(socket->bus, pub);

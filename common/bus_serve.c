@@ -24,12 +24,12 @@ struct served {
 	struct hs_request request; /* first: the daemon's pointer is ours */
 	struct hs_bus *bus;
 	struct hs_arena *arena; /* NULL: done */
-	char *key;
 	struct bus_route route;
-	char *answer; /* when done */
-	size_t answer_bytes;
+	bool has_answer; /* when done */
+	zmq_msg_t answer;
 	int64_t done_at, arrived_us;
 	struct served *newer;
+	char key[BUS_KEY_BYTES]; /* role/id */
 };
 
 struct door {
@@ -50,14 +50,14 @@ struct bus_serve_room {
 static void served_destroy(struct served *served)
 {
 	hs_arena_destroy(served->arena);
-	free(served->key);
-	free(served->answer);
+	if (served->has_answer)
+		zmq_msg_close(&served->answer);
 	free(served);
 }
 
-void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, const void *data, size_t bytes)
+void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, zmq_msg_t *frame)
 {
-	bus_post(&bus->serve->socket, route, data, bytes);
+	bus_post(&bus->serve->socket, route, frame);
 }
 
 static void forget_oldest(struct bus_serve_room *room)
@@ -68,7 +68,7 @@ static void forget_oldest(struct bus_serve_room *room)
 	if (!room->oldest)
 		room->newest = NULL;
 	room->done_count--;
-	room->done_bytes -= served->answer_bytes;
+	room->done_bytes -= zmq_msg_size(&served->answer);
 	hs_table_remove(room->known, served->key);
 	served_destroy(served);
 }
@@ -84,24 +84,24 @@ static void keep(struct bus_serve_room *room, struct served *served)
 		room->oldest = served;
 	room->newest = served;
 	room->done_count++;
-	room->done_bytes += served->answer_bytes;
+	room->done_bytes += zmq_msg_size(&served->answer);
 	while (room->oldest && (room->done_count > KEEP_COUNT || room->done_bytes > KEEP_BYTES ||
 				room->oldest->done_at + KEEP_MS < now))
 		forget_oldest(room);
 }
 
-/* Sends text and keeps it. The request is gone for the daemon, its key stays. */
-static void finish(struct served *served, char *text, size_t bytes)
+/* Sends what was written and keeps it. The request is gone for the daemon, its key stays. */
+static void finish(struct served *served, const struct hs_wire_out *text)
 {
 	struct bus_serve_room *room = served->bus->serve;
 
-	bus_serve_post(served->bus, &served->route, text, bytes);
+	bus_frame_written(text, &served->answer);
+	served->has_answer = true;
+	bus_post_shared(&room->socket, &served->route, &served->answer);
 	hs_metric_observe_us(room->took, hs_clock_us() - served->arrived_us);
 	room->in_progress--;
 	room->of_peer[served->request.from]--;
-	served->answer = text;
-	served->answer_bytes = bytes;
-	if (bytes > KEEP_ANSWER) {
+	if (text->used > KEEP_ANSWER) {
 		hs_table_remove(room->known, served->key);
 		served_destroy(served);
 		return;
@@ -111,30 +111,33 @@ static void finish(struct served *served, char *text, size_t bytes)
 	keep(room, served);
 }
 
+static const char *id_of(const struct served *served)
+{
+	return strchr(served->key, '/') + 1;
+}
+
 void hs_bus_answer(struct hs_request *request, const void *answer)
 {
 	struct served *served = (struct served *)request;
 	const struct hs_shape *shape = hs_messages[request->message].answer;
-	size_t bytes, body_bytes = 2;
-	AUTO(free) char *body = answer ? hs_wire_text(shape, answer, &body_bytes) : hs_strdup("{}");
-	const char *id = strchr(served->key, '/') + 1;
-	struct hs_envelope_answer head = {.v = HS_PROTO_VERSION, .kind = "answer", .re = id};
-	char *text = bus_envelope_text(&hs_shape_envelope_answer, &head, body, body_bytes, &bytes);
+	struct hs_envelope_answer head = {.v = HS_PROTO_VERSION, .kind = "answer", .re = id_of(served)};
+	struct hs_wire_out *text = bus_write(served->bus);
 
-	if (bytes > HS_WIRE_MAX_BYTES) {
-		free(text);
+	bus_envelope_write(text, &hs_shape_envelope_answer, &head, shape, answer);
+	if (text->used > HS_WIRE_MAX_BYTES) {
 		hs_log(ERROR, "bus.answer_too_large", LOG_TEXT("type", hs_messages[request->message].name),
-		       LOG_INT("bytes", (int64_t)bytes));
+		       LOG_INT("bytes", (int64_t)text->used));
 		hs_bus_refuse(request, HS_ERROR_INTERNAL, NULL, NULL, "the answer is larger than the bus takes");
 		return;
 	}
 	hs_metric_add(served->bus->serve->answered, 1);
-	finish(served, text, bytes);
+	finish(served, text);
 }
 
-static char *refusal(const char *id, enum hs_error error, const char *field, const char *state, const char *detail,
-		     size_t *ret_bytes)
+static const struct hs_wire_out *refusal(struct hs_bus *bus, const char *id, enum hs_error error, const char *field,
+					 const char *state, const char *detail)
 {
+	struct hs_wire_out *text = bus_write(bus);
 	struct hs_envelope_answer head = {
 		.v = HS_PROTO_VERSION,
 		.kind = "answer",
@@ -145,7 +148,8 @@ static char *refusal(const char *id, enum hs_error error, const char *field, con
 		.state = state,
 	};
 
-	return bus_envelope_text(&hs_shape_envelope_answer, &head, NULL, 0, ret_bytes);
+	hs_wire_write(text, &hs_shape_envelope_answer, &head);
+	return text;
 }
 
 void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *field, const char *state,
@@ -154,8 +158,6 @@ void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *
 	struct served *served = (struct served *)request;
 	char detail[501] = "";
 	va_list arguments;
-	size_t bytes;
-	char *text;
 
 	if (format) {
 		va_start(arguments, format);
@@ -163,28 +165,28 @@ void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *
 		va_end(arguments);
 	}
 	hs_metric_add(served->bus->serve->failed, 1);
-	text = refusal(strchr(served->key, '/') + 1, error, field, state, detail, &bytes);
-	finish(served, text, bytes);
+	finish(served, refusal(served->bus, id_of(served), error, field, state, detail));
 }
 
 /* An answer to what never reached a door: not kept. */
 static void refuse_at_once(struct hs_bus *bus, const struct bus_route *route, const struct bus_incoming *incoming)
 {
-	AUTO(free) char *text = NULL;
-	size_t bytes;
+	zmq_msg_t frame;
 
 	hs_metric_add(bus->serve->failed, 1);
 	bus_refused(bus, incoming->why, hs_role_names[incoming->from], incoming->head.type);
-	text = refusal(incoming->head.id, incoming->error, incoming->fault.field, NULL, incoming->fault.why, &bytes);
-	bus_serve_post(bus, route, text, bytes);
+	bus_frame_written(
+		refusal(bus, incoming->head.id, incoming->error, incoming->fault.field, NULL, incoming->fault.why),
+		&frame);
+	bus_serve_post(bus, route, &frame);
 }
 
 static void repeat(struct bus_serve_room *room, struct served *served, const struct bus_route *route)
 {
 	hs_metric_add(room->repeated, 1);
 	served->route = *route;
-	if (served->answer)
-		bus_serve_post(served->bus, route, served->answer, served->answer_bytes);
+	if (served->has_answer)
+		bus_post_shared(&room->socket, route, &served->answer);
 }
 
 /* What is left of a request's time; below 0: it expired on its way. */
@@ -200,7 +202,7 @@ static bool is_full(const struct bus_serve_room *room, enum hs_role from)
 	return room->in_progress >= IN_PROGRESS_MAX || room->of_peer[from] >= IN_PROGRESS_SHARE;
 }
 
-static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_arena *arena, char *key,
+static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_arena *arena, const char *key,
 		  const struct bus_route *route)
 {
 	struct bus_serve_room *room = bus->serve;
@@ -219,7 +221,7 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 	};
 	served->bus = bus;
 	served->arena = arena;
-	served->key = key;
+	hs_copy(served->key, sizeof(served->key), key);
 	served->route = *route;
 	served->arrived_us = hs_clock_us();
 	hs_table_put(room->known, key, served);
@@ -230,12 +232,12 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 }
 
 /* Returns true when the arena went into a request. */
-static bool handle_request(struct hs_bus *bus, struct json_object *json, enum hs_role stamped, struct hs_arena *arena,
+static bool handle_request(struct hs_bus *bus, const struct hs_json *json, enum hs_role stamped, struct hs_arena *arena,
 			   const struct bus_route *route)
 {
 	struct bus_serve_room *room = bus->serve;
-	AUTO(free) char *key = NULL;
 	struct bus_incoming incoming;
+	char key[BUS_KEY_BYTES];
 	struct served *known;
 	int result = bus_envelope_request(bus->role, stamped, json, arena, &incoming);
 
@@ -252,7 +254,7 @@ static bool handle_request(struct hs_bus *bus, struct json_object *json, enum hs
 		refuse_at_once(bus, route, &incoming);
 		return false;
 	}
-	key = hs_printf("%d/%s", (int)incoming.from, incoming.head.id);
+	bus_key_make(incoming.from, incoming.head.id, key);
 	known = hs_table_get(room->known, key);
 	if (known) {
 		repeat(room, known, route);
@@ -268,7 +270,7 @@ static bool handle_request(struct hs_bus *bus, struct json_object *json, enum hs
 		refuse_at_once(bus, route, &incoming);
 		return false;
 	}
-	serve(bus, &incoming, arena, TAKE(key), route);
+	serve(bus, &incoming, arena, key, route);
 	return true;
 }
 
@@ -276,7 +278,7 @@ static void handle(struct hs_bus *bus, struct bus_message *message)
 {
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault = {"", "is not a message of ours"};
-	struct json_object *json = NULL;
+	const struct hs_json *json = NULL;
 	enum hs_role stamped;
 
 	if (!message->is_odd && message->count > 0)
@@ -285,9 +287,9 @@ static void handle(struct hs_bus *bus, struct bus_message *message)
 	stamped = message->count > 0 ? bus_zap_stamped(&message->frames[0]) : HS_ROLE_NONE;
 	if (!json || stamped == HS_ROLE_NONE)
 		bus_refused(bus, BUS_WHY_ENVELOPE, stamped < HS_ROLES ? hs_role_names[stamped] : NULL, fault.why);
-	else if (strcmp(bus_envelope_kind(json), "request") == 0 && message->count == 1)
+	else if (bus_envelope_is(json, "request") && message->count == 1)
 		arena = handle_request(bus, json, stamped, arena, &message->route) ? NULL : arena;
-	else if (strcmp(bus_envelope_kind(json), "facts") == 0)
+	else if (bus_envelope_is(json, "facts"))
 		bus_hear_batch(bus, message, stamped, json, arena);
 	else
 		bus_refused(bus, BUS_WHY_ENVELOPE, NULL, "neither a request nor facts");
@@ -296,12 +298,12 @@ static void handle(struct hs_bus *bus, struct bus_message *message)
 
 static bool take(struct bus_socket *socket)
 {
-	struct bus_message message;
+	struct bus_message *message = bus_message_take(socket, true);
 
-	if (!bus_message_take(socket, true, &message))
+	if (!message)
 		return false;
-	handle(socket->bus, &message);
-	bus_message_close(&message);
+	handle(socket->bus, message);
+	bus_message_close(message);
 	return true;
 }
 

@@ -73,12 +73,12 @@ static void handle(struct sub *sub, struct bus_message *message)
 
 static bool take(struct bus_socket *socket)
 {
-	struct bus_message message;
+	struct bus_message *message = bus_message_take(socket, false);
 
-	if (!bus_message_take(socket, false, &message))
+	if (!message)
 		return false;
-	handle((struct sub *)socket, &message);
-	bus_message_close(&message);
+	handle((struct sub *)socket, message);
+	bus_message_close(message);
 	return true;
 }
 

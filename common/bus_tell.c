@@ -7,48 +7,42 @@
 #include "clock.h"
 #include "log.h"
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WINDOW 1024
 #define EPOCH_MASK ((UINT64_C(1) << 53) - 1) /* a JSON number that every language reads */
 #define NUMBER_BYTES 32                      /* {"seq":18446744073709551615, */
+#define AGAIN_MAX_MS 8000
 
 struct bus_tell_room {
 	uv_timer_t timer;
 	uint64_t epoch;
 	uint64_t acknowledged, sent, highest; /* highest: ever sent; sent goes back when we begin again */
 	bool must_push, made_progress;
+	uint64_t again_ms; /* without progress: then once more */
 	int64_t complained_at;
 	struct hs_metric *told, *waiting, *again, *lost;
 };
 
 /* One message on its way out. */
 struct batch {
-	struct bus_part parts[1 + BUS_FACTS_BATCH];
+	zmq_msg_t frames[1 + BUS_FACTS_BATCH];
 	int count;
 	size_t bytes;
 	uint64_t last;
 };
 
-static void batch_clear(struct batch *batch)
-{
-	for (int i = 1; i < batch->count; i++)
-		free((void *)batch->parts[i].data);
-	batch->count = 1;
-	batch->bytes = 0;
-}
-
 /* The journal numbers a fact after it was written, so that the number goes in front of it here. */
-static void batch_add(struct batch *batch, uint64_t seq, const void *data, size_t bytes)
+static void batch_add(struct hs_bus *bus, struct batch *batch, uint64_t seq, const void *data, size_t bytes)
 {
-	char *text = hs_zalloc(bytes + NUMBER_BYTES);
-	int head = snprintf(text, NUMBER_BYTES, "{\"seq\":%" PRIu64 ",", seq);
+	struct hs_wire_out *out = bus_write(bus);
 
-	memcpy(text + head, (const char *)data + 1, bytes - 1);
-	batch->parts[batch->count++] = (struct bus_part){text, (size_t)head + bytes - 1};
+	hs_wire_put(out, "{\"seq\":", 7);
+	hs_wire_put_int(out, (int64_t)seq);
+	hs_wire_put(out, ",", 1);
+	hs_wire_put(out, (const char *)data + 1, bytes - 1);
+	bus_frame_written(out, &batch->frames[batch->count++]);
 	batch->bytes += bytes;
 	batch->last = seq;
 }
@@ -63,7 +57,7 @@ static void fill(struct hs_bus *bus, struct batch *batch)
 	while (batch->count <= BUS_FACTS_BATCH && hs_journal_next(bus->journal, after, &seq, &data, &bytes)) {
 		if ((batch->count > 1 && batch->bytes + bytes > BUS_FACTS_BYTES) || seq > room->acknowledged + WINDOW)
 			break;
-		batch_add(batch, seq, data, bytes);
+		batch_add(bus, batch, seq, data, bytes);
 		after = seq;
 	}
 }
@@ -73,16 +67,18 @@ static void on_timer(uv_timer_t *timer)
 	struct hs_bus *bus = timer->data;
 	struct bus_tell_room *room = bus->tell;
 
-	if (room->acknowledged >= room->sent) {
-		uv_timer_stop(timer);
+	if (room->acknowledged >= room->sent)
 		return;
-	}
-	if (!room->made_progress) {
+	if (room->made_progress) {
+		room->again_ms = BUS_RESEND_MS;
+	} else {
 		hs_metric_add(room->again, 1);
 		room->sent = room->acknowledged;
 		room->must_push = true;
+		room->again_ms = room->again_ms * 2 < AGAIN_MAX_MS ? room->again_ms * 2 : AGAIN_MAX_MS;
 	}
 	room->made_progress = false;
+	uv_timer_start(timer, on_timer, room->again_ms, 0);
 }
 
 static void start_timer(struct hs_bus *bus)
@@ -90,10 +86,12 @@ static void start_timer(struct hs_bus *bus)
 	if (uv_is_active((uv_handle_t *)&bus->tell->timer))
 		return;
 	uv_update_time(bus->loop);
-	uv_timer_start(&bus->tell->timer, on_timer, BUS_RESEND_MS, BUS_RESEND_MS);
+	bus->tell->again_ms = BUS_RESEND_MS;
+	uv_timer_start(&bus->tell->timer, on_timer, BUS_RESEND_MS, 0);
 }
 
-static char *make_head(struct hs_bus *bus, size_t *ret_bytes)
+/* A message with its head. */
+static void batch_begin(struct hs_bus *bus, struct batch *batch)
 {
 	struct hs_envelope_facts head = {
 		.v = HS_PROTO_VERSION,
@@ -101,25 +99,29 @@ static char *make_head(struct hs_bus *bus, size_t *ret_bytes)
 		.source = hs_role_names[bus->role],
 		.epoch = (int64_t)bus->tell->epoch,
 	};
+	struct hs_wire_out *out = bus_write(bus);
 
-	return bus_envelope_text(&hs_shape_envelope_facts, &head, NULL, 0, ret_bytes);
+	hs_wire_write(out, &hs_shape_envelope_facts, &head);
+	bus_frame_written(out, &batch->frames[0]);
+	batch->count = 1;
+	batch->bytes = 0;
 }
 
 static void push(struct hs_bus *bus, struct bus_link *link)
 {
 	struct bus_tell_room *room = bus->tell;
-	size_t head_bytes;
-	AUTO(free) char *head = make_head(bus, &head_bytes);
-	struct batch batch = {.parts = {{head, head_bytes}}, .count = 1};
+	struct batch batch;
 
 	for (;;) {
 		int result;
 
+		batch_begin(bus, &batch);
 		fill(bus, &batch);
-		if (batch.count == 1)
+		if (batch.count == 1) {
+			zmq_msg_close(&batch.frames[0]);
 			return;
-		result = bus_link_send(link, batch.parts, batch.count);
-		batch_clear(&batch);
+		}
+		result = bus_link_send(link, batch.frames, batch.count);
 		if (result == 0) {
 			room->sent = batch.last;
 			room->highest = room->sent > room->highest ? room->sent : room->highest;
@@ -152,7 +154,7 @@ void bus_tell_link_up(struct hs_bus *bus, bool is_up)
 	room->must_push = is_up;
 }
 
-void bus_tell_acknowledged(struct hs_bus *bus, struct json_object *json, struct hs_arena *arena)
+void bus_tell_acknowledged(struct hs_bus *bus, const struct hs_json *json, struct hs_arena *arena)
 {
 	struct bus_tell_room *room = bus->tell;
 	struct hs_envelope_ack ack;
@@ -178,16 +180,25 @@ void bus_tell_acknowledged(struct hs_bus *bus, struct json_object *json, struct 
 	hs_metric_set(room->waiting, (int64_t)hs_journal_waiting(bus->journal));
 }
 
-static char *make_fact(enum hs_message_id fact, const void *body, size_t *ret_bytes)
+static void put_text(struct hs_wire_out *out, const char *text)
 {
-	size_t body_bytes;
-	AUTO(free) char *text = hs_wire_text(hs_messages[fact].body, body, &body_bytes), *made = NULL;
+	hs_wire_put(out, text, strlen(text));
+}
+
+static const struct hs_wire_out *write_fact(struct hs_bus *bus, enum hs_message_id fact, const void *body)
+{
+	struct hs_wire_out *out = bus_write(bus);
 	char at[HS_CLOCK_TEXT];
 
 	hs_clock_format(hs_clock_wall_ms(), at);
-	made = hs_printf("{\"type\":\"%s\",\"at\":\"%s\",\"body\":%s}", hs_messages[fact].name, at, text);
-	*ret_bytes = strlen(made);
-	return TAKE(made);
+	put_text(out, "{\"type\":\"");
+	put_text(out, hs_messages[fact].name);
+	put_text(out, "\",\"at\":\"");
+	put_text(out, at);
+	put_text(out, "\",\"body\":");
+	hs_wire_write(out, hs_messages[fact].body, body);
+	put_text(out, "}");
+	return out;
 }
 
 /* Once a second at most: a full journal refuses every call. */
@@ -205,15 +216,14 @@ static void complain(struct bus_tell_room *room, enum hs_message_id fact, int er
 int hs_bus_tell(struct hs_bus *bus, enum hs_message_id fact, const void *body)
 {
 	struct bus_tell_room *room = bus->tell;
-	AUTO(free) char *text = NULL;
-	size_t bytes;
+	const struct hs_wire_out *text;
 	uint64_t seq;
 	int result;
 
 	if (!room)
 		return -ENOSPC;
-	text = make_fact(fact, body, &bytes);
-	result = hs_journal_append(bus->journal, text, bytes, &seq);
+	text = write_fact(bus, fact, body);
+	result = hs_journal_append(bus->journal, text->bytes, text->used, &seq);
 	if (result < 0) {
 		complain(room, fact, result);
 		return -ENOSPC;

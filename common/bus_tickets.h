@@ -4,17 +4,15 @@
 #ifndef HS_BUS_TICKETS_H
 #define HS_BUS_TICKETS_H
 
-#include "bus.h"
+#include "bus_inner.h"
 
 struct bus_ticket {
 	uint64_t number; /* index of its slot, and above it the slot's generation */
 	uint64_t serial; /* counts all tickets */
 	enum hs_role to;
 	enum hs_message_id message;
-	char *key; /* role/id */
-	char *text;
-	size_t bytes;
-	int64_t asked_us, deadline_at, due_at;
+	zmq_msg_t frame;
+	int64_t asked_us, deadline_at, due_at, wait_ms; /* wait_ms: before it is sent again */
 	size_t heap_at;
 	bool patient, was_sent;
 	enum hs_error failed; /* to be told at the next turn */
@@ -22,6 +20,7 @@ struct bus_ticket {
 	void (*answered)(void *context, const struct hs_answer *answer);
 	void *context;
 	struct bus_ticket *twin; /* asked under the same id while this one waits */
+	char key[BUS_KEY_BYTES]; /* role/id */
 };
 
 struct bus_tickets {

@@ -85,19 +85,19 @@ static void reply(struct bus_socket *socket, zmq_msg_t *request, const char *use
 static bool take_question(struct bus_socket *socket)
 {
 	char domain[DOMAIN_BYTES] = "", address[ADDRESS_BYTES] = "";
-	struct bus_message message;
+	struct bus_message *message = bus_message_take(socket, false);
 	const char *user = NULL;
 
-	if (!bus_message_take(socket, false, &message))
+	if (!message)
 		return false;
-	if (message.count >= QUESTION_FRAMES && copy_frame(&message.frames[DOMAIN], domain, sizeof(domain)) &&
-	    copy_frame(&message.frames[ADDRESS], address, sizeof(address)))
+	if (message->count >= QUESTION_FRAMES && copy_frame(&message->frames[DOMAIN], domain, sizeof(domain)) &&
+	    copy_frame(&message->frames[ADDRESS], address, sizeof(address)))
 		user = judge(domain, address);
 	if (!user)
 		bus_refused(socket->bus, BUS_WHY_STRANGER, address, domain);
-	if (message.count > REQUEST)
-		reply(socket, &message.frames[REQUEST], user);
-	bus_message_close(&message);
+	if (message->count > REQUEST)
+		reply(socket, &message->frames[REQUEST], user);
+	bus_message_close(message);
 	return true;
 }
 

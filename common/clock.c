@@ -38,6 +38,18 @@ int64_t hs_clock_us(void)
 	return ask_us(CLOCK_MONOTONIC);
 }
 
+/* Days since 1970 of a date, by the calendar of ever: a year begins in March, so that its odd day is its last. */
+static int64_t days_of(int64_t year, int month, int day)
+{
+	int64_t era, of_era, of_year;
+
+	year -= month <= 2;
+	era = (year >= 0 ? year : year - 399) / 400;
+	of_era = year - era * 400;
+	of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
 static void write_number(char *ret_digits, int count, int number)
 {
 	for (; count > 0; number /= 10)
@@ -164,10 +176,13 @@ int hs_clock_parse(const char *text, int64_t *ret_wall_ms)
 {
 	struct tm parts = {0};
 	int ms = 0, minutes = 0;
+	int64_t seconds;
 
 	if (!text || !take_date(&text, &parts) || (!take_one_of(&text, 'T', 't') && !take_one_of(&text, ' ', ' ')) ||
 	    !take_time(&text, &parts) || !take_fraction(&text, &ms) || !take_offset(&text, &minutes) || *text)
 		return -EINVAL;
-	*ret_wall_ms = ((int64_t)timegm(&parts) - (int64_t)minutes * 60) * 1000 + ms;
+	seconds = (days_of(parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday) * 24 + parts.tm_hour) * 3600 +
+		  parts.tm_min * 60 + parts.tm_sec;
+	*ret_wall_ms = (seconds - (int64_t)minutes * 60) * 1000 + ms;
 	return 0;
 }

@@ -96,12 +96,28 @@ static bool remove_at(struct json_object *json, char *path)
 	return next && remove_at(next, *rest == '.' ? rest + 1 : rest);
 }
 
+/* The tree's text is overwritten after its use: secrets stand in it. */
+static int decode_tree(struct json_object *json, struct owned *owned, struct hs_wire_fault *fault)
+{
+	size_t bytes;
+	const char *shown = json_object_to_json_string_length(json, JSON_C_TO_STRING_PLAIN, &bytes);
+	const struct hs_json *read;
+	char *text;
+	int result = hs_wire_reread(shown, bytes, owned->arena, &read, fault);
+
+	if (result == 0)
+		result = hs_wire_decode(&hs_shape_config, read, true, owned->arena, &owned->config, fault);
+	memcpy(&text, &shown, sizeof(text)); /* json-c keeps it, and has no way to overwrite it */
+	explicit_bzero(text, bytes);
+	return result;
+}
+
 /* Decodes; every value that does not fit is told. */
 static bool decode(struct config_source *source, struct json_object *json, struct owned *owned)
 {
 	struct hs_wire_fault fault = {0};
 
-	while (hs_wire_decode(&hs_shape_config, json, true, owned->arena, &owned->config, &fault) < 0) {
+	while (decode_tree(json, owned, &fault) < 0) {
 		config_fault(source, fault.field, "%s", fault.why);
 		/* An item's removal would move the lines of those behind it. */
 		if (source->count >= CONFIG_FAULTS_TOLD || strchr(fault.field, '[') || !remove_at(json, fault.field))

@@ -1,52 +1,52 @@
 /* Never fails, and never makes what the other end refuses: texts are cleaned, and sentences (fields of at most 256
- * bytes) that are too long are cut, so that a phone with an odd name does not stop the facts behind it. The text is
- * written straight from the struct; a JSON object is made from the text, so that there is one writer. */
+ * bytes) that are too long are cut, so that a phone with an odd name does not stop the facts behind it. */
 #include "cleanup.h"
 #include "clock.h"
 #include "wire_inner.h"
-#include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CUT_UP_TO 256
 #define FIRST_BYTES 512
-#define DEPTH 64 /* of an object of our own, whatever JSON members it holds */
 
-struct text {
-	char *bytes;
-	size_t used, size;
-};
+static void write_struct(struct hs_wire_out *text, const struct hs_shape *shape, const void *structure);
 
-static void write_struct(struct text *text, const struct hs_shape *shape, const void *structure);
-
-static char *reserve(struct text *text, size_t more)
+static char *reserve(struct hs_wire_out *text, size_t more)
 {
 	if (text->size - text->used < more) {
 		text->size = text->size * 2 > text->used + more ? text->size * 2 : text->used + more;
+		text->size = text->size > FIRST_BYTES ? text->size : FIRST_BYTES;
 		text->bytes = hs_resize(text->bytes, text->size, 1);
 	}
 	return text->bytes + text->used;
 }
 
-static void put(struct text *text, const char *bytes, size_t count)
+static void put(struct hs_wire_out *text, const char *bytes, size_t count)
 {
 	memcpy(reserve(text, count), bytes, count);
 	text->used += count;
 }
 
-static void put_char(struct text *text, char c)
+void hs_wire_put(struct hs_wire_out *out, const char *bytes, size_t count)
+{
+	put(out, bytes, count);
+}
+
+static void put_char(struct hs_wire_out *text, char c)
 {
 	*reserve(text, 1) = c;
 	text->used++;
 }
 
-static void put_plain(struct text *text, const char *word)
+static void put_plain(struct hs_wire_out *text, const char *word, size_t length)
 {
-	put_char(text, '"');
-	put(text, word, strlen(word));
-	put_char(text, '"');
+	char *to = reserve(text, length + 2);
+
+	*to = '"';
+	memcpy(to + 1, word, length);
+	to[length + 1] = '"';
+	text->used += length + 2;
 }
 
 /* Bytes of the text that may go out: all, or up to the last whole character that fits. */
@@ -64,13 +64,8 @@ static size_t fitting(const struct hs_field *field, const char *value)
 	return length;
 }
 
-static bool is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
 /* One character that is not plain; returns its bytes. */
-static size_t put_special(struct text *text, const unsigned char *value, size_t length)
+static size_t put_special(struct hs_wire_out *text, const unsigned char *value, size_t length)
 {
 	size_t bytes = hs_wire_utf8(value, length);
 
@@ -87,33 +82,82 @@ static size_t put_special(struct text *text, const unsigned char *value, size_t 
 	return 1;
 }
 
-static void write_text(struct text *text, const struct hs_field *field, const void *slot)
+static void write_text(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
 	const unsigned char *value = *(const unsigned char *const *)slot;
 	size_t length = fitting(field, (const char *)value), at = 0;
 
 	put_char(text, '"');
 	while (at < length) {
-		size_t end = at;
+		size_t run = hs_wire_printable((const char *)value + at, (const char *)value + length);
 
-		while (end < length && is_plain(value[end]))
-			end++;
-		put(text, (const char *)value + at, end - at);
-		at = end;
+		put(text, (const char *)value + at, run);
+		at += run;
 		if (at < length)
 			at += put_special(text, value + at, length - at);
 	}
 	put_char(text, '"');
 }
 
-static void write_int(struct text *text, const struct hs_field *field, const void *slot)
+/* Bytes that are not UTF-8 stay what they are: the reader says so. */
+void hs_wire_put_text(struct hs_wire_out *out, const char *text)
 {
-	char digits[24];
+	static const char from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
+	const char *end = text ? text + strlen(text) : NULL;
 
-	put(text, digits, (size_t)snprintf(digits, sizeof(digits), "%" PRId64, *(const int64_t *)slot));
+	if (!text) {
+		put(out, "null", 4);
+		return;
+	}
+	put_char(out, '"');
+	while (text < end) {
+		size_t run = hs_wire_printable(text, end);
+		const char *found;
+		char code[8];
+
+		put(out, text, run);
+		text += run;
+		if (text == end)
+			break;
+		found = strchr(from, *text);
+		if (found)
+			put(out, (const char[]){'\\', to[found - from]}, 2);
+		else if ((unsigned char)*text < 0x20)
+			put(out, code, (size_t)snprintf(code, sizeof(code), "\\u%04x", (unsigned)*text));
+		else
+			put_char(out, *text);
+		text++;
+	}
+	put_char(out, '"');
 }
 
-static void write_bool(struct text *text, const struct hs_field *field, const void *slot)
+void hs_wire_put_name(struct hs_wire_out *out, const char *name)
+{
+	put_char(out, out->used ? ',' : '{');
+	put_plain(out, name, strlen(name));
+	put_char(out, ':');
+}
+
+void hs_wire_put_int(struct hs_wire_out *out, int64_t value)
+{
+	char digits[24], *at = digits + sizeof(digits);
+	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left);
+	if (value < 0)
+		*--at = '-';
+	put(out, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+static void write_int(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
+{
+	hs_wire_put_int(text, *(const int64_t *)slot);
+}
+
+static void write_bool(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
 	if (*(const bool *)slot)
 		put(text, "true", 4);
@@ -121,35 +165,35 @@ static void write_bool(struct text *text, const struct hs_field *field, const vo
 		put(text, "false", 5);
 }
 
-static void write_time(struct text *text, const struct hs_field *field, const void *slot)
+static void write_time(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
 	char at[HS_CLOCK_TEXT];
 
 	hs_clock_format(*(const int64_t *)slot, at);
-	put_plain(text, at);
+	put_plain(text, at, strlen(at));
 }
 
-static void write_enum(struct text *text, const struct hs_field *field, const void *slot)
+static void write_enum(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
-	put_plain(text, field->values->names[*(const unsigned int *)slot]);
+	const char *word = field->values->names[*(const unsigned int *)slot];
+
+	put_plain(text, word, strlen(word));
 }
 
-static void write_pointed(struct text *text, const struct hs_field *field, const void *slot)
+static void write_pointed(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
 	write_struct(text, field->shape, *(const void *const *)slot);
 }
 
-static void write_json(struct text *text, const struct hs_field *field, const void *slot)
+static void write_json(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
-	size_t bytes;
-	const char *json = json_object_to_json_string_length(
-		*(struct json_object *const *)slot, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &bytes);
+	const struct hs_json *json = *(const struct hs_json *const *)slot;
 
-	put(text, json, bytes);
+	put(text, json->text, json->bytes);
 }
 
 static const struct {
-	void (*write)(struct text *text, const struct hs_field *field, const void *slot);
+	void (*write)(struct hs_wire_out *text, const struct hs_field *field, const void *slot);
 	size_t size; /* of an item in a list; structs: the shape's */
 } writers[] = {
 	[HS_TYPE_TEXT] = {write_text, sizeof(char *)},       [HS_TYPE_LABEL] = {write_text, sizeof(char *)},
@@ -176,7 +220,7 @@ static bool is_present(const struct hs_field *field, const void *slot)
 	}
 }
 
-static void write_list(struct text *text, const struct hs_field *field, const char *items, size_t count)
+static void write_list(struct hs_wire_out *text, const struct hs_field *field, const char *items, size_t count)
 {
 	bool is_struct = field->type == HS_TYPE_STRUCT;
 	size_t size = is_struct ? field->shape->size : writers[field->type].size;
@@ -207,7 +251,7 @@ static bool is_left_out(const struct hs_field *field, const char *base)
 	return !is_present(field, base + field->offset);
 }
 
-static void write_struct(struct text *text, const struct hs_shape *shape, const void *structure)
+static void write_struct(struct hs_wire_out *text, const struct hs_shape *shape, const void *structure)
 {
 	const char *base = structure;
 	char before = '{';
@@ -219,7 +263,7 @@ static void write_struct(struct text *text, const struct hs_shape *shape, const 
 			continue;
 		put_char(text, before);
 		before = ',';
-		put_plain(text, field->name);
+		put_plain(text, field->name, field->name_bytes);
 		put_char(text, ':');
 		if (field->list)
 			write_list(text, field, *(const char *const *)(base + field->offset),
@@ -232,23 +276,17 @@ static void write_struct(struct text *text, const struct hs_shape *shape, const 
 	put_char(text, '}');
 }
 
+void hs_wire_write(struct hs_wire_out *out, const struct hs_shape *shape, const void *structure)
+{
+	write_struct(out, shape, structure);
+}
+
 char *hs_wire_text(const struct hs_shape *shape, const void *structure, size_t *ret_bytes)
 {
-	struct text text = {hs_resize(NULL, FIRST_BYTES, 1), 0, FIRST_BYTES};
+	struct hs_wire_out text = {0};
 
 	write_struct(&text, shape, structure);
 	put_char(&text, '\0');
 	*ret_bytes = text.used - 1;
 	return text.bytes;
-}
-
-struct json_object *hs_wire_encode(const struct hs_shape *shape, const void *structure)
-{
-	size_t bytes;
-	AUTO(free) char *text = hs_wire_text(shape, structure, &bytes);
-	struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
-	struct json_object *json = json_tokener_parse_ex(tokener, text, (int)bytes);
-
-	json_tokener_free(tokener);
-	return json ? json : json_object_new_object();
 }

@@ -1,6 +1,7 @@
-/* json-c reads more than JSON: a member given twice, NaN, NUL inside a text. What two readers may read differently is
- * refused here, before json-c sees it. One pass, no allocation; depth is bounded, so recursion is. */
+/* What two readers of JSON may read differently is refused here: a member given twice, NaN, NUL inside a text. One
+ * pass, which notes where each value lies; depth is bounded, so recursion is. */
 #include "wire_inner.h"
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -10,19 +11,23 @@
 
 #define MEMBERS_MAX 256 /* of one object */
 #define NUMBER_MAX 32   /* characters */
-#define BLOOM_BITS 2048 /* of each object: most members are new, and one look at a bit says so */
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
 
 struct scan {
 	const char *text, *at, *end;
 	int depth;
+	bool is_ours;
 	struct hs_wire_fault *fault;
+	struct hs_arena *arena;
+	struct hs_json *nodes; /* they may move: a node is known by its number */
+	uint32_t count, size;
 };
 
-/* Members of the object being read. */
+/* Members of the object being read: most are new, and one look at a bit says so. */
 struct members {
-	int count;
-	uint64_t seen[BLOOM_BITS / 64];
-	uint32_t hash[MEMBERS_MAX], start[MEMBERS_MAX], length[MEMBERS_MAX];
+	uint32_t object, count;
+	uint64_t seen;
 };
 
 static int scan_value(struct scan *scan);
@@ -77,6 +82,71 @@ bool hs_wire_is_control(const unsigned char *text, size_t bytes)
 	return bytes == 2 && text[0] == 0xc2 && text[1] < 0xa0;
 }
 
+/* The highest bit of each byte that is 0; exact for the lowest such byte. */
+static uint64_t zero_bytes(uint64_t word)
+{
+	return (word - ONES) & ~word & HIGHS;
+}
+
+size_t hs_wire_printable(const char *at, const char *end)
+{
+	const char *start = at;
+	uint64_t word, special;
+
+	for (; end - at >= 8; at += 8) {
+		memcpy(&word, at, 8);
+		word = le64toh(word);
+		special = zero_bytes(word ^ ONES * '"') | zero_bytes(word ^ ONES * '\\') |
+			  zero_bytes(word ^ ONES * 0x7f) | ((word - ONES * 0x20) & ~word & HIGHS) | (word & HIGHS);
+		if (special)
+			return (size_t)(at - start) + (size_t)__builtin_ctzll(special) / 8;
+	}
+	while (at < end && *at >= ' ' && *at < 0x7f && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - start);
+}
+
+uint32_t hs_wire_hash(const char *name, size_t length)
+{
+	uint64_t hash = length, word = 0;
+
+	for (; length >= 8; length -= 8, name += 8) {
+		memcpy(&word, name, 8);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	word = 0;
+	for (size_t i = 0; i < length; i++)
+		word = word << 8 | (unsigned char)name[i];
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(hash >> 32);
+}
+
+/* Number of a new node of this kind, which begins here. */
+static uint32_t add_node(struct scan *scan, enum hs_json_kind kind)
+{
+	if (scan->count == scan->size) {
+		/* A value takes some 16 characters: most texts need no second try. */
+		uint32_t more = scan->size ? scan->size : (uint32_t)(scan->end - scan->text) / 16 + 2;
+
+		scan->nodes = hs_arena_grow(scan->arena, scan->nodes, scan->size * sizeof(*scan->nodes),
+					    more * sizeof(*scan->nodes));
+		scan->size += more;
+	}
+	scan->nodes[scan->count] = (struct hs_json){.text = scan->at, .nodes = 1, .kind = (uint8_t)kind};
+	return scan->count++;
+}
+
+/* It ends here. */
+static void end_node(struct scan *scan, uint32_t number, uint32_t count)
+{
+	struct hs_json *node = &scan->nodes[number];
+
+	node->bytes = (uint32_t)(scan->at - node->text);
+	node->nodes = scan->count - number;
+	node->count = count;
+}
+
 static void skip_blank(struct scan *scan)
 {
 	while (scan->at < scan->end &&
@@ -125,7 +195,7 @@ static int scan_escape(struct scan *scan)
 	}
 	if (!take(scan, 'u') || (unit = scan_hex(scan)) < 0)
 		return refuse(scan, "an unknown escape");
-	if (unit == 0)
+	if (unit == 0 && !scan->is_ours)
 		return refuse(scan, "a NUL");
 	if (unit < 0xd800 || unit > 0xdfff)
 		return 0;
@@ -135,31 +205,46 @@ static int scan_escape(struct scan *scan)
 	return 0;
 }
 
+/* One character that is not printable ASCII. */
+static int scan_special(struct scan *scan, struct hs_json *node)
+{
+	unsigned char c = (unsigned char)*scan->at;
+	size_t bytes;
+
+	node->is_printable = false;
+	if (c == '\\') {
+		node->has_escapes = true;
+		scan->at++;
+		return scan_escape(scan);
+	}
+	if (c < 0x20)
+		return refuse(scan, "a control character in a text");
+	bytes = hs_wire_utf8((const unsigned char *)scan->at, (size_t)(scan->end - scan->at));
+	if (!bytes && !scan->is_ours)
+		return refuse(scan, "bytes that are not UTF-8");
+	scan->at += bytes ? bytes : 1;
+	return 0;
+}
+
 /* After the opening quote. */
 static int scan_text(struct scan *scan)
 {
-	while (scan->at < scan->end) {
-		unsigned char c = (unsigned char)*scan->at;
-		size_t bytes;
+	uint32_t number = add_node(scan, HS_JSON_TEXT);
+	struct hs_json *node = &scan->nodes[number];
 
-		if (c == '"') {
-			scan->at++;
-			return 0;
-		}
-		if (c == '\\') {
-			scan->at++;
-			if (scan_escape(scan) < 0)
-				return -EINVAL;
-			continue;
-		}
-		if (c < 0x20)
-			return refuse(scan, "a control character in a text");
-		bytes = hs_wire_utf8((const unsigned char *)scan->at, (size_t)(scan->end - scan->at));
-		if (!bytes)
-			return refuse(scan, "bytes that are not UTF-8");
-		scan->at += bytes;
+	node->is_printable = true;
+	for (;;) {
+		scan->at += hs_wire_printable(scan->at, scan->end);
+		if (scan->at == scan->end)
+			return refuse(scan, "an unfinished text");
+		if (*scan->at == '"')
+			break;
+		if (scan_special(scan, node) < 0)
+			return -EINVAL;
 	}
-	return refuse(scan, "an unfinished text");
+	end_node(scan, number, 0);
+	scan->at++;
+	return 0;
 }
 
 static bool scan_run_of_digits(struct scan *scan)
@@ -171,16 +256,28 @@ static bool scan_run_of_digits(struct scan *scan)
 	return scan->at > start;
 }
 
+/* A number with an exponent must be one that a double can say. */
+static int check_range(struct scan *scan, const char *start)
+{
+	char copy[NUMBER_MAX + 1];
+	size_t length = (size_t)(scan->at - start);
+
+	memcpy(copy, start, length);
+	copy[length] = '\0';
+	return isfinite(strtod(copy, NULL)) ? 0 : refuse(scan, "too large a number");
+}
+
 static int scan_number(struct scan *scan)
 {
+	uint32_t number = add_node(scan, HS_JSON_WHOLE);
 	const char *start = scan->at;
-	char copy[NUMBER_MAX + 1];
-	bool has_exponent;
+	bool has_fraction, has_exponent;
 
 	take(scan, '-');
 	if (!take(scan, '0') && !scan_run_of_digits(scan))
 		return refuse(scan, "an unknown word");
-	if (take(scan, '.') && !scan_run_of_digits(scan))
+	has_fraction = take(scan, '.');
+	if (has_fraction && !scan_run_of_digits(scan))
 		return refuse(scan, "an unfinished number");
 	has_exponent = take(scan, 'e') || take(scan, 'E');
 	if (has_exponent) {
@@ -191,59 +288,55 @@ static int scan_number(struct scan *scan)
 	}
 	if (scan->at - start > NUMBER_MAX)
 		return refuse(scan, "too long a number");
-	if (!has_exponent)
-		return 0;
-	memcpy(copy, start, (size_t)(scan->at - start));
-	copy[scan->at - start] = '\0';
-	if (!isfinite(strtod(copy, NULL)))
-		return refuse(scan, "too large a number");
-	return 0;
+	if (has_fraction || has_exponent)
+		scan->nodes[number].kind = HS_JSON_NUMBER;
+	end_node(scan, number, 0);
+	return has_exponent ? check_range(scan, start) : 0;
 }
 
-static int scan_word(struct scan *scan, const char *word)
+static int scan_word(struct scan *scan, const char *word, enum hs_json_kind kind)
 {
+	uint32_t number = add_node(scan, kind);
 	size_t length = strlen(word);
 
 	if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
 		return refuse(scan, "an unknown word");
 	scan->at += length;
+	end_node(scan, number, 0);
 	return 0;
 }
 
-/* Notes a member's name, given as it stands between its quotes. */
-static int note_member(struct scan *scan, struct members *members, const char *name, size_t length)
+static int refuse_twice(struct scan *scan, const struct hs_json *name)
 {
-	uint32_t hash = 2166136261u;
+	return hs_wire_refuse(scan->fault, NULL, "has the member \"%.*s\" twice",
+			      name->bytes > 64 ? 64 : (int)name->bytes, name->text);
+}
 
-	for (size_t i = 0; i < length; i++) {
-		if (name[i] == '\\')
-			return refuse(scan, "an escape in a member's name");
-		hash = (hash ^ (unsigned char)name[i]) * 16777619u;
-	}
-	if (members->seen[hash / 64 % (BLOOM_BITS / 64)] & UINT64_C(1) << hash % 64)
-		for (int i = 0; i < members->count; i++)
-			if (members->hash[i] == hash && members->length[i] == length &&
-			    memcmp(scan->text + members->start[i], name, length) == 0)
-				return hs_wire_refuse(scan->fault, NULL, "has the member \"%.*s\" twice",
-						      length > 64 ? 64 : (int)length, name);
-	if (members->count == MEMBERS_MAX)
+/* Notes the name that was just read. */
+static int note_member(struct scan *scan, struct members *members)
+{
+	struct hs_json *name = &scan->nodes[scan->count - 1], *other = &scan->nodes[members->object + 1];
+
+	if (name->has_escapes)
+		return refuse(scan, "an escape in a member's name");
+	name->count = hs_wire_hash(name->text, name->bytes);
+	if (members->seen & UINT64_C(1) << name->count % 64)
+		for (; other < name; other += 1 + other[1].nodes)
+			if (other->count == name->count && other->bytes == name->bytes &&
+			    memcmp(other->text, name->text, name->bytes) == 0)
+				return refuse_twice(scan, name);
+	if (members->count++ == MEMBERS_MAX)
 		return refuse(scan, "more than 256 members in one object");
-	members->seen[hash / 64 % (BLOOM_BITS / 64)] |= UINT64_C(1) << hash % 64;
-	members->hash[members->count] = hash;
-	members->start[members->count] = (uint32_t)(name - scan->text);
-	members->length[members->count++] = (uint32_t)length;
+	members->seen |= UINT64_C(1) << name->count % 64;
 	return 0;
 }
 
 static int scan_member(struct scan *scan, struct members *members)
 {
-	const char *name;
-
 	skip_blank(scan);
 	if (!take(scan, '"'))
 		return refuse(scan, "a missing member name");
-	name = scan->at;
-	if (scan_text(scan) < 0 || note_member(scan, members, name, (size_t)(scan->at - 1 - name)) < 0)
+	if (scan_text(scan) < 0 || note_member(scan, members) < 0)
 		return -EINVAL;
 	skip_blank(scan);
 	if (!take(scan, ':'))
@@ -251,12 +344,10 @@ static int scan_member(struct scan *scan, struct members *members)
 	return scan_value(scan);
 }
 
-static int scan_object(struct scan *scan)
+static int scan_members(struct scan *scan, uint32_t object, uint32_t *ret_count)
 {
-	struct members members;
+	struct members members = {.object = object};
 
-	members.count = 0;
-	memset(members.seen, 0, sizeof(members.seen));
 	skip_blank(scan);
 	if (take(scan, '}'))
 		return 0;
@@ -265,10 +356,11 @@ static int scan_object(struct scan *scan)
 			return -EINVAL;
 		skip_blank(scan);
 	} while (take(scan, ','));
+	*ret_count = members.count;
 	return take(scan, '}') ? 0 : refuse(scan, "a missing comma or brace");
 }
 
-static int scan_list(struct scan *scan)
+static int scan_items(struct scan *scan, uint32_t list, uint32_t *ret_count)
 {
 	skip_blank(scan);
 	if (take(scan, ']'))
@@ -276,21 +368,26 @@ static int scan_list(struct scan *scan)
 	do {
 		if (scan_value(scan) < 0)
 			return -EINVAL;
+		++*ret_count;
 		skip_blank(scan);
 	} while (take(scan, ','));
 	return take(scan, ']') ? 0 : refuse(scan, "a missing comma or bracket");
 }
 
-static int scan_nested(struct scan *scan, int (*inner)(struct scan *scan))
+static int scan_nested(struct scan *scan, enum hs_json_kind kind,
+		       int (*inner)(struct scan *scan, uint32_t number, uint32_t *ret_count))
 {
-	int result;
+	uint32_t number, count = 0;
 
 	if (++scan->depth > HS_WIRE_MAX_DEPTH)
 		return refuse(scan, "nested too deeply");
+	number = add_node(scan, kind);
 	scan->at++;
-	result = inner(scan);
+	if (inner(scan, number, &count) < 0)
+		return -EINVAL;
 	scan->depth--;
-	return result;
+	end_node(scan, number, count);
+	return 0;
 }
 
 static int scan_value(struct scan *scan)
@@ -300,26 +397,28 @@ static int scan_value(struct scan *scan)
 		return refuse(scan, "it ends too early");
 	switch (*scan->at) {
 	case '{':
-		return scan_nested(scan, scan_object);
+		return scan_nested(scan, HS_JSON_OBJECT, scan_members);
 	case '[':
-		return scan_nested(scan, scan_list);
+		return scan_nested(scan, HS_JSON_LIST, scan_items);
 	case '"':
 		scan->at++;
 		return scan_text(scan);
 	case 't':
-		return scan_word(scan, "true");
+		return scan_word(scan, "true", HS_JSON_TRUE);
 	case 'f':
-		return scan_word(scan, "false");
+		return scan_word(scan, "false", HS_JSON_FALSE);
 	case 'n':
-		return scan_word(scan, "null");
+		return scan_word(scan, "null", HS_JSON_NULL);
 	default:
 		return scan_number(scan);
 	}
 }
 
-int hs_wire_scan(const char *text, size_t length, struct hs_wire_fault *ret_fault)
+int hs_wire_scan(const char *text, size_t length, bool is_ours, struct hs_arena *arena, const struct hs_json **ret_json,
+		 struct hs_wire_fault *ret_fault)
 {
-	struct scan scan = {text, text, text + length, 0, ret_fault};
+	struct scan scan = {
+		.text = text, .at = text, .end = text + length, .is_ours = is_ours, .fault = ret_fault, .arena = arena};
 
 	skip_blank(&scan);
 	if (scan.at == scan.end || *scan.at != '{')
@@ -327,5 +426,16 @@ int hs_wire_scan(const char *text, size_t length, struct hs_wire_fault *ret_faul
 	if (scan_value(&scan) < 0)
 		return -EINVAL;
 	skip_blank(&scan);
-	return scan.at == scan.end ? 0 : refuse(&scan, "something after the end");
+	if (scan.at != scan.end)
+		return refuse(&scan, "something after the end");
+	*ret_json = scan.nodes;
+	return 0;
+}
+
+const struct hs_json *hs_wire_scan_value(const char *text, struct hs_arena *arena)
+{
+	struct hs_wire_fault fault;
+	struct scan scan = {.text = text, .at = text, .end = text + strlen(text), .fault = &fault, .arena = arena};
+
+	return scan_value(&scan) == 0 ? scan.nodes : NULL;
 }

@@ -2,7 +2,6 @@
 #include "cleanup.h"
 #include "log.h"
 #include "wire.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +31,9 @@ struct follow {
 
 static void fetch(struct follow *follow);
 
-static void happen(struct follow *follow, const struct hs_event_head *head, struct json_object *json, const char *text,
-		   size_t bytes)
+static void happen(struct follow *follow, const struct hs_event_head *head, const struct hs_json *json)
 {
-	struct follow_event event = {head, json, text, bytes};
+	struct follow_event event = {head, json, json->text, json->bytes};
 
 	hs_copy(follow->cursor, sizeof(follow->cursor), head->cursor);
 	follow->seq = head->seq;
@@ -51,22 +49,16 @@ static void bad_event(const struct hs_wire_fault *fault)
 
 /* stale_is_gap: a number that was passed is a duplicate while copies that waited are looked through; else it may be a
  * new generation of the log that counts from the beginning, and only the log itself can tell. */
-static void take_copy(struct follow *follow, const char *body, size_t bytes, bool stale_is_gap)
+static void take_copy(struct follow *follow, const struct hs_json *json, bool stale_is_gap)
 {
-	AUTO(json_put) struct json_object *json = NULL;
+	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault;
 	struct hs_event_head head;
-	struct hs_arena *arena;
 
-	if (hs_wire_parse(body, bytes, &json, &fault) < 0) {
-		bad_event(&fault);
-		return;
-	}
-	arena = hs_arena_create();
 	if (hs_wire_decode(&hs_shape_event_head, json, false, arena, &head, &fault) < 0)
 		bad_event(&fault);
 	else if (head.seq == follow->seq + 1)
-		happen(follow, &head, json, body, bytes);
+		happen(follow, &head, json);
 	else if (head.seq > follow->seq || stale_is_gap)
 		follow->current = false;
 	hs_arena_destroy(arena);
@@ -102,7 +94,7 @@ static void published(void *context, const struct hs_published *event)
 	} else if (!follow->current) {
 		keep_copy(follow, event->body, event->bytes);
 	} else {
-		take_copy(follow, event->body, event->bytes, true);
+		take_copy(follow, event->json, true);
 		if (!follow->current) {
 			keep_copy(follow, event->body, event->bytes);
 			fetch(follow);
@@ -137,14 +129,11 @@ static void take_page(struct follow *follow, const struct hs_events_list_answer 
 		struct hs_arena *arena = hs_arena_create();
 		struct hs_wire_fault fault;
 		struct hs_event_head head;
-		size_t bytes;
-		const char *text = json_object_to_json_string_length(
-			page->events[i], JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &bytes);
 
 		if (hs_wire_decode(&hs_shape_event_head, page->events[i], false, arena, &head, &fault) < 0)
 			bad_event(&fault);
 		else
-			happen(follow, &head, page->events[i], text, bytes);
+			happen(follow, &head, page->events[i]);
 		hs_arena_destroy(arena);
 	}
 }
@@ -152,15 +141,32 @@ static void take_page(struct follow *follow, const struct hs_events_list_answer 
 /* The log's end, where nothing is wanted of what was before. */
 static void take_end(struct follow *follow, const struct hs_events_list_answer *page)
 {
-	struct json_object *seq;
+	struct hs_arena *arena = hs_arena_create();
+	struct hs_wire_fault fault;
+	struct hs_event_head head;
 
 	follow->seq = 0;
-	if (page->events_count && json_object_object_get_ex(page->events[page->events_count - 1], "seq", &seq))
-		follow->seq = json_object_get_int64(seq);
+	if (page->events_count && hs_wire_decode(&hs_shape_event_head, page->events[page->events_count - 1], false,
+						 arena, &head, &fault) == 0)
+		follow->seq = head.seq;
+	hs_arena_destroy(arena);
 	hs_copy(follow->cursor, sizeof(follow->cursor), page->cursor);
 	follow->placed = true;
 	if (follow->setup.began)
 		follow->setup.began(follow->setup.context, follow->cursor, follow->seq);
+}
+
+static void take_kept(struct follow *follow, const struct copy *copy)
+{
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
+	struct hs_wire_fault fault;
+
+	if (hs_wire_parse(copy->body, copy->bytes, arena, &json, &fault) < 0)
+		bad_event(&fault);
+	else
+		take_copy(follow, json, false);
+	hs_arena_destroy(arena);
 }
 
 /* The log's end is reached: what was published meanwhile goes on from there. */
@@ -168,7 +174,7 @@ static void catch_up(struct follow *follow)
 {
 	follow->current = true;
 	for (size_t i = 0; i < follow->copies_count && follow->current && !follow->paused; i++)
-		take_copy(follow, follow->copies[i].body, follow->copies[i].bytes, false);
+		take_kept(follow, &follow->copies[i]);
 	drop_copies(follow);
 	if (!follow->current)
 		fetch(follow);

@@ -12,8 +12,8 @@ struct follow;
 
 struct follow_event {
 	const struct hs_event_head *head;
-	struct json_object *json; /* the whole event; borrowed for the call */
-	const char *text;         /* same, as JSON text */
+	const struct hs_json *json; /* the whole event; borrowed for the call */
+	const char *text;           /* same, as it stands there */
 	size_t bytes;
 };
 

@@ -1,25 +1,14 @@
 #include "match.h"
 #include "cleanup.h"
-#include "wire.h"
-#include <json-c/json.h>
 #include <string.h>
 
 static const char *const state_members[] = {"type", "old_state", "new_state", "timestamp", "call_id"};
 static const char *const dtmf_members[] = {"type", "digit", "timestamp", "call_id", "sequence", "duration_ms"};
 
-static const char *member(struct json_object *event, const char *name)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(event, name, &value) || !json_object_is_type(value, json_type_string))
-		return "";
-	return json_object_get_string(value);
-}
-
-static bool is_one_of(const struct match_filter *filter, const char *text)
+static bool is_one_of(const struct match_filter *filter, const struct hs_json *text)
 {
 	for (size_t i = 0; i < filter->count; i++)
-		if (!strcmp(filter->words[i], text))
+		if (hs_json_is(text, filter->words[i]))
 			return true;
 	return false;
 }
@@ -36,7 +25,7 @@ static bool type_fits(const char *word, const char *type)
 	return !strcmp(word, type);
 }
 
-static bool event_wanted(const struct match_filter *filter, const char *type, struct json_object *event)
+static bool event_wanted(const struct match_filter *filter, const char *type, const struct hs_json *event)
 {
 	bool is_state = !strcmp(type, "state_change");
 
@@ -46,17 +35,17 @@ static bool event_wanted(const struct match_filter *filter, const char *type, st
 		return true;
 	for (size_t i = 0; i < filter->count; i++)
 		if (type_fits(filter->words[i], type) ||
-		    (is_state && !strcmp(filter->words[i], member(event, "new_state"))))
+		    (is_state && hs_json_is(hs_json_member(event, "new_state"), filter->words[i])))
 			return true;
 	return false;
 }
 
-bool match_wants(const struct match_filter *filter, const char *type, struct json_object *event)
+bool match_wants(const struct match_filter *filter, const char *type, const struct hs_json *event)
 {
 	switch (filter->kind) {
 	case MATCH_STATE:
 		return !strcmp(type, "state_change") &&
-		       (!filter->count || is_one_of(filter, member(event, "new_state")));
+		       (!filter->count || is_one_of(filter, hs_json_member(event, "new_state")));
 	case MATCH_DTMF:
 		return !strcmp(type, "dtmf");
 	case MATCH_EVENT:
@@ -76,21 +65,25 @@ bool match_word_valid(const char *word)
 }
 
 /* A member that the event lacks is sent as null: receivers were promised that it is there. */
-static char *chosen(struct json_object *event, const char *const *names, size_t count)
+static char *chosen(const struct hs_json *event, const char *const *names, size_t count)
 {
-	AUTO(json_put) struct json_object *body = json_object_new_object();
+	struct hs_wire_out body = {0};
 
 	for (size_t i = 0; i < count; i++) {
-		struct json_object *value = NULL;
+		const struct hs_json *value = hs_json_member(event, names[i]);
+		size_t quote = value && value->kind == HS_JSON_TEXT;
 
-		json_object_object_get_ex(event, names[i], &value);
-		json_object_object_add_ex(body, names[i], json_object_get(value),
-					  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+		hs_wire_put_name(&body, names[i]);
+		if (value)
+			hs_wire_put(&body, value->text - quote, value->bytes + 2 * quote);
+		else
+			hs_wire_put(&body, "null", 4);
 	}
-	return hs_strdup(json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	hs_wire_put(&body, "}", 2); /* with its NUL */
+	return body.bytes;
 }
 
-char *match_body(enum match_kind kind, struct json_object *event, const char *text, size_t bytes)
+char *match_body(enum match_kind kind, const struct hs_json *event, const char *text, size_t bytes)
 {
 	char *body;
 

@@ -6,7 +6,7 @@
 #ifndef HOOKD_MATCH_H
 #define HOOKD_MATCH_H
 
-#include "hs_proto.h"
+#include "wire.h"
 
 enum match_kind {
 	MATCH_STATE, /* webhooks.outgoing.state */
@@ -23,12 +23,12 @@ struct match_filter {
 };
 
 /* True when the filter wants the event. webhook.failed is never wanted: it would feed itself. */
-bool match_wants(const struct match_filter *filter, const char *type, struct json_object *event);
+bool match_wants(const struct match_filter *filter, const char *type, const struct hs_json *event);
 
 /* True when the word can match any event that there is. */
 bool match_word_valid(const char *word);
 
 /* The body for this kind of endpoint: new text (free). text: the whole event as JSON. */
-char *match_body(enum match_kind kind, struct json_object *event, const char *text, size_t bytes);
+char *match_body(enum match_kind kind, const struct hs_json *event, const char *text, size_t bytes);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct json_object;
+struct hs_json; /* common/wire.h */
 
 /* Words of an enumeration. Index 0 means "absent"; names[0] is NULL. */
 struct hs_enum {
@@ -29,7 +29,7 @@ enum hs_type {
 	HS_TYPE_TIME,   /* int64_t, ms since 1970; 0: absent. RFC 3339 on the wire */
 	HS_TYPE_ENUM,   /* enum; 0: absent. A word on the wire */
 	HS_TYPE_STRUCT, /* pointer to the struct */
-	HS_TYPE_JSON,   /* struct json_object *, any object */
+	HS_TYPE_JSON,   /* const struct hs_json *, any object */
 };
 
 struct hs_shape;
@@ -37,6 +37,7 @@ struct hs_shape;
 /* A member of a struct: where it is in C and what may stand in it. */
 struct hs_field {
 	const char *name;
+	uint32_t name_bytes;
 	enum hs_type type;
 	bool list;     /* offset holds a pointer to items, mark_offset a size_t count */
 	bool optional; /* may be absent: NULL, 0, or has_x false */

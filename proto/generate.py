@@ -64,7 +64,7 @@ class Field:
 
     def declaration(self):
         star = {"struct": f"struct hs_{ident(self.of or '')} ", "enum": f"enum hs_{ident(self.of or '')} ",
-                "int": "int64_t ", "time": "int64_t ", "bool": "bool ", "json": "struct json_object *"}
+                "int": "int64_t ", "time": "int64_t ", "bool": "bool ", "json": "const struct hs_json *"}
         base = star.get(self.type, "const char *")
         pointer = "*" if self.list or self.type == "struct" else ""
         lines = [f"{base}{pointer}{self.name};"]
@@ -82,7 +82,7 @@ class Field:
         return None
 
     def initializer(self, struct, roles):
-        row = [f'.name = "{self.name}"', f".type = HS_TYPE_{self.type.upper()}",
+        row = [f'.name = "{self.name}"', f".name_bytes = {len(self.name)}", f".type = HS_TYPE_{self.type.upper()}",
                f".offset = offsetof(struct {struct}, {self.name})"]
         if self.list:
             row += [".list = true", f".max_items = {self.max_items}"]

@@ -4,7 +4,6 @@
 #include "metrics.h"
 #include "wire.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #define COPIES 1024   /* that wait for what is before them */
 #define REORDER_MS 30 /* for the other audience's copy, which comes over a socket of its own */
 #define AGAIN_MS 200  /* after an answer that was none */
-#define PLAIN (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 struct feed {
 	struct front *front;
@@ -40,7 +38,28 @@ static bool is_digits(int message, enum hs_edge edge)
 	return edge != HS_EDGE_CALLS;
 }
 
-int event_read(struct json_object *json, enum hs_edge edge, struct event_parts *ret)
+/* The object without its member prev, and the comma beside it. */
+static const char *without_prev(const struct hs_json *json, struct hs_arena *arena, size_t *ret_bytes)
+{
+	const struct hs_json *prev = hs_json_member(json, "prev");
+	*ret_bytes = json->bytes;
+	if (!prev)
+		return json->text;
+	const struct hs_json *name = prev - 1, *first = hs_json_first(json), *end = hs_json_next(prev);
+	bool is_last = end == hs_json_next(json);
+	const char *from = name->text - 1, *to = json->text + json->bytes - 1;
+	if (!is_last)
+		to = end->text - 1; /* the next name's quote */
+	else if (name != first)
+		while (*from != ',')
+			from--;
+	*ret_bytes -= (size_t)(to - from);
+	char *text = hs_arena_copy(arena, json->text, json->bytes);
+	memmove(text + (from - json->text), to, (size_t)(json->text + json->bytes - to));
+	return text;
+}
+
+int event_read(const struct hs_json *json, enum hs_edge edge, struct event_parts *ret)
 {
 	struct hs_event_head head;
 	struct hs_wire_fault fault;
@@ -50,9 +69,9 @@ int event_read(struct json_object *json, enum hs_edge edge, struct event_parts *
 		hs_arena_destroy(arena);
 		return -EINVAL;
 	}
-	json_object_object_del(json, "prev");
 	size_t length;
-	const char *text = json_object_to_json_string_length(json, PLAIN, &length);
+	const char *text = head.prev ? without_prev(json, arena, &length) : json->text;
+	length = head.prev ? length : json->bytes;
 	int message = hs_wire_find(head.type);
 	*ret = (struct event_parts){
 		.event = {.seq = head.seq,
@@ -61,7 +80,7 @@ int event_read(struct json_object *json, enum hs_edge edge, struct event_parts *
 			  .cursor = head.cursor,
 			  .line = head.line ? head.line : "",
 			  .call = head.call_id ? head.call_id : "",
-			  .text = hs_arena_copy(arena, text, length),
+			  .text = text,
 			  .bytes = length},
 		.arena = arena,
 	};
@@ -214,20 +233,15 @@ static void keep_copy(struct feed *feed, struct event_parts *parts)
 		event_free(parts);
 		return;
 	}
+	parts->event.text = hs_arena_copy(parts->arena, parts->event.text, parts->event.bytes);
 	feed->copies[feed->copies_count++] = *parts;
 	*parts = (struct event_parts){0};
 }
 
-void feed_published(struct feed *feed, enum hs_edge edge, const char *body, size_t bytes)
+void feed_published(struct feed *feed, const struct hs_published *event)
 {
-	AUTO(json_put) struct json_object *json = NULL;
-	struct hs_wire_fault fault;
 	struct event_parts parts;
-	if (hs_wire_parse(body, bytes, &json, &fault)) {
-		hs_log(ERROR, "event.malformed", LOG_TEXT("field", fault.field), LOG_WHY(fault.why));
-		return;
-	}
-	if (event_read(json, edge, &parts))
+	if (event_read(event->json, event->edge, &parts))
 		return;
 	if (feed->is_placed && !feed->ticket && feed->seq && parts.event.seq == feed->seq + 1) {
 		add(feed, &parts.event);

@@ -22,7 +22,7 @@ struct feed_listener {
 struct feed *feed_create(struct front *front);
 
 /* A copy that apid published. */
-void feed_published(struct feed *feed, enum hs_edge edge, const char *body, size_t bytes);
+void feed_published(struct feed *feed, const struct hs_published *event);
 
 /* Copies were missed. */
 void feed_missed(struct feed *feed);
@@ -37,12 +37,12 @@ void feed_destroy(struct feed *feed); /* NULL is fine */
 /* ---- Events as JSON, for whoever gets them from apid ---- */
 
 struct event_parts {
-	struct ring_event event; /* texts live in the arena or json */
+	struct ring_event event; /* its text is borrowed from json, the others are in the arena */
 	struct hs_arena *arena;
 };
 
 /* Reads an event; prev is taken out. edge: it came over, or HS_EDGES. 0, or -EINVAL with a log line. */
-int event_read(struct json_object *json, enum hs_edge edge, struct event_parts *ret_parts);
+int event_read(const struct hs_json *json, enum hs_edge edge, struct event_parts *ret_parts);
 void event_free(struct event_parts *parts);
 
 #endif

@@ -4,7 +4,7 @@
 static void on_event(void *context, const struct hs_published *event)
 {
 	struct front *front = context;
-	feed_published(front->feed, event->edge, event->body, event->bytes);
+	feed_published(front->feed, event);
 }
 
 static void on_missed(void *context)

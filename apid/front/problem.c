@@ -1,7 +1,8 @@
 #include "problem.h"
 #include "cleanup.h"
-#include <json-c/json.h>
+#include "wire.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FIELD_BYTES 128
@@ -19,39 +20,45 @@ void problem_clean(const char *text, char *ret_text, size_t size)
 	ret_text[used] = '\0';
 }
 
-static void add(struct json_object *json, const char *name, const char *value)
+static void add(struct hs_wire_out *text, const char *name, const char *value)
 {
-	if (value && *value)
-		json_object_object_add(json, name, json_object_new_string(value));
+	if (!value || !*value)
+		return;
+	hs_wire_put_name(text, name);
+	hs_wire_put_text(text, value);
 }
 
-static void add_parts(struct json_object *json)
+static void add_parts(struct hs_wire_out *text)
 {
-	struct json_object *parts = json_object_new_array();
-	struct json_object *part = json_object_new_object();
-	add(part, "daemon", hs_role_names[HS_ROLE_APID]);
-	add(part, "state", hs_enum_health_state.names[HS_HEALTH_STATE_AWAY]);
-	json_object_array_add(parts, part);
-	json_object_object_add(json, "parts", parts);
+	struct hs_wire_out part = {0};
+	add(&part, "daemon", hs_role_names[HS_ROLE_APID]);
+	add(&part, "state", hs_enum_health_state.names[HS_HEALTH_STATE_AWAY]);
+	hs_wire_put_name(text, "parts");
+	hs_wire_put(text, "[", 1);
+	hs_wire_put(text, part.bytes, part.used);
+	hs_wire_put(text, "}]", 2);
+	free(part.bytes);
 }
 
 char *problem_text(const struct problem *problem)
 {
-	AUTO(json_put) struct json_object *json = json_object_new_object();
+	struct hs_wire_out text = {0};
 	char type[64], field[FIELD_BYTES] = "";
 	snprintf(type, sizeof(type), "urn:hookswitch:%s", hs_errors[problem->error].name);
 	if (problem->field)
 		problem_clean(problem->field, field, sizeof(field));
-	add(json, "type", type);
-	add(json, "title", hs_errors[problem->error].title);
-	json_object_object_add(json, "status", json_object_new_int(problem_status(problem)));
-	add(json, "detail", problem->detail);
-	add(json, "field", field);
-	add(json, "state", problem->state);
-	add(json, "request_id", problem->request_id);
+	add(&text, "type", type);
+	add(&text, "title", hs_errors[problem->error].title);
+	hs_wire_put_name(&text, "status");
+	hs_wire_put_int(&text, problem_status(problem));
+	add(&text, "detail", problem->detail);
+	add(&text, "field", field);
+	add(&text, "state", problem->state);
+	add(&text, "request_id", problem->request_id);
 	if (problem->apid_is_away)
-		add_parts(json);
-	return hs_strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		add_parts(&text);
+	hs_wire_put(&text, "}", 2); /* with its NUL */
+	return text.bytes;
 }
 
 void problem_challenge(const struct problem *problem, char *ret_value, size_t size)

@@ -7,14 +7,12 @@
 #include "trace.h"
 #include "upload.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define OPENAPI_PATH "/api/v1/openapi.json"
-#define PLAIN (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 #define CLASSES 6 /* of statuses, 1xx to 5xx */
 
 static const char home_text[] =
@@ -338,15 +336,27 @@ void rest_announced(void *context, struct http_exchange *exchange)
 
 /* ---- Asking apid ---- */
 
-static void note_call(struct request *request, struct json_object *json)
+static void note_call(struct request *request, const struct hs_json *json)
 {
-	struct json_object *call = NULL;
-	if (json_object_object_get_ex(json, "call", &call) && json_object_is_type(call, json_type_object))
-		json_object_object_get_ex(call, "id", &call);
-	else if (!json_object_object_get_ex(json, "call_id", &call))
-		return;
-	if (json_object_is_type(call, json_type_string))
-		hs_copy(request->call, sizeof(request->call), json_object_get_string(call));
+	const struct hs_json *call = hs_json_member(json, "call");
+	if (call && call->kind == HS_JSON_OBJECT)
+		call = hs_json_member(call, "id");
+	else
+		call = hs_json_member(json, "call_id");
+	if (call && call->kind == HS_JSON_TEXT && call->bytes < sizeof(request->call)) {
+		memcpy(request->call, call->text, call->bytes); /* an id has no escapes */
+		request->call[call->bytes] = '\0';
+	}
+}
+
+/* The answer's member "text", which goes out as it is. */
+static const char *raw_text(const struct hs_message *message, const struct hs_answer *answer)
+{
+	const struct hs_field *fields = message->answer->fields;
+	for (size_t i = 0; i < message->answer->fields_count; i++)
+		if (strcmp(fields[i].name, "text") == 0)
+			return *(const char *const *)((const char *)answer->body + fields[i].offset);
+	return "";
 }
 
 static int health_status(const struct hs_answer *answer)
@@ -371,15 +381,13 @@ static void on_answer(void *context, const struct hs_answer *answer)
 		upload_begin(request, answer);
 		return;
 	}
-	struct json_object *raw = NULL;
-	size_t length = 2;
-	const char *text = answer->json ? json_object_to_json_string_length(answer->json, PLAIN, &length) : "{}";
-	if (message->raw && json_object_object_get_ex(answer->json, "text", &raw)) {
-		text = json_object_get_string(raw);
-		length = (size_t)json_object_get_string_len(raw);
-	}
 	int status = request->message == HS_SUITE_HEALTH ? health_status(answer) : message->status;
-	rest_answer(request, status, message->raw ? message->raw : "application/json", text, length);
+	if (message->raw) {
+		const char *text = raw_text(message, answer);
+		rest_answer(request, status, message->raw, text, strlen(text));
+	} else {
+		rest_answer(request, status, "application/json", answer->json->text, answer->json->bytes);
+	}
 }
 
 static bool take_key(struct request *request, const char **ret_key)
@@ -411,24 +419,23 @@ static void fly(struct request *request, const void *body)
 
 /* ---- The message's body ---- */
 
-/* The JSON of the request, or an empty object. False when it was answered. */
-static bool read_body(struct request *request, struct json_object **ret_json)
+/* The JSON of the request; NULL: it has none. False when it was answered. */
+static bool read_body(struct request *request, struct hs_arena *arena, const struct hs_json **ret_json)
 {
 	struct hs_wire_fault fault = {"", ""};
 	size_t bytes;
 	const char *text = (const char *)http_body(request->exchange, &bytes);
-	if (bytes == 0 || hs_messages[request->message].is_upload) {
-		*ret_json = json_object_new_object();
+	*ret_json = NULL;
+	if (bytes == 0 || hs_messages[request->message].is_upload)
 		return true;
-	}
-	int error = hs_wire_parse(text, bytes, ret_json, &fault);
+	int error = hs_wire_parse(text, bytes, arena, ret_json, &fault);
 	if (error)
 		return refuse_simply(request, error == -EMSGSIZE ? HS_ERROR_TOO_LARGE : HS_ERROR_BAD_REQUEST,
 				     fault.field, fault.why);
 	return true;
 }
 
-static bool check_upload(struct request *request, struct json_object *json)
+static bool check_upload(struct request *request, struct route_body *body)
 {
 	size_t bytes;
 	if (!hs_messages[request->message].is_upload)
@@ -440,39 +447,51 @@ static bool check_upload(struct request *request, struct json_object *json)
 				     "Content-Type must be " UPLOAD_ACCEPTED ".");
 	if (bytes == 0)
 		return refuse_simply(request, HS_ERROR_INVALID, NULL, "The body is empty: send the audio.");
-	json_object_object_add(json, "format", json_object_new_string(hs_enum_upload_format.names[format]));
+	route_add_word(hs_messages[request->message].body, "format", hs_enum_upload_format.names[format], body);
 	return true;
 }
 
 /* Path, query and body into one object. */
-static int merge(const struct request *request, const struct route_match *match, struct json_object *json,
+static int merge(const struct request *request, const struct route_match *match, struct route_body *body,
 		 struct hs_wire_fault *ret_fault)
 {
 	static const struct hs_shape nothing = {"query", 0, NULL, 0};
 	const struct hs_message *message = &hs_messages[request->message];
 	bool has_query = strcmp(message->method, "GET") == 0;
-	int error = route_add_params(match, json, ret_fault);
+	int error = route_add_params(match, body, ret_fault);
 	if (error)
 		return error;
-	return route_add_query(has_query ? message->body : &nothing, http_query(request->exchange), json, ret_fault);
+	return route_add_query(has_query ? message->body : &nothing, http_query(request->exchange), body, ret_fault);
+}
+
+static void ask_with(struct request *request, const struct route_match *match, struct route_body *made,
+		     struct hs_arena *arena)
+{
+	const struct hs_shape *shape = hs_messages[request->message].body;
+	void *body = hs_arena_alloc(arena, shape->size);
+	struct hs_wire_fault fault = {"", ""};
+	const struct hs_json *json;
+	if (merge(request, match, made, &fault) || route_body_read(made, arena, &json, &fault) ||
+	    hs_wire_decode(shape, json, true, arena, body, &fault)) {
+		refuse_simply(request, HS_ERROR_INVALID, fault.field, fault.why);
+		return;
+	}
+	for (size_t i = 0; i < match->params_count; i++)
+		if (strcmp(match->params[i].name, "call") == 0)
+			hs_copy(request->call, sizeof(request->call), match->params[i].value);
+	fly(request, body);
 }
 
 static void ask(struct request *request, const struct route_match *match)
 {
-	const struct hs_shape *shape = hs_messages[request->message].body;
-	AUTO(json_put) struct json_object *json = NULL;
-	struct hs_wire_fault fault = {"", ""};
-	if (!read_body(request, &json) || !check_upload(request, json))
-		return;
 	struct hs_arena *arena = hs_arena_create();
-	void *body = hs_arena_alloc(arena, shape->size);
-	if (merge(request, match, json, &fault) || hs_wire_decode(shape, json, true, arena, body, &fault)) {
-		refuse_simply(request, HS_ERROR_INVALID, fault.field, fault.why);
-	} else {
-		for (size_t i = 0; i < match->params_count; i++)
-			if (strcmp(match->params[i].name, "call") == 0)
-				hs_copy(request->call, sizeof(request->call), match->params[i].value);
-		fly(request, body);
+	const struct hs_json *sent;
+	struct route_body body;
+	if (read_body(request, arena, &sent)) {
+		route_body_begin(&body, sent);
+		if (check_upload(request, &body))
+			ask_with(request, match, &body, arena);
+		route_body_end(&body);
 	}
 	hs_arena_destroy(arena);
 }

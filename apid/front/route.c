@@ -1,8 +1,6 @@
 #include "route.h"
 #include "cleanup.h"
 #include <errno.h>
-#include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +30,7 @@ struct routes {
 static const struct hs_field *find_field(const struct hs_shape *shape, const char *name, size_t length)
 {
 	for (size_t i = 0; i < shape->fields_count; i++)
-		if (strlen(shape->fields[i].name) == length && strncmp(shape->fields[i].name, name, length) == 0)
+		if (shape->fields[i].name_bytes == length && memcmp(shape->fields[i].name, name, length) == 0)
 			return &shape->fields[i];
 	return NULL;
 }
@@ -218,57 +216,90 @@ static int fault(struct hs_wire_fault *ret, const char *field, const char *why)
 	return -EINVAL;
 }
 
-static struct json_object *read_int(const char *text)
+void route_body_begin(struct route_body *body, const struct hs_json *sent)
 {
-	char *end = NULL;
-	size_t digits = strspn(text + (text[0] == '-'), "0123456789");
-	if (digits == 0 || digits > 18 || text[(text[0] == '-') + digits])
-		return NULL;
-	return json_object_new_int64(strtoll(text, &end, 10));
+	*body = (struct route_body){.sent = sent};
+	if (sent && sent->count)
+		hs_wire_put(&body->text, sent->text, sent->bytes - 1);
 }
 
-static struct json_object *read_bool(const char *text)
+int route_body_read(struct route_body *body, struct hs_arena *arena, const struct hs_json **ret_json,
+		    struct hs_wire_fault *ret_fault)
 {
-	if (strcmp(text, "true") == 0)
-		return json_object_new_boolean(1);
-	return strcmp(text, "false") == 0 ? json_object_new_boolean(0) : NULL;
-}
-
-/* A text as the JSON that the field takes; its range is wire's business. NULL with why. */
-static struct json_object *read_value(const struct hs_field *field, const char *text, const char **ret_why)
-{
-	*ret_why = NULL;
-	if (field->list || field->type == HS_TYPE_STRUCT || field->type == HS_TYPE_JSON) {
-		*ret_why = "It cannot be given here.";
-		return NULL;
+	if (body->sent && body->given_count == 0) {
+		*ret_json = body->sent;
+		return 0;
 	}
-	struct json_object *value;
-	if (field->type == HS_TYPE_INT) {
-		value = read_int(text);
-		*ret_why = value ? NULL : "It must be a whole number.";
-	} else if (field->type == HS_TYPE_BOOL) {
-		value = read_bool(text);
-		*ret_why = value ? NULL : "It must be true or false.";
-	} else {
-		value = json_object_new_string(text);
-	}
-	return value;
+	if (body->text.used == 0)
+		hs_wire_put(&body->text, "{", 1);
+	hs_wire_put(&body->text, "}", 1);
+	return hs_wire_reread(body->text.bytes, body->text.used, arena, ret_json, ret_fault);
 }
 
-static int add_value(const struct hs_field *field, const char *text, struct json_object *body,
+void route_body_end(struct route_body *body)
+{
+	free(body->text.bytes);
+}
+
+static bool is_given(const struct route_body *body, const struct hs_field *field)
+{
+	for (size_t i = 0; i < body->given_count; i++)
+		if (body->given[i] == field)
+			return true;
+	return body->sent && hs_json_member(body->sent, field->name);
+}
+
+static bool is_int(const char *text)
+{
+	size_t sign = text[0] == '-', digits = strspn(text + sign, "0123456789");
+	return digits > 0 && digits <= 18 && !text[sign + digits];
+}
+
+/* Why a text cannot be the field's value; its range is wire's business. NULL: it can. */
+static const char *why_not(const struct hs_field *field, const char *text)
+{
+	if (field->list || field->type == HS_TYPE_STRUCT || field->type == HS_TYPE_JSON)
+		return "It cannot be given here.";
+	if (field->type == HS_TYPE_INT && !is_int(text))
+		return "It must be a whole number.";
+	if (field->type == HS_TYPE_BOOL && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return "It must be true or false.";
+	return NULL;
+}
+
+static void put_value(const struct hs_field *field, const char *text, struct hs_wire_out *out)
+{
+	if (field->type == HS_TYPE_INT)
+		hs_wire_put_int(out, strtoll(text, NULL, 10));
+	else if (field->type == HS_TYPE_BOOL)
+		hs_wire_put(out, text, strlen(text));
+	else
+		hs_wire_put_text(out, text);
+}
+
+static int add_value(const struct hs_field *field, const char *text, struct route_body *body,
 		     struct hs_wire_fault *ret_fault)
 {
-	const char *why;
-	if (json_object_object_get_ex(body, field->name, NULL))
+	if (is_given(body, field))
 		return fault(ret_fault, field->name, "It was given twice.");
-	struct json_object *value = read_value(field, text, &why);
-	if (!value)
+	const char *why = why_not(field, text);
+	if (why)
 		return fault(ret_fault, field->name, why);
-	json_object_object_add(body, field->name, value);
+	if (body->given_count == ROUTE_GIVEN)
+		return fault(ret_fault, field->name, "There are too many parameters.");
+	body->given[body->given_count++] = field;
+	hs_wire_put_name(&body->text, field->name);
+	put_value(field, text, &body->text);
 	return 0;
 }
 
-int route_add_params(const struct route_match *match, struct json_object *body, struct hs_wire_fault *ret_fault)
+void route_add_word(const struct hs_shape *shape, const char *name, const char *word, struct route_body *body)
+{
+	struct hs_wire_fault fault;
+	add_value(find_field(shape, name, strlen(name)), word, body, &fault);
+}
+
+int route_add_params(const struct route_match *match, struct route_body *body, struct hs_wire_fault *ret_fault)
 {
 	const struct hs_shape *shape = hs_messages[match->message].body;
 	for (size_t i = 0; i < match->params_count; i++) {
@@ -283,7 +314,7 @@ int route_add_params(const struct route_match *match, struct json_object *body, 
 
 struct query_reader {
 	const struct hs_shape *shape;
-	struct json_object *body;
+	struct route_body *body;
 	struct hs_wire_fault *fault;
 };
 
@@ -296,7 +327,7 @@ static int add_pair(void *context, const char *name, const char *value)
 	return add_value(field, value, reader->body, reader->fault);
 }
 
-int route_add_query(const struct hs_shape *shape, const char *query, struct json_object *body,
+int route_add_query(const struct hs_shape *shape, const char *query, struct route_body *body,
 		    struct hs_wire_fault *ret_fault)
 {
 	struct query_reader reader = {shape, body, ret_fault};

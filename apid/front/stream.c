@@ -7,7 +7,6 @@
 #include "metrics.h"
 #include "wire.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,6 @@
 #define AGAIN_MS 200       /* between tries */
 #define TRIES 10           /* with a grant; then another one is asked for */
 #define TELL_MS 1000       /* between two "dropped" */
-#define PLAIN (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 enum place {
 	PLACE_ASKED,     /* apid makes a grant */
@@ -110,20 +108,29 @@ static void add_note(struct stream *stream, char *note)
 	hs_ws_want_write(stream->client.ws);
 }
 
-static struct json_object *word_or_null(const struct hs_enum *words, int word)
+static const char *word_or_null(const struct hs_enum *words, int word)
 {
-	return word > 0 && word < words->count ? json_object_new_string(words->names[word]) : NULL;
+	return word > 0 && word < words->count ? words->names[word] : NULL;
 }
 
 static char *hello(const struct stream *stream)
 {
-	AUTO(json_put) struct json_object *json = json_object_new_object();
-	json_object_object_add(json, "type", json_object_new_string("hello"));
-	json_object_object_add(json, "line", json_object_new_string(stream->line));
-	json_object_object_add(json, "codec", word_or_null(&hs_enum_codec, (int)stream->codec));
-	json_object_object_add(json, "state", word_or_null(&hs_enum_line_state, (int)stream->state));
-	json_object_object_add(json, "call_id", stream->call[0] ? json_object_new_string(stream->call) : NULL);
-	return hs_strdup(json_object_to_json_string_ext(json, PLAIN));
+	const struct {
+		const char *name, *value;
+	} members[] = {
+		{"type", "hello"},
+		{"line", stream->line},
+		{"codec", word_or_null(&hs_enum_codec, (int)stream->codec)},
+		{"state", word_or_null(&hs_enum_line_state, (int)stream->state)},
+		{"call_id", stream->call[0] ? stream->call : NULL},
+	};
+	struct hs_wire_out text = {0};
+	for (size_t i = 0; i < HS_COUNT(members); i++) {
+		hs_wire_put_name(&text, members[i].name);
+		hs_wire_put_text(&text, members[i].value);
+	}
+	hs_wire_put(&text, "}", 2); /* with its NUL */
+	return text.bytes;
 }
 
 static void note_dropped(struct stream *stream)
@@ -377,13 +384,13 @@ static void on_changed(struct audio_holder *holder, bool up)
 
 enum stream_command stream_command(const char *text, size_t bytes)
 {
-	AUTO(json_put) struct json_object *json = NULL;
-	struct json_object *type = NULL;
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
 	struct hs_wire_fault fault;
-	if (hs_wire_parse(text, bytes, &json, &fault) || !json_object_object_get_ex(json, "type", &type) ||
-	    !json_object_is_type(type, json_type_string))
-		return STREAM_UNKNOWN;
-	return strcmp(json_object_get_string(type), "clear") == 0 ? STREAM_CLEAR : STREAM_UNKNOWN;
+	bool is_clear = hs_wire_parse(text, bytes, arena, &json, &fault) == 0 &&
+			hs_json_is(hs_json_member(json, "type"), "clear");
+	hs_arena_destroy(arena);
+	return is_clear ? STREAM_CLEAR : STREAM_UNKNOWN;
 }
 
 static void send_to_mediad(struct stream *stream, enum hs_frame_kind kind, const uint8_t *data, size_t bytes)

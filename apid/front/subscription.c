@@ -5,7 +5,6 @@
 #include "metrics.h"
 #include "wire.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +32,9 @@ struct subscription {
 	char at[RING_CURSOR];   /* everything up to here was looked at */
 	char prev[RING_CURSOR]; /* last event sent, or where he began */
 	uint64_t ticket;
-	struct json_object *page; /* array of events to send before the next page */
-	size_t page_at;
+	struct hs_arena *page;           /* events to send before the next page; NULL: none */
+	const struct hs_json *page_next; /* one of them */
+	size_t page_left;
 	char page_end[RING_CURSOR];
 	char *token, *types; /* until he has reached the ring */
 	uv_timer_t *timer;   /* made when a page failed */
@@ -171,8 +171,7 @@ static int send_from_ring(struct subscription *sub)
 
 static void end_page(struct subscription *sub)
 {
-	json_object_put(sub->page);
-	sub->page = NULL;
+	hs_arena_destroy(TAKE(sub->page));
 	hs_copy(sub->at, sizeof(sub->at), sub->page_end);
 	if (!enter_ring(sub))
 		fetch(sub);
@@ -182,20 +181,23 @@ static int send_from_page(struct subscription *sub)
 {
 	if (!sub->page)
 		return -EAGAIN;
-	if (sub->page_at == json_object_array_length(sub->page)) {
+	if (sub->page_left == 0) {
 		end_page(sub);
 		return 0;
 	}
 	struct event_parts parts;
 	int error = 0;
-	if (event_read(json_object_array_get_idx(sub->page, sub->page_at), HS_EDGES, &parts) == 0) {
+	if (event_read(sub->page_next, HS_EDGES, &parts) == 0) {
 		if (filter_wants(&sub->filter, &parts.event))
 			error = send_event(sub, parts.event.text, parts.event.bytes, parts.event.cursor);
 		if (!error)
 			hs_copy(sub->at, sizeof(sub->at), parts.event.cursor);
 		event_free(&parts);
 	}
-	sub->page_at += !error;
+	if (!error) {
+		sub->page_next = hs_json_next(sub->page_next);
+		sub->page_left--;
+	}
 	return error;
 }
 
@@ -237,10 +239,22 @@ static void fetch_later(struct subscription *sub)
 	uv_timer_start(sub->timer, on_timer, AGAIN_MS, 0);
 }
 
+/* The answer is the bus's: what is sent later is read again from a copy. */
+static void keep_page(struct subscription *sub, const struct hs_json *answer)
+{
+	const struct hs_json *json, *list = NULL;
+	struct hs_wire_fault fault;
+	sub->page = hs_arena_create();
+	const char *text = hs_arena_copy(sub->page, answer->text, answer->bytes);
+	if (hs_wire_parse(text, answer->bytes, sub->page, &json, &fault) == 0)
+		list = hs_json_member(json, "events");
+	sub->page_left = list ? list->count : 0;
+	sub->page_next = list ? hs_json_first(list) : NULL;
+}
+
 static void on_page(void *context, const struct hs_answer *answer)
 {
 	struct subscription *sub = context;
-	struct json_object *list = NULL;
 	sub->ticket = 0;
 	if (answer->error == HS_ERROR_UNAVAILABLE || answer->error == HS_ERROR_TIMEOUT ||
 	    answer->error == HS_ERROR_RATE_LIMITED || answer->error == HS_ERROR_OVERLOADED) {
@@ -256,9 +270,7 @@ static void on_page(void *context, const struct hs_answer *answer)
 	const struct hs_events_list_answer *page = answer->body;
 	hs_copy(sub->page_end, sizeof(sub->page_end), page->cursor);
 	if (page->events_count > 0 || page->more || strcmp(page->cursor, sub->at) != 0) {
-		json_object_object_get_ex(answer->json, "events", &list);
-		sub->page = json_object_get(list);
-		sub->page_at = 0;
+		keep_page(sub, answer->json);
 		hs_ws_want_write(sub->client.ws);
 		return;
 	}
@@ -363,7 +375,7 @@ static void on_closed(struct ws_client *client, int code, const char *why)
 	hs_bus_forget(client->front->house->bus, sub->ticket);
 	if (sub->timer)
 		uv_close((uv_handle_t *)sub->timer, free_timer);
-	json_object_put(sub->page);
+	hs_arena_destroy(sub->page);
 	forget_token(sub);
 	free(sub->types);
 	free(sub);

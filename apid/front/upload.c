@@ -3,7 +3,6 @@
 #include "cleanup.h"
 #include "clock.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,7 +25,7 @@ struct upload {
 	struct audio_holder holder; /* first */
 	struct request *request;
 	struct audio *audio;
-	struct json_object *answer; /* apid's; ours gets the length added */
+	struct hs_wire_out answer; /* apid's, open: the length is added */
 	const uint8_t *body;
 	size_t bytes, sent;
 	uint32_t sequence;
@@ -53,7 +52,7 @@ void upload_destroy(struct upload *upload)
 	if (!upload)
 		return;
 	audio_drop(upload->audio, &upload->holder);
-	json_object_put(upload->answer);
+	free(upload->answer.bytes);
 	upload->timer.data = upload;
 	uv_close((uv_handle_t *)&upload->timer, on_timer_closed);
 }
@@ -71,11 +70,11 @@ static void accept_upload(struct upload *upload, const struct hs_frame *frame)
 	char digits[16] = "";
 	if (frame->payload_bytes < sizeof(digits))
 		memcpy(digits, frame->payload, frame->payload_bytes);
-	json_object_object_add(upload->answer, "duration_ms", json_object_new_int64(strtoll(digits, NULL, 10)));
-	AUTO(json_put) struct json_object *answer = TAKE(upload->answer);
-	size_t length;
-	const char *text = json_object_to_json_string_length(
-		answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	hs_wire_put_name(&upload->answer, "duration_ms");
+	hs_wire_put_int(&upload->answer, strtoll(digits, NULL, 10));
+	hs_wire_put(&upload->answer, "}", 1);
+	AUTO(free) char *text = TAKE(upload->answer.bytes);
+	size_t length = upload->answer.used;
 	upload_destroy(TAKE(request->upload));
 	rest_answer(request, hs_messages[request->message].status, "application/json", text, length);
 }
@@ -139,19 +138,22 @@ void upload_begin(struct request *request, const struct hs_answer *answer)
 {
 	struct front *front = rest_front(request->rest);
 	struct upload *upload = hs_zalloc(sizeof(*upload));
-	struct json_object *play = NULL;
-	json_object_object_get_ex(answer->json, "play_id", &play);
+	const struct hs_json *play = hs_json_member(answer->json, "play_id");
+	struct hs_arena *arena = hs_arena_create();
+	const char *grant = hs_json_text(play, arena);
 	request->upload = upload;
 	upload->request = request;
 	upload->audio = front->audio;
-	upload->answer = json_object_get(answer->json);
+	hs_wire_put(&upload->answer, answer->json->text, answer->json->bytes - 1);
 	upload->body = http_body(request->exchange, &upload->bytes);
 	upload->until_ms = hs_clock_ms() + VERDICT_MS;
 	upload->holder.heard = on_heard;
 	upload->holder.changed = on_changed;
 	uv_timer_init(front->house->loop, &upload->timer);
 	upload->timer.data = upload;
-	if (audio_hold(front->audio, &upload->holder, play ? json_object_get_string(play) : ""))
+	int error = audio_hold(front->audio, &upload->holder, grant ? grant : "");
+	hs_arena_destroy(arena);
+	if (error)
 		refuse(upload, HS_ERROR_INTERNAL, "apid gave a grant that does not fit a frame.");
 	else
 		go_on(&upload->timer);

@@ -510,7 +510,7 @@ void operator_audio_changed(struct operator_link *link, bool up)
 		step(link, MEDIAD_WENT, NULL);
 }
 
-void operator_event(struct operator_link *link, const struct hs_event_head *head, struct json_object *event)
+void operator_event(struct operator_link *link, const struct hs_event_head *head, const struct hs_json *event)
 {
 	if (!link->talk)
 		return;

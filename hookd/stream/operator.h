@@ -15,7 +15,7 @@ struct operator_link *operator_create(struct stream *stream, const char *line, c
 void operator_start(struct operator_link *link);
 
 /* An event of the log. */
-void operator_event(struct operator_link *link, const struct hs_event_head *head, struct json_object *event);
+void operator_event(struct operator_link *link, const struct hs_event_head *head, const struct hs_json *event);
 
 /* A frame of mediad under its grant. */
 void operator_heard(struct operator_link *link, const struct hs_frame *frame);

@@ -1,7 +1,6 @@
 #include "talk.h"
 #include "cleanup.h"
 #include "wire.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,66 +49,73 @@ void talk_destroy(struct talk *talk)
 
 /* ---- Words ---- */
 
-static void say(struct talk *talk, struct json_object *message)
+static void say(struct talk *talk, const char *words, size_t bytes)
 {
 	struct text *text;
-	size_t bytes;
-	const char *words = json_object_to_json_string_length(
-		message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &bytes);
 
 	if (talk->texts_count == TALK_TEXTS) {
 		talk->stuck = true;
 		return;
 	}
 	text = &talk->texts[(talk->texts_first + talk->texts_count++) % TALK_TEXTS];
-	text->text = hs_strdup(words);
+	text->text = hs_zalloc(bytes + 1);
+	memcpy(text->text, words, bytes);
 	text->bytes = bytes;
 }
 
-static void add_word(struct json_object *message, const char *name, const char *word)
+/* Ends a message, says it and frees it. */
+static void say_message(struct talk *talk, struct hs_wire_out *message)
 {
-	json_object_object_add(message, name, word ? json_object_new_string(word) : NULL);
+	hs_wire_put(message, "}", 1);
+	say(talk, message->bytes, message->used);
+	free(message->bytes);
 }
 
-static struct json_object *message_of(const char *type)
+static void add_word(struct hs_wire_out *message, const char *name, const char *word)
 {
-	struct json_object *message = json_object_new_object();
+	hs_wire_put_name(message, name);
+	hs_wire_put_text(message, word);
+}
 
-	add_word(message, "type", type);
-	return message;
+static void add_number(struct hs_wire_out *message, const char *name, int64_t number)
+{
+	hs_wire_put_name(message, name);
+	hs_wire_put_int(message, number);
 }
 
 void talk_hello(struct talk *talk, enum hs_line_state state, const char *call_id, enum hs_codec codec)
 {
-	AUTO(json_put) struct json_object *message = message_of("hello");
+	struct hs_wire_out message = {0};
 
 	if (talk->greeted)
 		return;
-	add_word(message, "line", talk->line);
-	add_word(message, "codec", codec ? hs_enum_codec.names[codec] : NULL);
-	add_word(message, "state", state ? hs_enum_line_state.names[state] : NULL);
-	add_word(message, "call_id", call_id);
-	say(talk, message);
+	add_word(&message, "type", "hello");
+	add_word(&message, "line", talk->line);
+	add_word(&message, "codec", codec ? hs_enum_codec.names[codec] : NULL);
+	add_word(&message, "state", state ? hs_enum_line_state.names[state] : NULL);
+	add_word(&message, "call_id", call_id);
+	say_message(talk, &message);
 	talk->greeted = true;
 	talk->told_codec = codec;
 }
 
 static void say_boundary(struct talk *talk, const char *type, const struct hs_event_head *head)
 {
-	AUTO(json_put) struct json_object *message = message_of(type);
+	struct hs_wire_out message = {0};
 
-	add_word(message, "line", talk->line);
-	add_word(message, "call_id", head->call_id);
-	add_word(message, "cursor", head->cursor);
-	say(talk, message);
+	add_word(&message, "type", type);
+	add_word(&message, "line", talk->line);
+	add_word(&message, "call_id", head->call_id);
+	add_word(&message, "cursor", head->cursor);
+	say_message(talk, &message);
 }
 
-void talk_event(struct talk *talk, const struct hs_event_head *head, struct json_object *event)
+void talk_event(struct talk *talk, const struct hs_event_head *head, const struct hs_json *event)
 {
 	if (!talk->greeted || !head->line || strcmp(head->line, talk->line) != 0)
 		return;
 	if (!strcmp(head->type, "state_change") || !strcmp(head->type, "dtmf"))
-		say(talk, event);
+		say(talk, event->text, event->bytes);
 	else if (!strcmp(head->type, "call.answered"))
 		say_boundary(talk, "call_started", head);
 	else if (!strcmp(head->type, "call.ended"))
@@ -118,23 +124,24 @@ void talk_event(struct talk *talk, const struct hs_event_head *head, struct json
 
 static void say_codec(struct talk *talk, enum hs_codec codec)
 {
-	AUTO(json_put) struct json_object *message = message_of("codec");
+	struct hs_wire_out message = {0};
 
-	add_word(message, "codec", hs_enum_codec.names[codec]);
-	say(talk, message);
+	add_word(&message, "type", "codec");
+	add_word(&message, "codec", hs_enum_codec.names[codec]);
+	say_message(talk, &message);
 	talk->told_codec = codec;
 }
 
 static void say_lost(struct talk *talk, int64_t now_ms)
 {
-	AUTO(json_put) struct json_object *message = NULL;
+	struct hs_wire_out message = {0};
 
 	if ((!talk->lost_to && !talk->lost_from) || now_ms - talk->told_at_ms < TELL_MS)
 		return;
-	message = message_of("dropped");
-	json_object_object_add(message, "to_you", json_object_new_int64(talk->lost_to));
-	json_object_object_add(message, "from_you", json_object_new_int64(talk->lost_from));
-	say(talk, message);
+	add_word(&message, "type", "dropped");
+	add_number(&message, "to_you", talk->lost_to);
+	add_number(&message, "from_you", talk->lost_from);
+	say_message(talk, &message);
 	talk->lost_to = talk->lost_from = 0;
 	talk->told_at_ms = now_ms;
 }
@@ -215,12 +222,12 @@ bool talk_is_stuck(const struct talk *talk)
 
 enum talk_command talk_read(const void *text, size_t bytes)
 {
-	AUTO(json_put) struct json_object *message = NULL;
-	struct json_object *type;
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *message;
 	struct hs_wire_fault fault;
+	bool is_clear = hs_wire_parse(text, bytes, arena, &message, &fault) == 0 &&
+			hs_json_is(hs_json_member(message, "type"), "clear");
 
-	if (hs_wire_parse(text, bytes, &message, &fault) < 0 || !json_object_object_get_ex(message, "type", &type) ||
-	    !json_object_is_type(type, json_type_string))
-		return TALK_UNKNOWN;
-	return strcmp(json_object_get_string(type), "clear") == 0 ? TALK_CLEAR : TALK_UNKNOWN;
+	hs_arena_destroy(arena);
+	return is_clear ? TALK_CLEAR : TALK_UNKNOWN;
 }

@@ -36,7 +36,7 @@ struct talk *talk_create(const char *line);
 void talk_hello(struct talk *talk, enum hs_line_state state, const char *call_id, enum hs_codec codec);
 
 /* An event of the log, of any line: says what the dialect says of it. Nothing before hello. */
-void talk_event(struct talk *talk, const struct hs_event_head *head, struct json_object *event);
+void talk_event(struct talk *talk, const struct hs_event_head *head, const struct hs_json *event);
 
 /* A frame of audio for the operator. False when a frame was lost by it: an older one, or this one because it is no
  * frame of ours. */

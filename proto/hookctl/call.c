@@ -35,23 +35,20 @@ static char *read_input(void)
 /* The body, checked against the contract; NULL when it was refused, said on standard error. */
 static struct json_object *checked_body(const struct hookctl *ctl, const struct hs_message *row, const char *word)
 {
-	struct json_object *json = NULL;
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
 	struct hs_wire_fault fault = {0};
+	struct json_object *body = NULL;
 	AUTO(free) char *input = word && !strcmp(word, "-") ? read_input() : NULL;
 	const char *text = input ? input : word ? word : "{}";
-	if (hs_wire_parse(text, strlen(text), &json, &fault) < 0) {
+	if (hs_wire_parse(text, strlen(text), arena, &json, &fault) < 0)
 		hookctl_fail(ctl, "the JSON: %s", fault.why);
-		return NULL;
-	}
-	struct hs_arena *arena = hs_arena_create();
-	void *body = hs_arena_alloc(arena, row->body->size);
-	int error = hs_wire_decode(row->body, json, true, arena, body, &fault);
+	else if (hs_wire_decode(row->body, json, true, arena, hs_arena_alloc(arena, row->body->size), &fault) < 0)
+		hookctl_fail(ctl, "%s: %s", fault.field, fault.why);
+	else
+		body = json_tokener_parse(text);
 	hs_arena_destroy(arena);
-	if (!error)
-		return json;
-	hookctl_fail(ctl, "%s: %s", fault.field, fault.why);
-	json_object_put(json);
-	return NULL;
+	return body;
 }
 
 static int print_answer(const struct hookctl *ctl, const struct hs_message *row, struct json_object *body)

@@ -31,7 +31,9 @@ static void add_records(struct follow *follow, enum hs_role role, const struct r
 	struct hs_daemon_trace_answer answer;
 	struct hs_arena *arena = hs_arena_create();
 	const struct hs_shape *shape = hs_messages[HS_DAEMON_TRACE].answer;
-	if (reply->error == HS_OK && !hs_wire_decode(shape, reply->body, false, arena, &answer, &fault))
+	const struct hs_json *json;
+	if (reply->error == HS_OK && !hs_wire_parse(reply->text, strlen(reply->text), arena, &json, &fault) &&
+	    !hs_wire_decode(shape, json, false, arena, &answer, &fault))
 		for (size_t i = 0; i < answer.records_count; i++) {
 			if (!is_ours(&answer.records[i]))
 				ladder_add(follow->ladder, &answer.records[i]);
@@ -115,7 +117,9 @@ static void print_record(struct json_object *call)
 
 static void add_json(void *context, const struct hs_trace *record)
 {
-	json_object_array_add(context, hs_wire_encode(&hs_shape_trace, record));
+	size_t bytes;
+	AUTO(free) char *text = hs_wire_text(&hs_shape_trace, record, &bytes);
+	json_object_array_add(context, json_tokener_parse(text));
 }
 
 static void print_json(struct follow *follow, struct json_object *call)
@@ -148,9 +152,8 @@ static void published(void *context, const struct hs_published *event)
 	struct follow *follow = context;
 	struct hs_trace record;
 	struct hs_wire_fault fault;
-	AUTO(json_put) struct json_object *body = json_tokener_parse(event->body);
 	struct hs_arena *arena = hs_arena_create();
-	if (body && !hs_wire_decode(&hs_shape_trace, body, false, arena, &record, &fault) && record.call &&
+	if (!hs_wire_decode(&hs_shape_trace, event->json, false, arena, &record, &fault) && record.call &&
 	    !strcmp(record.call, follow->call) && !is_ours(&record)) {
 		if (follow->early)
 			ladder_add(follow->early, &record);

@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "id.h"
 #include "log.h"
+#include "wire.h"
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,10 @@ static void answered(void *context, const struct hs_answer *answer)
 	struct question *question = context;
 	struct reply *reply = question->reply;
 	reply->error = answer->error;
-	reply->body = json_object_get(answer->json);
+	if (answer->json) {
+		reply->text = hs_printf("%.*s", (int)answer->json->bytes, answer->json->text);
+		reply->body = json_tokener_parse(reply->text);
+	}
 	reply->detail = hs_strdup(answer->detail);
 	reply->field = hs_strdup(answer->field);
 	reply->state = hs_strdup(answer->state);
@@ -80,17 +84,18 @@ static void ask(struct link *link, enum hs_role to, enum hs_message_id message, 
 {
 	struct question *question = hs_zalloc(sizeof(*question));
 	*question = (struct question){link, reply};
-	AUTO(json_put) struct json_object *nothing = body ? NULL : json_object_new_object();
 	link->open_questions++;
-	hs_bus_ask(link->bus, &(struct hs_ask){.to = to,
-					       .message = message,
-					       .body_json = body ? body : nothing,
-					       .deadline_ms = deadline_ms,
-					       .patient = true,
-					       .token = token,
-					       .client = "hookctl",
-					       .answered = answered,
-					       .context = question});
+	hs_bus_ask(link->bus,
+		   &(struct hs_ask){.to = to,
+				    .message = message,
+				    .body_text =
+					    body ? json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN) : NULL,
+				    .deadline_ms = deadline_ms,
+				    .patient = true,
+				    .token = token,
+				    .client = "hookctl",
+				    .answered = answered,
+				    .context = question});
 }
 
 static void await_answers(struct link *link)
@@ -166,6 +171,7 @@ int link_explain(const struct hookctl *ctl, enum hs_role to, const struct reply 
 void reply_finish(struct reply *reply)
 {
 	json_object_put(reply->body);
+	free(reply->text);
 	free(reply->detail);
 	free(reply->field);
 	free(reply->state);

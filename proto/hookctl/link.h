@@ -17,6 +17,7 @@ struct hs_bus *link_bus(struct hookctl *ctl);
 struct reply {
 	enum hs_error error;      /* HS_OK */
 	struct json_object *body; /* answer, or NULL */
+	char *text;               /* the same as it came */
 	char *detail, *field, *state;
 };
 

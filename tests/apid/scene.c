@@ -3,7 +3,7 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
-#include <json-c/json.h>
+#include "wire.h"
 
 static const char yaml[] =
 	"lines:\n"
@@ -26,10 +26,10 @@ static void committed(void *context, const struct eventlog_entry *entry)
 
 static void ask(void *context, const struct calls_ask *ask)
 {
-	AUTO(json_put) struct json_object *body = hs_wire_encode(hs_messages[ask->message].body, ask->body);
+	size_t bytes;
+	AUTO(free) char *body = hs_wire_text(hs_messages[ask->message].body, ask->body, &bytes);
 
-	note(context, hs_printf("ask %s %s %s", hs_messages[ask->message].name, ask->leg,
-				json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN)));
+	note(context, hs_printf("ask %s %s %s", hs_messages[ask->message].name, ask->leg, body));
 }
 
 static void forget(void *context, enum hs_role to, const char *leg)

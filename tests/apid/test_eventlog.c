@@ -3,8 +3,8 @@
 #include "clock.h"
 #include "idempotency.h"
 #include "scene.h"
+#include "wire.h"
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -33,6 +33,19 @@ struct page {
 	int64_t seqs[1000];
 };
 
+static int64_t number_in(const struct hs_json *event)
+{
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
+	struct hs_wire_fault fault;
+	struct hs_event_head head;
+
+	assert_int_equal(hs_wire_parse(event->text, event->bytes, arena, &json, &fault), 0);
+	assert_int_equal(hs_wire_decode(&hs_shape_event_head, json, false, arena, &head, &fault), 0);
+	hs_arena_destroy(arena);
+	return head.seq;
+}
+
 static void listed(void *context, int error, const struct hs_events_list_answer *answer)
 {
 	struct page *page = context;
@@ -45,7 +58,7 @@ static void listed(void *context, int error, const struct hs_events_list_answer 
 	page->count = answer->events_count;
 	hs_copy(page->cursor, sizeof(page->cursor), answer->cursor);
 	for (size_t i = 0; i < answer->events_count; i++)
-		page->seqs[i] = json_object_get_int64(json_object_object_get(answer->events[i], "seq"));
+		page->seqs[i] = number_in(answer->events[i]);
 }
 
 static struct page list(struct scene *scene, const struct eventlog_query *query)

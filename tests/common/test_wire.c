@@ -1,8 +1,7 @@
 /* What wire takes and what it refuses, and that what it writes can be read again. */
 #include "cleanup.h"
-#include "wire.h"
+#include "same_json.h"
 #include <errno.h>
-#include <json-c/json.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,15 +67,24 @@ static const char *const refused[] = {
 	"{/**/\"a\":1}",
 };
 
+/* Reads and forgets. */
+static int read_text(const char *text, size_t length, struct hs_wire_fault *fault)
+{
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
+	int result = hs_wire_parse(text, length, arena, &json, fault);
+
+	hs_arena_destroy(arena);
+	return result;
+}
+
 static void test_refused_texts(void **state)
 {
 	for (size_t i = 0; i < HS_COUNT(refused); i++) {
-		struct json_object *json = NULL;
 		struct hs_wire_fault fault;
 
-		if (hs_wire_parse(refused[i], strlen(refused[i]), &json, &fault) != -EINVAL)
+		if (read_text(refused[i], strlen(refused[i]), &fault) != -EINVAL)
 			fail_msg("taken: %s", refused[i]);
-		assert_null(json);
 		assert_true(strlen(fault.why) > 0);
 	}
 }
@@ -84,23 +92,20 @@ static void test_refused_texts(void **state)
 static void test_nul_byte_and_size(void **state)
 {
 	AUTO(free) char *large = hs_zalloc(HS_WIRE_MAX_BYTES + 1);
-	struct json_object *json = NULL;
 	struct hs_wire_fault fault;
 
-	assert_int_equal(hs_wire_parse("{\"a\":\"x\0y\"}", 11, &json, &fault), -EINVAL);
-	assert_int_equal(hs_wire_parse("{}\0", 3, &json, &fault), -EINVAL);
+	assert_int_equal(read_text("{\"a\":\"x\0y\"}", 11, &fault), -EINVAL);
+	assert_int_equal(read_text("{}\0", 3, &fault), -EINVAL);
 	memset(large, ' ', HS_WIRE_MAX_BYTES + 1);
-	assert_int_equal(hs_wire_parse(large, HS_WIRE_MAX_BYTES + 1, &json, &fault), -EMSGSIZE);
+	assert_int_equal(read_text(large, HS_WIRE_MAX_BYTES + 1, &fault), -EMSGSIZE);
 	large[0] = '{';
 	large[1] = '}';
-	assert_int_equal(hs_wire_parse(large, HS_WIRE_MAX_BYTES, &json, &fault), 0);
-	json_object_put(json);
+	assert_int_equal(read_text(large, HS_WIRE_MAX_BYTES, &fault), 0);
 }
 
 static int parse_nested(int depth)
 {
 	char text[256] = "";
-	AUTO(json_put) struct json_object *json = NULL;
 	struct hs_wire_fault fault;
 	size_t used = 0;
 
@@ -109,13 +114,12 @@ static int parse_nested(int depth)
 	text[used++] = '1';
 	for (int i = 0; i < depth; i++)
 		text[used++] = '}';
-	return hs_wire_parse(text, used, &json, &fault);
+	return read_text(text, used, &fault);
 }
 
 static void test_depth_and_members(void **state)
 {
 	AUTO(free) char *text = hs_zalloc(8192);
-	AUTO(json_put) struct json_object *json = NULL;
 	struct hs_wire_fault fault;
 	size_t used;
 
@@ -125,23 +129,78 @@ static void test_depth_and_members(void **state)
 	for (int i = 0; i < 255; i++)
 		used += (size_t)snprintf(text + used, 8192 - used, ",\"m%d\":%d", i, i);
 	text[used] = '}';
-	assert_int_equal(hs_wire_parse(text, used + 1, &json, &fault), 0);
-	used += (size_t)snprintf(text + used, 8192 - used, ",\"one_more\":1}");
-	json_object_put(TAKE(json));
-	assert_int_equal(hs_wire_parse(text, used, &json, &fault), -EINVAL);
+	assert_int_equal(read_text(text, used + 1, &fault), 0);
+	used += (size_t)snprintf(text + used, 8192 - used, ",\"m7\":1}");
+	assert_int_equal(read_text(text, used, &fault), -EINVAL);
+	assert_string_equal(fault.why, "has the member \"m7\" twice");
+	used -= strlen("\"m7\":1}");
+	used += (size_t)snprintf(text + used, 8192 - used, "\"one_more\":1}");
+	assert_int_equal(read_text(text, used, &fault), -EINVAL);
 }
 
+static const char *const taken[] = {
+	" {\"a\" : [1, -2.5e3, true, null, {}, []], \"b\":\"\\u00e9\\ud83d\\ude00\\n\xc3\xa9\"}\n",
+	"{}",
+	"{\"\":\"\"}",
+	"{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\uFFFF\\u07ff\\uDBFF\\uDFFF\"}",
+	"{\"a\":[[[0,-0,0.0,1E+2,9223372036854775807,-9223372036854775808,99999999999999999999]]]}",
+	"{\"12345678\":\"12345678\",\"1234567\":\"\x7f\",\"123456789\":\"~ !#[]\"}",
+	"{\"a\":{\"a\":{\"b\":false}},\"b\":[{\"a\":1},{\"a\":2}]}",
+	"{\"n\":1,\"t\":\"a text of more than eight, of more than sixteen bytes \xe2\x82\xac and so on\"}",
+};
+
+/* Every value is where it should be, in the words of another reader too. */
 static void test_what_is_taken(void **state)
 {
-	static const char text[] =
-		" {\"a\" : [1, -2.5e3, true, null, {}, []], \"b\":\"\\u00e9\\ud83d\\ude00\\n\xc3\xa9\"}\n";
-	AUTO(json_put) struct json_object *json = NULL;
-	struct json_object *member;
-	struct hs_wire_fault fault;
+	for (size_t i = 0; i < HS_COUNT(taken); i++) {
+		struct hs_arena *arena = hs_arena_create();
+		AUTO(json_put) struct json_object *other = read_by_other(taken[i], strlen(taken[i]));
+		const struct hs_json *json;
+		struct hs_wire_fault fault;
 
-	assert_int_equal(hs_wire_parse(text, strlen(text), &json, &fault), 0);
-	assert_true(json_object_object_get_ex(json, "b", &member));
-	assert_string_equal(json_object_get_string(member), "\xc3\xa9\xf0\x9f\x98\x80\n\xc3\xa9");
+		if (hs_wire_parse(taken[i], strlen(taken[i]), arena, &json, &fault) < 0)
+			fail_msg("%s: %s", taken[i], fault.why);
+		if (!same_json(json, other, arena))
+			fail_msg("not the same: %s", taken[i]);
+		hs_arena_destroy(arena);
+	}
+}
+
+/* What we wrote ourselves may quote anything, which its field then judges; the grammar stays. */
+static void test_text_of_our_own(void **state)
+{
+	static const char quoted[] = "{\"leg\":\"a\\u0000b\",\"cause\":\"busy\"}",
+			  odd[] = "{\"leg\":\"\xff\",\"cause\":\"busy\"}";
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
+	struct hs_wire_fault fault;
+	struct hs_leg_hangup hangup;
+
+	assert_int_equal(hs_wire_reread(quoted, strlen(quoted), arena, &json, &fault), 0);
+	assert_int_equal(hs_wire_decode(hs_messages[HS_LEG_HANGUP].body, json, true, arena, &hangup, &fault), -EINVAL);
+	assert_string_equal(fault.why, "must be text without NUL");
+	assert_int_equal(hs_wire_reread(odd, strlen(odd), arena, &json, &fault), 0);
+	assert_int_equal(hs_wire_decode(hs_messages[HS_LEG_HANGUP].body, json, true, arena, &hangup, &fault), -EINVAL);
+	assert_string_equal(fault.field, "leg");
+	assert_int_equal(hs_wire_reread("{\"a\":1,}", 8, arena, &json, &fault), -EINVAL);
+	hs_arena_destroy(arena);
+}
+
+static void test_pieces(void **state)
+{
+	static const char expected[] =
+		"{\"a\":-9223372036854775808,\"b\":\"x\\\"\\\\\\n\\u0001\xc3\xa9\x7f\",\"c\":null}";
+	struct hs_wire_out out = {0};
+
+	hs_wire_put_name(&out, "a");
+	hs_wire_put_int(&out, INT64_MIN);
+	hs_wire_put_name(&out, "b");
+	hs_wire_put_text(&out, "x\"\\\n\x01\xc3\xa9\x7f");
+	hs_wire_put_name(&out, "c");
+	hs_wire_put_text(&out, NULL);
+	hs_wire_put(&out, "}", 2);
+	assert_string_equal(out.bytes, expected);
+	free(out.bytes);
 }
 
 /* ---- Messages: shape, text, and what is said about it ---- */
@@ -198,8 +257,8 @@ static const struct {
 static int decode(enum hs_message_id message, const char *text, bool strict, struct hs_arena *arena, void *ret_body,
 		  struct hs_wire_fault *fault)
 {
-	AUTO(json_put) struct json_object *json = NULL;
-	int result = hs_wire_parse(text, strlen(text), &json, fault);
+	const struct hs_json *json;
+	int result = hs_wire_parse(text, strlen(text), arena, &json, fault);
 
 	return result < 0 ? result : hs_wire_decode(hs_messages[message].body, json, strict, arena, ret_body, fault);
 }
@@ -250,7 +309,16 @@ static void test_values(void **state)
 	hs_arena_destroy(arena);
 }
 
-/* Lists of structs, times, enumerations, JSON members: written, read, and the path of a fault deep inside. */
+#define LEG                                                                                                            \
+	"{\"id\":\"l1\",\"kind\":\"line\",\"line\":\"phone1\",\"state\":\"up\",\"held\":true,"                         \
+	"\"answered_at\":\"2025-02-08T14:30:00.123Z\"}"
+#define CALL(first, state, more)                                                                                       \
+	"{\"id\":\"c1\",\"state\":\"up\",\"direction\":\"outgoing\",\"line\":\"phone1\","                              \
+	"\"created_at\":\"2025-02-08T14:29:59.000Z\",\"digits\":3,\"legs\":[" first                                    \
+	",{\"id\":\"l2\",\"kind\":\"operator\",\"state\":" state                                                       \
+	",\"held\":false,\"cause\":\"busy\",\"sip_status\":486,\"why\":\"B\xc3\xbcsy\"" more "}]}"
+
+/* Lists of structs, times, enumerations: written and read. */
 static void test_there_and_back(void **state)
 {
 	struct hs_leg legs[] = {
@@ -276,19 +344,16 @@ static void test_there_and_back(void **state)
 			       .digits = 3,
 			       .legs_count = 2,
 			       .legs = legs};
-	AUTO(json_put) struct json_object *json = hs_wire_encode(&hs_shape_call, &call);
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault;
-	struct json_object *list, *leg;
+	const struct hs_json *json;
 	struct hs_call read;
+	size_t bytes;
+	AUTO(free) char *text = hs_wire_text(&hs_shape_call, &call, &bytes);
 
-	assert_string_equal(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN),
-			    "{\"id\":\"c1\",\"state\":\"up\",\"direction\":\"outgoing\",\"line\":\"phone1\","
-			    "\"created_at\":\"2025-02-08T14:29:59.000Z\",\"digits\":3,\"legs\":[{\"id\":\"l1\","
-			    "\"kind\":\"line\",\"line\":\"phone1\",\"state\":\"up\",\"held\":true,"
-			    "\"answered_at\":\"2025-02-08T14:30:00.123Z\"},{\"id\":\"l2\",\"kind\":\"operator\","
-			    "\"state\":\"ended\",\"held\":false,\"cause\":\"busy\",\"sip_status\":486,"
-			    "\"why\":\"B\xc3\xbcsy\"}]}");
+	assert_int_equal(bytes, strlen(text));
+	assert_string_equal(text, CALL(LEG, "\"ended\"", ""));
+	assert_int_equal(hs_wire_parse(text, bytes, arena, &json, &fault), 0);
 	assert_int_equal(hs_wire_decode(&hs_shape_call, json, true, arena, &read, &fault), 0);
 	assert_int_equal(read.legs_count, 2);
 	assert_int_equal(read.legs[0].answered_at, 1739025000123);
@@ -296,52 +361,62 @@ static void test_there_and_back(void **state)
 	assert_int_equal(read.legs[1].cause, HS_CAUSE_BUSY);
 	assert_int_equal(read.legs[1].sip_status, 486);
 	assert_string_equal(read.legs[1].why, "B\xc3\xbcsy");
-
-	json_object_object_get_ex(json, "legs", &list);
-	leg = json_object_array_get_idx(list, 1);
-	json_object_object_add(leg, "answered_at", json_object_new_string("yesterday"));
-	assert_int_equal(hs_wire_decode(&hs_shape_call, json, true, arena, &read, &fault), -EINVAL);
-	assert_string_equal(fault.field, "legs[1].answered_at");
-	json_object_object_del(leg, "answered_at");
-	json_object_object_add(leg, "more", NULL);
-	assert_int_equal(hs_wire_decode(&hs_shape_call, json, true, arena, &read, &fault), -EINVAL);
-	assert_string_equal(fault.field, "legs[1].more");
-	assert_int_equal(hs_wire_decode(&hs_shape_call, json, false, arena, &read, &fault), 0);
-	json_object_array_put_idx(list, 0, json_object_new_int(1));
-	assert_int_equal(hs_wire_decode(&hs_shape_call, json, false, arena, &read, &fault), -EINVAL);
-	assert_string_equal(fault.field, "legs[0]");
 	hs_arena_destroy(arena);
 }
 
-/* JSON members are borrowed: the arena keeps them when everybody else has let go. */
-static void test_json_members_live_with_the_arena(void **state)
+static void expect_call(const char *text, bool strict, const char *field)
+{
+	struct hs_arena *arena = hs_arena_create();
+	struct hs_wire_fault fault = {"", ""};
+	const struct hs_json *json;
+	struct hs_call read;
+
+	assert_int_equal(hs_wire_parse(text, strlen(text), arena, &json, &fault), 0);
+	assert_int_equal(hs_wire_decode(&hs_shape_call, json, strict, arena, &read, &fault), field ? -EINVAL : 0);
+	assert_string_equal(fault.field, field ? field : "");
+	hs_arena_destroy(arena);
+}
+
+static void test_paths_of_faults(void **state)
+{
+	expect_call(CALL(LEG, "\"ended\"", ",\"answered_at\":\"yesterday\""), true, "legs[1].answered_at");
+	expect_call(CALL(LEG, "\"ended\"", ",\"more\":null"), true, "legs[1].more");
+	expect_call(CALL(LEG, "\"ended\"", ",\"more\":null"), false, NULL);
+	expect_call(CALL(LEG, "7", ",\"more\":null"), false, "legs[1].state");
+	expect_call(CALL("1", "\"ended\"", ""), false, "legs[0]");
+}
+
+/* Members of type JSON are the text they came as. */
+static void test_json_members_are_borrowed(void **state)
 {
 	static const char text[] = "{\"events\":[{\"type\":\"dtmf\"},{}],\"cursor\":\"1.g1.2\",\"more\":false}";
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_events_list_answer answer;
-	struct json_object *json = NULL, *type;
 	struct hs_wire_fault fault;
+	const struct hs_json *json;
+	char *again;
+	size_t bytes;
 
-	assert_int_equal(hs_wire_parse(text, strlen(text), &json, &fault), 0);
+	assert_int_equal(hs_wire_parse(text, strlen(text), arena, &json, &fault), 0);
 	assert_int_equal(hs_wire_decode(hs_messages[HS_EVENTS_LIST].answer, json, false, arena, &answer, &fault), 0);
-	json_object_put(json);
 	assert_int_equal(answer.events_count, 2);
-	assert_true(json_object_object_get_ex(answer.events[0], "type", &type));
-	assert_string_equal(json_object_get_string(type), "dtmf");
-	json = hs_wire_encode(hs_messages[HS_EVENTS_LIST].answer, &answer);
-	assert_string_equal(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN), text);
-	json_object_put(json);
+	assert_true(hs_json_is(hs_json_member(answer.events[0], "type"), "dtmf"));
+	assert_ptr_equal(answer.events[0]->text, text + 11);
+	again = hs_wire_text(hs_messages[HS_EVENTS_LIST].answer, &answer, &bytes);
+	assert_string_equal(again, text);
+	free(again);
 	hs_arena_destroy(arena);
 }
 
 /* The configuration's defaults come from the tables, nested ones too. */
 static void test_defaults(void **state)
 {
-	AUTO(json_put) struct json_object *json = json_object_new_object();
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault = {"", ""};
+	const struct hs_json *json;
 	struct hs_config config;
 
+	assert_int_equal(hs_wire_parse("{}", 2, arena, &json, &fault), 0);
 	assert_int_equal(hs_wire_decode(&hs_shape_config, json, true, arena, &config, &fault), 0);
 	assert_non_null(config.server);
 	assert_true(config.server->rest_port > 0);
@@ -354,24 +429,29 @@ static void test_texts_are_cleaned(void **state)
 	char device[400];
 	struct hs_line_changed changed = {
 		.line = "p", .reachable = true, .contacts = 1, .address = "a\x01\xff\xc2\x9bz", .device = device};
-	AUTO(json_put) struct json_object *json = NULL;
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault;
 	struct hs_line_changed read;
+	const struct hs_json *json;
+	char *text;
+	size_t bytes;
 
 	memset(device, 'x', sizeof(device));
 	memcpy(device + 127, "\xc3\xa9", 2); /* would be cut in two */
 	device[sizeof(device) - 1] = '\0';
-	json = hs_wire_encode(hs_messages[HS_LINE_CHANGED].body, &changed);
+	text = hs_wire_text(hs_messages[HS_LINE_CHANGED].body, &changed, &bytes);
+	assert_int_equal(hs_wire_parse(text, bytes, arena, &json, &fault), 0);
 	assert_int_equal(hs_wire_decode(hs_messages[HS_LINE_CHANGED].body, json, true, arena, &read, &fault), 0);
 	assert_string_equal(read.address, "a???z");
 	assert_int_equal(strlen(read.device), 127);
+	free(text);
 	hs_arena_destroy(arena);
 }
 
 static void test_names(void **state)
 {
-	assert_int_equal(hs_wire_find("leg.hangup"), HS_LEG_HANGUP);
+	for (int i = 0; i < HS_MESSAGES; i++)
+		assert_int_equal(hs_wire_find(hs_messages[i].name), i);
 	assert_int_equal(hs_wire_find("leg"), -ENOENT);
 	assert_int_equal(hs_wire_find(""), -ENOENT);
 	assert_int_equal(hs_wire_word(&hs_enum_cause, "busy"), HS_CAUSE_BUSY);
@@ -403,10 +483,13 @@ int main(void)
 		cmocka_unit_test(test_nul_byte_and_size),
 		cmocka_unit_test(test_depth_and_members),
 		cmocka_unit_test(test_what_is_taken),
+		cmocka_unit_test(test_text_of_our_own),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_decoded_messages),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_json_members_live_with_the_arena),
+		cmocka_unit_test(test_paths_of_faults),
+		cmocka_unit_test(test_json_members_are_borrowed),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_texts_are_cleaned),
 		cmocka_unit_test(test_names),

@@ -2,7 +2,6 @@
 #include "check.h"
 #include "cleanup.h"
 #include "route.h"
-#include <json-c/json.h>
 
 static int set_up(void **state)
 {
@@ -143,40 +142,68 @@ static const struct {
 static void test_query(void **state)
 {
 	for (size_t i = 0; i < HS_COUNT(queries); i++) {
-		AUTO(json_put) struct json_object *json = json_object_new_object();
+		struct hs_arena *arena = hs_arena_create();
+		const struct hs_json *json;
+		struct route_body body;
 		struct hs_wire_fault fault;
-		int error = route_add_query(hs_messages[HS_CALLS_LIST].body, queries[i].query, json, &fault);
+		route_body_begin(&body, NULL);
+		int error = route_add_query(hs_messages[HS_CALLS_LIST].body, queries[i].query, &body, &fault);
 		if (error != (queries[i].json ? 0 : -EINVAL))
 			fail_msg("%s: %d", queries[i].query, error);
-		if (!error)
-			assert_string_equal(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN),
-					    queries[i].json);
-		else
+		if (error) {
 			assert_string_equal(fault.field, queries[i].field);
+		} else {
+			assert_int_equal(route_body_read(&body, arena, &json, &fault), 0);
+			assert_int_equal(json->bytes, strlen(queries[i].json));
+			assert_memory_equal(json->text, queries[i].json, json->bytes);
+		}
+		route_body_end(&body);
+		hs_arena_destroy(arena);
 	}
 }
 
 static void test_query_is_bounded(void **state)
 {
-	AUTO(json_put) struct json_object *json = json_object_new_object();
+	struct route_body body = {0};
 	AUTO(free) char *many = hs_zalloc(2000), *long_one = hs_zalloc(2000);
 	struct hs_wire_fault fault;
 	memset(many, '&', 1999);
 	memset(long_one, 'a', 1999);
 	memcpy(long_one, "line=", 5);
-	assert_int_equal(route_add_query(hs_messages[HS_CALLS_LIST].body, many, json, &fault), -EINVAL);
-	assert_int_equal(route_add_query(hs_messages[HS_CALLS_LIST].body, long_one, json, &fault), -EINVAL);
+	assert_int_equal(route_add_query(hs_messages[HS_CALLS_LIST].body, many, &body, &fault), -EINVAL);
+	assert_int_equal(route_add_query(hs_messages[HS_CALLS_LIST].body, long_one, &body, &fault), -EINVAL);
+	route_body_end(&body);
 }
 
 static void test_params_are_not_given_twice(void **state)
 {
-	AUTO(json_put) struct json_object *json = json_object_new_object();
+	static const char sent[] = "{\"line\":\"b\"}", other[] = "{\"ring_for_ms\":1}";
+	struct hs_arena *arena = hs_arena_create();
+	struct route_body body;
 	struct hs_wire_fault fault;
 	struct route_match match;
+	const struct hs_json *json;
 	assert_int_equal(routes_find(*state, "POST", "/api/v1/lines/a/ring", &match), 0);
-	assert_int_equal(route_add_params(&match, json, &fault), 0);
-	assert_int_equal(route_add_params(&match, json, &fault), -EINVAL);
+	route_body_begin(&body, NULL);
+	assert_int_equal(route_add_params(&match, &body, &fault), 0);
+	assert_int_equal(route_add_params(&match, &body, &fault), -EINVAL);
 	assert_string_equal(fault.field, "line");
+	route_body_end(&body);
+
+	assert_int_equal(hs_wire_parse(sent, strlen(sent), arena, &json, &fault), 0);
+	route_body_begin(&body, json);
+	assert_int_equal(route_add_params(&match, &body, &fault), -EINVAL);
+	assert_string_equal(fault.field, "line");
+	route_body_end(&body);
+
+	assert_int_equal(hs_wire_parse(other, strlen(other), arena, &json, &fault), 0);
+	route_body_begin(&body, json);
+	assert_int_equal(route_add_params(&match, &body, &fault), 0);
+	assert_int_equal(route_body_read(&body, arena, &json, &fault), 0);
+	assert_int_equal(json->count, 2);
+	assert_true(hs_json_is(hs_json_member(json, "line"), "a"));
+	route_body_end(&body);
+	hs_arena_destroy(arena);
 }
 
 int main(void)

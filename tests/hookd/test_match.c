@@ -7,7 +7,6 @@
 
 #include "match.h"
 #include <cmocka.h>
-#include <json-c/json.h>
 
 #define STATE                                                                                                          \
 	"{\"type\":\"state_change\",\"seq\":1,\"cursor\":\"1.g1.1\",\"timestamp\":\"2025-02-08T14:30:00.000Z\","       \
@@ -20,14 +19,17 @@
 
 static bool wants(enum match_kind kind, const char *const *words, const char *type, const char *text)
 {
-	struct json_object *event = json_tokener_parse(text);
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *event;
+	struct hs_wire_fault fault;
 	struct match_filter filter = {kind, words, 0};
 	bool wanted;
 
 	while (words && words[filter.count])
 		filter.count++;
+	assert_int_equal(hs_wire_parse(text, strlen(text), arena, &event, &fault), 0);
 	wanted = match_wants(&filter, type, event);
-	json_object_put(event);
+	hs_arena_destroy(arena);
 	return wanted;
 }
 
@@ -97,12 +99,16 @@ static void words_must_be_able_to_match(void **state)
 
 static void expect_body(enum match_kind kind, const char *text, const char *expected)
 {
-	struct json_object *event = json_tokener_parse(text);
-	char *body = match_body(kind, event, text, strlen(text));
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *event;
+	struct hs_wire_fault fault;
+	char *body;
 
+	assert_int_equal(hs_wire_parse(text, strlen(text), arena, &event, &fault), 0);
+	body = match_body(kind, event, text, strlen(text));
 	assert_string_equal(body, expected);
 	free(body);
-	json_object_put(event);
+	hs_arena_destroy(arena);
 }
 
 static void bodies_have_the_promised_members_in_order(void **state)

@@ -7,8 +7,8 @@
 
 #include "backoff.h"
 #include "talk.h"
+#include "wire.h"
 #include <cmocka.h>
-#include <json-c/json.h>
 
 static const uint8_t sound[400] = {1, 2, 3};
 
@@ -50,10 +50,10 @@ static void expect_nothing(struct talk *talk)
 static void happen(struct talk *talk, const char *type, const char *line)
 {
 	struct hs_event_head head = {.type = type, .line = line, .call_id = "c1-a", .cursor = "1.g1.9"};
-	struct json_object *event = json_tokener_parse("{\"type\":\"x\"}");
+	static const char text[] = "{\"type\":\"x\"}";
+	const struct hs_json event = {.text = text, .bytes = sizeof(text) - 1, .nodes = 1, .kind = HS_JSON_OBJECT};
 
-	talk_event(talk, &head, event);
-	json_object_put(event);
+	talk_event(talk, &head, &event);
 }
 
 static void hello_comes_first_and_once(void **state)

@@ -12,12 +12,12 @@ static void as_request(enum hs_role self, enum hs_role stamped, const uint8_t *d
 		       struct hs_arena *arena)
 {
 	struct hs_wire_fault fault;
-	struct json_object *json = bus_envelope_parse(data, size, arena, &fault);
+	const struct hs_json *json = bus_envelope_parse(data, size, arena, &fault);
 	struct bus_incoming incoming;
 
 	if (!json)
 		return;
-	bus_envelope_kind(json);
+	bus_envelope_is(json, "request");
 	if (bus_envelope_request(self, stamped, json, arena, &incoming) < 0)
 		return;
 	if (hs_messages[incoming.message].kind != HS_REQUEST || !incoming.body ||

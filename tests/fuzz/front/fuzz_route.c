@@ -3,7 +3,6 @@
 #include "log.h"
 #include "route.h"
 #include "subscription.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,19 +20,23 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void merge(const struct route_match *match, const char *query, const char *text, size_t bytes)
 {
-	AUTO(json_put) struct json_object *json = NULL;
 	struct hs_wire_fault fault;
 	const struct hs_shape *shape = hs_messages[match->message].body;
-	if (bytes == 0 || hs_wire_parse(text, bytes, &json, &fault))
-		json = json_object_new_object();
 	struct hs_arena *arena = hs_arena_create();
 	void *body = hs_arena_alloc(arena, shape->size);
-	if (route_add_params(match, json, &fault) == 0 && route_add_query(shape, query, json, &fault) == 0 &&
-	    hs_wire_decode(shape, json, true, arena, body, &fault) == 0) {
-		AUTO(json_put) struct json_object *again = hs_wire_encode(shape, body);
-		if (!again)
+	const struct hs_json *json = NULL;
+	struct route_body made;
+	if (bytes > 0 && hs_wire_parse(text, bytes, arena, &json, &fault))
+		json = NULL;
+	route_body_begin(&made, json);
+	if (route_add_params(match, &made, &fault) == 0 && route_add_query(shape, query, &made, &fault) == 0) {
+		/* What is put together of good parts can be read. */
+		if (route_body_read(&made, arena, &json, &fault) != 0)
 			abort();
+		if (hs_wire_decode(shape, json, true, arena, body, &fault) == 0)
+			free(hs_wire_text(shape, body, &bytes));
 	}
+	route_body_end(&made);
 	hs_arena_destroy(arena);
 }
 
