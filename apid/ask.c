@@ -122,19 +122,32 @@ static void answered(const struct outcome *outcome)
 		end_leg(outcome);
 }
 
+/* What was asked, in the arena; NULL when it is damaged. */
+static const void *asked(const struct intent *intent, struct hs_arena *arena)
+{
+	const struct hs_shape *shape = hs_messages[intent->message].body;
+	void *body = hs_arena_alloc(arena, shape->size);
+	const struct hs_json *json;
+	struct hs_wire_fault fault;
+
+	if (hs_wire_parse(intent->body, strlen(intent->body), arena, &json, &fault) < 0 ||
+	    hs_wire_decode(shape, json, false, arena, body, &fault) < 0)
+		return NULL;
+	return body;
+}
+
 /* A stream may go at any time; two lines that cannot hear each other are no call. */
 static void joined(const struct outcome *outcome)
 {
 	struct hs_arena *arena;
-	const struct hs_json *json;
-	struct hs_wire_fault fault;
-	struct leg *other = NULL;
+	const struct hs_media_join *join;
+	struct leg *other;
 
 	if (outcome->answer->error == HS_OK)
 		return;
 	arena = hs_arena_create();
-	if (hs_wire_parse(outcome->intent->body, strlen(outcome->intent->body), arena, &json, &fault) == 0)
-		other = calls_find_leg(outcome->apid->calls, hs_json_text(hs_json_member(json, "b"), arena));
+	join = asked(outcome->intent, arena);
+	other = join ? calls_find_leg(outcome->apid->calls, join->b) : NULL;
 	hs_arena_destroy(arena);
 	if (outcome->leg && leg_lives(outcome->leg) && other && leg_lives(other))
 		calls_media_failed(outcome->leg, outcome->answer->detail);
@@ -143,13 +156,16 @@ static void joined(const struct outcome *outcome)
 static void held(const struct outcome *outcome)
 {
 	const struct hs_answer *answer = outcome->answer;
-	AUTO(json_put) struct json_object *body = NULL;
+	struct hs_arena *arena;
+	const struct hs_leg_hold *hold;
 
 	if (answer->error == HS_OK || !outcome->leg || !leg_lives(outcome->leg))
 		return;
-	body = json_tokener_parse(outcome->intent->body);
-	calls_leg_not_held(outcome->leg, json_object_get_boolean(json_object_object_get(body, "held")),
+	arena = hs_arena_create();
+	hold = asked(outcome->intent, arena);
+	calls_leg_not_held(outcome->leg, hold && hold->held,
 			   answer->detail ? answer->detail : hs_errors[answer->error].title, hs_clock_wall_ms());
+	hs_arena_destroy(arena);
 }
 
 static const struct {

@@ -61,7 +61,7 @@ struct hs_bell {
 	struct hs_tone *tones;
 	size_t names_count;
 	const char **names;
-	struct json_object *notes;
+	const struct hs_json *notes;
 };
 
 extern const struct hs_shape hs_shape_bell;
