@@ -125,7 +125,7 @@ static char *find_config(const struct options *options, const char *home)
 	AUTO(free) char *usual = hs_printf("%s/hookswitch.yaml", home);
 
 	if (named && *named)
-		return hs_strdup(named && *named ? named : "var");
+		return hs_strdup(named);
 	return access(usual, F_OK) == 0 ? TAKE(usual) : NULL;
 }
 
