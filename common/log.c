@@ -105,25 +105,30 @@ static int escape(const char *text, bool json, char *ret_piece, size_t size)
 	return bytes;
 }
 
+static bool is_plain(char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* Escaped copy, cut at a whole character with "..." when it is too long. Returns its length. */
 static size_t escape_text(const char *text, bool json, char *ret_text, size_t size)
 {
 	size_t used = 0;
 
-	ret_text[0] = 0;
 	while (*text) {
-		char piece[16];
-		int taken = escape(text, json, piece, sizeof(piece));
-		size_t bytes = strlen(piece);
+		char piece[16] = {*text};
+		int taken = is_plain(*text) ? 1 : escape(text, json, piece, sizeof(piece));
+		size_t bytes = is_plain(*text) ? 1 : strlen(piece);
 
 		if (used + bytes + 4 > size) {
 			hs_copy(ret_text + used, size - used, "...");
 			return used + 3;
 		}
-		memcpy(ret_text + used, piece, bytes + 1);
+		memcpy(ret_text + used, piece, bytes);
 		used += bytes;
 		text += taken;
 	}
+	ret_text[used] = 0;
 	return used;
 }
 
@@ -132,21 +137,32 @@ static bool needs_quotes(const char *text)
 	return *text == 0 || strpbrk(text, " =\"\\") != NULL;
 }
 
+/* Appends all pieces, or nothing when they do not fit. */
+static void put_pieces(struct line *line, const char *const *pieces, size_t count, size_t room)
+{
+	size_t used = line->used;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t bytes = strlen(pieces[i]);
+
+		if (bytes >= room)
+			return;
+		memcpy(line->text + used, pieces[i], bytes);
+		used += bytes;
+		room -= bytes;
+	}
+	line->used = used;
+}
+
 /* Appends name and value, or nothing at all: a cut-off field would break the JSON. */
 static void add(struct line *line, const char *name, const char *value, bool quoted)
 {
-	size_t room = sizeof(line->text) - 3 - line->used; /* for "}\n" and NUL */
 	const char *quote = quoted ? "\"" : "";
 	const char *space = line->used > (line->json ? 1U : 0U) ? (line->json ? "," : " ") : "";
-	int length;
+	const char *around = line->json ? "\"" : "";
+	const char *const pieces[] = {space, around, name, around, line->json ? ":" : "=", quote, value, quote};
 
-	if (line->json)
-		length = snprintf(line->text + line->used, room, "%s\"%s\":%s%s%s", space, name, quote, value, quote);
-	else
-		length = snprintf(line->text + line->used, room, "%s%s=%s%s%s", space, name, quote, value, quote);
-	if (length > 0 && (size_t)length < room)
-		line->used += (size_t)length;
-	line->text[line->used] = 0;
+	put_pieces(line, pieces, HS_COUNT(pieces), sizeof(line->text) - 3 - line->used); /* for "}\n" and NUL */
 }
 
 static void add_text(struct line *line, const char *name, const char *text)
