@@ -19,7 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEPS 4 /* of su_root in one turn: more starves the bus */
+#define ROUTES 256
+#define ROUTE_MS 1000 /* so long an answer of the kernel is believed */
+#define STEPS 4       /* of su_root in one turn: more starves the bus */
 
 struct agent {
 	struct agent_setup setup;
@@ -31,6 +33,10 @@ struct agent {
 	uv_timer_t timer;
 	char nowhere[64];
 	int probe_fd; /* UDP socket that asks the kernel for routes; sends nothing */
+	struct route {
+		char peer[SOURCES_HOST], local[SOURCES_HOST];
+		int64_t asked_ms;
+	} routes[ROUTES]; /* as they were a moment ago */
 	int64_t turn_us, lag_us;
 };
 
@@ -101,23 +107,44 @@ static void start_hosting(struct agent *agent)
 
 /* ---- addresses ---- */
 
+/* Appends what fits, and NUL; returns where it ends. Several of these are written for each message. */
+static char *add(char *at, const char *end, const char *text)
+{
+	size_t length = strlen(text), room = (size_t)(end - at) - 1;
+	if (length > room)
+		length = room;
+	memcpy(at, text, length);
+	at[length] = 0;
+	return at + length;
+}
+
+static char *add_port(char *at, const char *end, uint16_t port)
+{
+	char digits[8], *first = digits + sizeof(digits) - 1;
+	*first = 0;
+	do
+		*--first = (char)('0' + port % 10);
+	while (port /= 10);
+	*--first = ':';
+	return add(at, end, first);
+}
+
 static void bracket(const char *host, char *ret_text, size_t size)
 {
-	snprintf(ret_text, size, strchr(host, ':') ? "[%s]" : "%s", host);
+	const char *end = ret_text + size;
+	bool six = strchr(host, ':') != NULL;
+	add(add(add(ret_text, end, six ? "[" : ""), end, host), end, six ? "]" : "");
 }
 
 static void read_address(const struct sockaddr *address, struct peer *ret_peer)
 {
-	const void *bytes = &((const struct sockaddr_in *)address)->sin_addr;
-	if (address->sa_family == AF_INET6)
-		bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	inet_ntop(address->sa_family, bytes, ret_peer->host, sizeof(ret_peer->host));
+	sources_write(address, ret_peer->host);
 	ret_peer->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
 	sources_key(address, &ret_peer->key);
 }
 
 /* The address that the kernel would send from; "" when there is no route. */
-static void local_address(struct agent *agent, const struct peer *peer, char *ret_host, size_t size)
+static void ask_route(struct agent *agent, const struct peer *peer, char *ret_host, size_t size)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	socklen_t length = sizeof(address);
@@ -133,6 +160,21 @@ static void local_address(struct agent *agent, const struct peer *peer, char *re
 	    !getsockname(agent->probe_fd, (struct sockaddr *)&address, &length))
 		read_address((struct sockaddr *)&address, &local);
 	hs_copy(ret_host, size, local.host);
+}
+
+static void local_address(struct agent *agent, const struct peer *peer, char *ret_host, size_t size)
+{
+	int64_t now_ms = hs_clock_ms();
+	unsigned hash = 5381;
+	for (const char *at = peer->host; *at; at++)
+		hash = hash * 33 + (unsigned char)*at;
+	struct route *route = &agent->routes[hash % ROUTES];
+	if (now_ms - route->asked_ms > ROUTE_MS || strcmp(route->peer, peer->host) != 0) {
+		hs_copy(route->peer, sizeof(route->peer), peer->host);
+		ask_route(agent, peer, route->local, sizeof(route->local));
+		route->asked_ms = now_ms;
+	}
+	hs_copy(ret_host, size, route->local);
 }
 
 static bool is_any(const char *host)
@@ -281,9 +323,11 @@ void agent_peer_of(struct agent *agent, nta_incoming_t *irq, struct peer *ret_pe
 
 void agent_url(const struct peer *peer, char ret_url[AGENT_URL])
 {
-	char host[64];
+	const char *end = ret_url + AGENT_URL;
+	char host[64], *at = add(ret_url, end, "sip:");
 	bracket(peer->host, host, sizeof(host));
-	snprintf(ret_url, AGENT_URL, "sip:%s:%u;transport=%s", host, peer->port, peer->tcp ? "tcp" : "udp");
+	at = add_port(add(at, end, host), end, peer->port);
+	add(at, end, peer->tcp ? ";transport=tcp" : ";transport=udp");
 }
 
 tport_t *agent_flow(struct agent *agent, const struct peer *peer)
@@ -300,7 +344,8 @@ tport_t *agent_flow(struct agent *agent, const struct peer *peer)
 
 void agent_contact(struct agent *agent, const char *user, const struct peer *peer, char ret_contact[AGENT_CONTACT])
 {
-	char plain[64], host[80];
+	const char *end = ret_contact + AGENT_CONTACT;
+	char plain[64], host[80], *at = add(ret_contact, end, "<sip:");
 	if (agent->setup.advertised)
 		hs_copy(plain, sizeof(plain), agent->setup.advertised);
 	else if (!is_any(agent->setup.host))
@@ -308,8 +353,8 @@ void agent_contact(struct agent *agent, const char *user, const struct peer *pee
 	else
 		local_address(agent, peer, plain, sizeof(plain));
 	bracket(plain, host, sizeof(host));
-	snprintf(ret_contact, AGENT_CONTACT, "<sip:%s@%s:%u%s>", user, host, agent->setup.port,
-		 peer->tcp ? ";transport=tcp" : "");
+	at = add(add(add(at, end, user), end, "@"), end, host);
+	add(add_port(at, end, agent->setup.port), end, peer->tcp ? ";transport=tcp>" : ">");
 }
 
 void agent_branch(char ret_branch[40])

@@ -168,6 +168,7 @@ int begin_start(struct hs_house *house)
 	sipd->users = users_create(house->config, house->home);
 	sipd->nonces = make_nonces();
 	sipd->sources = make_sources(house->config->sip);
+	sipd->refused = refused_create();
 	sipd->dialogs = dialogs_create(sipd, &life_of_dialogs);
 	sipd->registrar = registrar_create(sipd);
 	sipd->locations = locations_create(house->journal, binding_changed, sipd);
@@ -228,6 +229,7 @@ void begin_finish(struct hs_house *house)
 	locations_destroy(sipd->locations);
 	store_destroy(sipd->store);
 	sources_destroy(sipd->sources);
+	refused_destroy(sipd->refused);
 	nonces_destroy(sipd->nonces);
 	users_destroy(sipd->users);
 	free(sipd);

@@ -92,10 +92,12 @@ static int acked_or_cancelled(nta_incoming_magic_t *magic, nta_incoming_t *irq, 
 {
 	struct dialog *dialog = (struct dialog *)magic;
 	sip_method_t method = sip ? sip->sip_request->rq_method : sip_method_invalid;
+	/* an ACK for something else, an earlier refusal perhaps: its sender does not know of this dialog */
+	bool fits = sip && sip->sip_to->a_tag && !strcmp(sip->sip_to->a_tag, dialog->r.local_tag);
 	if (method == sip_method_cancel)
 		dialog_step(dialog, DIALOG_CANCELLED, NULL);
 	else
-		dialog_step(dialog, sip ? DIALOG_ACKED : DIALOG_ACK_LOST, NULL);
+		dialog_step(dialog, fits ? DIALOG_ACKED : DIALOG_ACK_LOST, NULL);
 	return 0;
 }
 

@@ -95,7 +95,8 @@ bool dialog_target(const sip_contact_t *contact, char ret_target[DIALOG_TARGET])
 
 static void record_key(const char *leg, char ret_key[HS_JOURNAL_KEY])
 {
-	snprintf(ret_key, HS_JOURNAL_KEY, "dialog/%s", leg);
+	hs_copy(ret_key, HS_JOURNAL_KEY, "dialog/");
+	hs_copy(ret_key + 7, HS_JOURNAL_KEY - 7, leg);
 }
 
 static size_t tail_bytes(const struct dialog_record *record)

@@ -4,13 +4,15 @@
 #include "metrics.h"
 #include "sipd.h"
 #include "trace.h"
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Labels come from a small fixed set, whatever strangers send. */
 static const char *const methods[] = {"REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "other"};
 #define METHODS HS_COUNT(methods)
+
+#define PEER_TEXT (SOURCES_HOST + 9) /* with brackets, colon and port */
 
 static size_t method_index(const char *method)
 {
@@ -45,15 +47,28 @@ static struct hs_metric *response_counter(int class, bool sent)
 	return counters[class][sent];
 }
 
-static void write_peer(const struct sockaddr *address, char *ret_text, size_t size)
+static char *put_number(char *at, unsigned number)
 {
-	char host[SOURCES_HOST] = "";
+	unsigned scale = 1;
+	while (number / scale >= 10)
+		scale *= 10;
+	for (; scale; scale /= 10)
+		*at++ = (char)('0' + number / scale % 10);
+	*at = 0;
+	return at;
+}
+
+static void write_peer(const struct sockaddr *address, char ret_text[PEER_TEXT])
+{
 	bool six = address->sa_family == AF_INET6;
-	const void *bytes = six ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
-				: (const void *)&((const struct sockaddr_in *)address)->sin_addr;
-	inet_ntop(address->sa_family, bytes, host, sizeof(host));
-	snprintf(ret_text, size, six ? "[%s]:%u" : "%s:%u", host,
-		 ntohs(((const struct sockaddr_in *)address)->sin_port));
+	char *at = ret_text + six;
+	ret_text[0] = '[';
+	sources_write(address, at);
+	at += strlen(at);
+	if (six)
+		*at++ = ']';
+	*at++ = ':';
+	put_number(at, ntohs(((const struct sockaddr_in *)address)->sin_port));
 }
 
 static const struct dialog *dialog_of(const struct sipd *sipd, const struct peek *peek)
@@ -71,8 +86,8 @@ void ladder_seen(void *context, const struct wiretap_message *message)
 	const struct peek *peek = message->peek;
 	const struct dialog *dialog = dialog_of(context, peek);
 	const char *call = dialog ? dialog->r.call : NULL, *leg = dialog ? dialog->r.leg : NULL;
-	char peer[64];
-	write_peer(message->peer, peer, sizeof(peer));
+	char peer[PEER_TEXT], status[12];
+	write_peer(message->peer, peer);
 	const char *from = message->sent ? "sipd" : peer, *to = message->sent ? peer : "sipd";
 	const char *method = methods[method_index(peek->method)];
 	if (peek->kind == PEEK_REQUEST) {
@@ -81,5 +96,6 @@ void ladder_seen(void *context, const struct wiretap_message *message)
 		return;
 	}
 	hs_metric_add(response_counter(peek->status / 100, message->sent), 1);
-	hs_trace_add(HS_TRACE_KIND_SIP, call, leg, from, to, "%d (%s)", peek->status, method);
+	put_number(status, (unsigned)peek->status);
+	hs_trace_add(HS_TRACE_KIND_SIP, call, leg, from, to, "%s (%s)", status, method);
 }

@@ -3,6 +3,7 @@
 #include "auth.h"
 #include "callee.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "dialog.h"
 #include "inside.h"
 #include "log.h"
@@ -29,6 +30,27 @@ struct arrival {
 static void answer(const struct arrival *arrival, int status, const char *phrase, const char *headers)
 {
 	agent_reply(arrival->sipd->agent, arrival->msg, status, phrase, headers);
+}
+
+static struct refused_name name_of(const sip_t *sip)
+{
+	return (struct refused_name){sip->sip_call_id->i_id, sip->sip_via->v_branch, sip->sip_cseq->cs_seq};
+}
+
+/* The final answer to an INVITE, and to each of its repetitions. */
+static void refuse(const struct arrival *arrival, int status)
+{
+	struct refused_name name = name_of(arrival->sip);
+	char retry[32];
+	snprintf(retry, sizeof(retry), "Retry-After: %d", OVERLOAD_RETRY_S);
+	refused_note(arrival->sipd->refused, &name, status, hs_clock_ms());
+	answer(arrival, status, NULL, status == 503 ? retry : NULL);
+}
+
+static int refused_before(const struct arrival *arrival)
+{
+	struct refused_name name = name_of(arrival->sip);
+	return refused_status(arrival->sipd->refused, &name, hs_clock_ms());
 }
 
 static void options(const struct arrival *arrival)
@@ -59,13 +81,11 @@ static void enroll(const struct arrival *arrival)
 static void refuse_overload(const struct arrival *arrival, const char *why)
 {
 	static struct hs_metric *refused;
-	char retry[32];
 	if (!refused)
 		refused = hs_metric_counter("hookswitch_sip_overload_total", "", "calls refused because of the load");
-	snprintf(retry, sizeof(retry), "Retry-After: %d", OVERLOAD_RETRY_S);
 	hs_metric_add(refused, 1);
 	hs_log(DEBUG, "sip.overload", LOG_WHY(why));
-	answer(arrival, SIP_503_SERVICE_UNAVAILABLE, retry);
+	refuse(arrival, 503);
 }
 
 static enum overload_who who_calls(const struct arrival *arrival)
@@ -85,7 +105,7 @@ static void refuse_full(const struct arrival *arrival)
 		      1);
 	hs_log(WARN, "line.full", LOG_LINE(arrival->user->line), LOG_TEXT("address", arrival->peer.host),
 	       LOG_WHY("the line has sip.max_calls calls"));
-	answer(arrival, SIP_486_BUSY_HERE, NULL);
+	refuse(arrival, 486);
 }
 
 static void invite(const struct arrival *arrival)
@@ -157,6 +177,7 @@ void request_arrived(void *context, msg_t *msg, sip_t *sip)
 {
 	struct arrival arrival = {.sipd = context, .msg = msg, .sip = sip};
 	const char *why = NULL;
+	int status;
 	if (sip->sip_request->rq_method == sip_method_ack) {
 		msg_destroy(msg); /* of an answer that had no transaction */
 		return;
@@ -173,6 +194,8 @@ void request_arrived(void *context, msg_t *msg, sip_t *sip)
 		no_dialog(&arrival);
 	} else if (restore_refuses(arrival.sipd, sip)) {
 		answer(&arrival, SIP_503_SERVICE_UNAVAILABLE, "Retry-After: 1");
+	} else if (row->is_new_call && (status = refused_before(&arrival))) {
+		refuse(&arrival, status);
 	} else if (row->is_new_call && (why = overload_refuses(arrival.sipd, who_calls(&arrival)))) {
 		refuse_overload(&arrival, why);
 	} else if (!row->proven || is_proven(&arrival)) {

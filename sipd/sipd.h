@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "digest.h"
 #include "locations.h"
+#include "refused.h"
 #include "sources.h"
 #include "store.h"
 #include "users.h"
@@ -24,6 +25,7 @@ struct sipd {
 	struct users *users;
 	struct nonces *nonces;
 	struct sources *sources;
+	struct refused *refused;
 	struct locations *locations;
 	struct store *store; /* NULL: the folder cannot be written */
 	struct dialogs *dialogs;

@@ -101,6 +101,29 @@ bool sources_key(const struct sockaddr *address, struct source_key *ret_key)
 	return true;
 }
 
+/* As inet_ntop does, which prints through the whole of stdio: this is done several times a message. */
+static void write_ipv4(const uint8_t bytes[4], char *at)
+{
+	for (int i = 0; i < 4; i++) {
+		unsigned number = bytes[i];
+		if (number >= 100)
+			*at++ = (char)('0' + number / 100);
+		if (number >= 10)
+			*at++ = (char)('0' + number / 10 % 10);
+		*at++ = (char)('0' + number % 10);
+		*at++ = i < 3 ? '.' : 0;
+	}
+}
+
+void sources_write(const struct sockaddr *address, char ret_host[SOURCES_HOST])
+{
+	ret_host[0] = 0;
+	if (address->sa_family == AF_INET)
+		write_ipv4((const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr, ret_host);
+	else if (address->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, ret_host, SOURCES_HOST);
+}
+
 bool sources_is_local(const struct sources *sources, const struct source_key *key)
 {
 	for (size_t i = 0; i < sources->networks_count; i++)

@@ -48,6 +48,9 @@ struct sources *sources_create(const struct sources_rules *rules);
 /* The key of an address; false for families other than IPv4 and IPv6. */
 bool sources_key(const struct sockaddr *address, struct source_key *ret_key);
 
+/* Writes a numeric address, at most SOURCES_HOST bytes with NUL; "" for other families. */
+void sources_write(const struct sockaddr *address, char ret_host[SOURCES_HOST]);
+
 /* True when the address is in one of the local networks. */
 bool sources_is_local(const struct sources *sources, const struct source_key *key);
 

@@ -4,6 +4,7 @@
 #include "log.h"
 #include "metrics.h"
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -228,6 +229,23 @@ ssize_t sendto(int fd, const void *data, size_t bytes, int flags, __CONST_SOCKAD
 		return -1;
 	}
 	return syscall(SYS_sendto, fd, data, bytes, flags, to.__sockaddr__, length);
+}
+
+/* The library writes the addresses of each message, and the C library prints them through the whole of stdio. */
+const char *inet_ntop(int family, const void *restrict bytes, char *restrict text, socklen_t size)
+{
+	static const char *(*slowly)(int, const void *restrict, char *restrict, socklen_t);
+	struct sockaddr_in four = {.sin_family = AF_INET};
+	if (family == AF_INET && size >= INET_ADDRSTRLEN) {
+		char host[SOURCES_HOST];
+		memcpy(&four.sin_addr, bytes, sizeof(four.sin_addr));
+		sources_write((struct sockaddr *)&four, host);
+		memcpy(text, host, strlen(host) + 1);
+		return text;
+	}
+	if (!slowly)
+		*(void **)&slowly = dlsym(RTLD_NEXT, "inet_ntop");
+	return slowly(family, bytes, text, size);
 }
 
 /* A name in a Via must never be looked up: the C library would block the loop for seconds. */

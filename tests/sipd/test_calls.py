@@ -637,6 +637,37 @@ def test_calls_of_a_line(house):
     house.bus.fact("leg.incoming", line="line-alice", count=2)
 
 
+@pytest.mark.configure(sip={"max_calls": 1})
+def test_a_refused_invite_stays_refused(house):
+    """Its caller knows that it is over: a repetition that comes late must not begin a call nobody knows of."""
+    phone = house.registered("alice")
+    call = answered(house, phone)
+    refused = phone.call("hotline")
+    refusal = refused.response(486)
+    phone.ack(refusal, refused.uri)
+    assert call.ask("BYE").status == 200
+    house.bus.fact("leg.ended", leg=call.leg)
+    phone.send(refused.text)
+    assert refused.response().status == 486 and len(house.bus.facts_of("leg.incoming")) == 1
+    phone.call("hotline")
+    house.bus.fact("leg.incoming", line="line-alice", count=2)
+
+
+def test_an_ack_of_something_else_ends_the_call(house):
+    """The ACK of an earlier refusal has the branch of the INVITE: whoever sends it does not know of our 200."""
+    phone = house.registered("alice")
+    call = incoming(house, phone)
+    house.bus.ask("leg.answer", leg=call.fact["leg"])
+    call.response(200)
+    branch = re.search(r"branch=([^;\s]+)", call.text).group(1)
+    text, _ = phone.build("ACK", call.uri, to=f"<{call.uri}>;tag=another", call_id=call.call_id, from_tag=call.tag,
+                          cseq=int(call.key[1].split()[0]), branch=branch)
+    phone.send(text)
+    phone.answer(phone.request("BYE"), 481)
+    house.bus.fact("leg.ended", leg=call.fact["leg"], cause="failed")
+    assert not house.bus.facts_of("leg.answered")
+
+
 @pytest.mark.configure(calls={"max_active": 1})
 def test_at_the_limit(house):
     """New calls get 503 and Retry-After; those that are up go on."""

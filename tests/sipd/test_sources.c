@@ -191,13 +191,36 @@ static void kernel_filter(void **state)
 	close(bad);
 }
 
+static void writes_addresses(void **state)
+{
+	static const char *const rows[] = {"0.0.0.0",     "1.20.100.9", "255.255.255.255",
+					   "10.0.199.90", "::1",        "2001:db8::42"};
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		char host[SOURCES_HOST];
+		union {
+			struct sockaddr any;
+			struct sockaddr_in four;
+			struct sockaddr_in6 six;
+		} address = {.six.sin6_family = strchr(rows[i], ':') ? AF_INET6 : AF_INET};
+		void *bytes = address.any.sa_family == AF_INET ? (void *)&address.four.sin_addr
+							       : (void *)&address.six.sin6_addr;
+		assert_int_equal(inet_pton(address.any.sa_family, rows[i], bytes), 1);
+		sources_write(&address.any, host);
+		assert_string_equal(host, rows[i]);
+	}
+	char host[SOURCES_HOST] = "x";
+	sources_write(&(struct sockaddr){.sa_family = AF_UNIX}, host);
+	assert_string_equal(host, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bucket),          cmocka_unit_test(one_customer_has_a_prefix),
-		cmocka_unit_test(locals),          cmocka_unit_test(ban_doubles),
-		cmocka_unit_test(spared_are_slow), cmocka_unit_test(reports_are_summed_up),
-		cmocka_unit_test(stays_bounded),   cmocka_unit_test(kernel_filter),
+		cmocka_unit_test(bucket),           cmocka_unit_test(one_customer_has_a_prefix),
+		cmocka_unit_test(locals),           cmocka_unit_test(ban_doubles),
+		cmocka_unit_test(spared_are_slow),  cmocka_unit_test(reports_are_summed_up),
+		cmocka_unit_test(stays_bounded),    cmocka_unit_test(kernel_filter),
+		cmocka_unit_test(writes_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
