@@ -51,6 +51,14 @@ struct meters {
 	struct hs_metric *digits, *uploads_read, *uploads_refused, *frames_refused;
 };
 
+/* The address we have towards a peer, as the kernel said a moment ago. */
+struct route {
+	struct address peer, local;
+	int64_t asked_us; /* 0: never */
+};
+
+#define END_ROUTES 64
+
 /* What all ends live in. */
 struct world {
 	uv_loop_t *loop;
@@ -62,8 +70,9 @@ struct world {
 	struct hs_audio *audio; /* set once the edge is bound */
 	const struct report *report;
 	void *report_context;
-	struct address host;       /* bind here; unset or unspecified: everywhere */
-	struct address advertised; /* what descriptions name; unset: the route's */
+	struct address host;             /* bind here; unset or unspecified: everywhere */
+	struct address advertised;       /* what descriptions name; unset: the route's */
+	struct route routes[END_ROUTES]; /* by hash of the peer */
 	int64_t silence_us;
 	int readings; /* uploads in worker threads */
 	struct meters meters;

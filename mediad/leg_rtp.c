@@ -13,6 +13,7 @@
 static const int64_t latch_window_us = 5000000;
 static const int64_t report_every_us = 5000000;
 static const int64_t filling_after_us = 300000;
+static const int64_t route_us = 1000000;
 
 struct leg_rtp *leg_rtp_of(const struct end *end)
 {
@@ -393,9 +394,28 @@ static void randomise(struct rtp_record *record)
 	snprintf(record->cname, sizeof record->cname, "%08x%08x%08x", random.name[0], random.name[1], random.name[2]);
 }
 
+/* Asking costs four system calls: the answer is believed for a second. */
+static int find_route(struct world *world, const struct address *peer, struct address *ret_local)
+{
+	int64_t now_us = hs_clock_us();
+	unsigned hash = 5381;
+	for (size_t i = 0; i < sizeof peer->ip; i++)
+		hash = hash * 33 + peer->ip[i];
+	struct route *route = &world->routes[hash % END_ROUTES];
+	if (!route->asked_us || now_us - route->asked_us > route_us || !address_same(&route->peer, peer)) {
+		int error = address_local_for(peer, &route->local);
+		route->asked_us = error < 0 ? 0 : now_us;
+		route->peer = *peer;
+		if (error < 0)
+			return error;
+	}
+	*ret_local = route->local;
+	return 0;
+}
+
 /* What our descriptions name: the advertised address, the one the sockets are bound to, else the route's to the peer.
  */
-static int find_local(const struct world *world, const struct address *peer, struct address *ret_local)
+static int find_local(struct world *world, const struct address *peer, struct address *ret_local)
 {
 	if (world->advertised.family) {
 		*ret_local = world->advertised;
@@ -405,7 +425,7 @@ static int find_local(const struct world *world, const struct address *peer, str
 		*ret_local = world->host;
 		return 0;
 	}
-	return address_local_for(peer, ret_local);
+	return find_route(world, peer, ret_local);
 }
 
 /* What the sockets are bound to: server.host when it names one address, else all of the same kind. */
