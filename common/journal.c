@@ -179,6 +179,15 @@ static void reset_ring(struct hs_journal *journal)
 	atomic_store(&journal->head->tail, 0);
 }
 
+/* A tail beyond the head, at the ring's first byte: the predecessor died while it rewound the empty ring. */
+static void finish_rewinding(struct hs_journal *journal)
+{
+	uint64_t tail = journal->head->tail, head = journal->head->head;
+
+	if (tail > head && tail - head < journal->ring_bytes && tail % journal->ring_bytes == 0)
+		atomic_store(&journal->head->head, tail);
+}
+
 static bool ring_plausible(const struct hs_journal *journal)
 {
 	uint64_t tail = journal->head->tail, head = journal->head->head;
@@ -193,6 +202,7 @@ static void restore_ring(struct hs_journal *journal)
 {
 	uint64_t at;
 
+	finish_rewinding(journal);
 	if (!ring_plausible(journal)) {
 		count_damage(journal);
 		reset_ring(journal);
@@ -259,6 +269,16 @@ bool hs_journal_next(struct hs_journal *journal, uint64_t after, uint64_t *ret_s
 	return false;
 }
 
+/* An empty ring goes on at its first byte, so that a short queue lives in few pages, which are warm. Died between the
+ * two stores: see finish_rewinding. */
+static void rewind_ring(struct hs_journal *journal, uint64_t at)
+{
+	uint64_t first = (at + journal->ring_bytes - 1) / journal->ring_bytes * journal->ring_bytes;
+
+	atomic_store_explicit(&journal->head->tail, first, memory_order_release);
+	atomic_store_explicit(&journal->head->head, first, memory_order_release);
+}
+
 void hs_journal_trim(struct hs_journal *journal, uint64_t seq)
 {
 	uint64_t at = journal->head->tail, last = journal->head->trimmed;
@@ -276,8 +296,10 @@ void hs_journal_trim(struct hs_journal *journal, uint64_t seq)
 	}
 	atomic_store_explicit(&journal->head->trimmed, last, memory_order_release);
 	atomic_store_explicit(&journal->head->tail, at, memory_order_release);
-	if (journal->found_at < at)
+	if (journal->found_at <= at)
 		journal->found_seq = 0;
+	if (at == journal->head->head)
+		rewind_ring(journal, at);
 }
 
 uint64_t hs_journal_epoch(const struct hs_journal *journal)
