@@ -13,6 +13,7 @@
 #include "streams.h"
 
 struct asks;
+struct hearing;
 struct watch;
 
 struct apid {
@@ -27,6 +28,7 @@ struct apid {
 	struct idempotency *idempotency;
 	struct asks *asks;
 	struct early *early;
+	struct hearing *hearing;
 	struct watch *watch;
 	bool stopping; /* nothing more is begun */
 };
@@ -37,6 +39,9 @@ extern const struct hs_door apid_doors[APID_DOORS];
 
 /* hear.c: goes on after the facts our predecessor committed. */
 void hear_start(struct apid *apid);
+
+/* Acknowledges what is kept; after the store's end. Not started: fine. */
+void hear_stop(struct apid *apid);
 
 /* feed.c: publishes a committed event on the edge of its audience. */
 void feed_event(void *context, const struct eventlog_entry *entry);

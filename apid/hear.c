@@ -1,5 +1,5 @@
 /* Hearing: what drivers, mediad and hookd tell. Each fact is worked into the calls, lines and streams; its events, what
- * it changes and the number up to which its source was heard are one transaction; after that it is acknowledged.
+ * it changes and the number up to which its source was heard are one turn of the store; after that it is acknowledged.
  */
 #include "apid.h"
 #include "cleanup.h"
@@ -7,6 +7,9 @@
 #include "watch.h"
 #include <stdlib.h>
 #include <string.h>
+
+#define ACK_MS 10
+#define ACK_FACTS 256 /* a quarter of what a source sends without a word of ours */
 
 /* A leg that is told of by who may: its own driver, or mediad for what it hears in the audio. */
 static struct leg *leg_of(struct apid *apid, const struct hs_fact *fact, const char *id)
@@ -230,32 +233,76 @@ static void hear(void *context, const struct hs_fact *fact)
 	hs_log(WARN, "fact.unknown", LOG_TEXT("message", hs_messages[fact->message].name));
 }
 
-struct acknowledgement {
+/* ---- acknowledging: a source keeps its facts a little longer, so that one word does for many ---- */
+
+struct hearing {
 	struct hs_bus *bus;
+	uv_timer_t later;
+	struct heard {
+		uint64_t epoch, seq, acknowledged;
+	} of[HS_ROLES];
+};
+
+static void acknowledge(struct hearing *hearing, enum hs_role from)
+{
+	struct heard *heard = &hearing->of[from];
+
+	if (heard->seq == heard->acknowledged)
+		return;
+	hs_bus_acknowledge(hearing->bus, from, heard->epoch, heard->seq);
+	heard->acknowledged = heard->seq;
+}
+
+static void acknowledge_all(struct hearing *hearing)
+{
+	for (int role = 1; role < HS_ROLES; role++)
+		acknowledge(hearing, role);
+}
+
+static void is_due(uv_timer_t *timer)
+{
+	acknowledge_all(timer->data);
+}
+
+/* A batch on its way through the store. */
+struct batch {
+	struct hearing *hearing;
 	enum hs_role from;
 	uint64_t epoch, seq;
 };
 
-static void acknowledge(void *context)
+static void batch_kept(void *context)
 {
-	AUTO(free) struct acknowledgement *ack = context;
+	AUTO(free) struct batch *batch = context;
+	struct hearing *hearing = batch->hearing;
+	struct heard *heard = &hearing->of[batch->from];
 
-	hs_bus_acknowledge(ack->bus, ack->from, ack->epoch, ack->seq);
+	if (heard->epoch != batch->epoch) { /* another journal: its numbers begin again */
+		acknowledge(hearing, batch->from);
+		*heard = (struct heard){.epoch = batch->epoch};
+	}
+	heard->seq = batch->seq;
+	if (heard->seq - heard->acknowledged >= ACK_FACTS)
+		acknowledge(hearing, batch->from);
+	else if (!uv_is_active((uv_handle_t *)&hearing->later))
+		uv_timer_start(&hearing->later, is_due, ACK_MS, 0);
 }
 
 static void heard_batch(void *context, enum hs_role from, uint64_t epoch, uint64_t seq)
 {
 	struct apid *apid = context;
-	struct acknowledgement *ack;
+	struct batch *batch;
 
 	if (apid->stopping)
 		return;
-	ack = hs_zalloc(sizeof(*ack));
-	*ack = (struct acknowledgement){apid->house->bus, from, epoch, seq};
+	batch = hs_zalloc(sizeof(*batch));
+	*batch = (struct batch){apid->hearing, from, epoch, seq};
 	store_write(apid->store, STORE_CURSOR_PUT, STORE_V_TEXT(hs_role_names[from]), STORE_V_INT((int64_t)epoch),
 		    STORE_V_INT((int64_t)seq));
-	store_after(apid->store, acknowledge, ack);
+	store_after(apid->store, batch_kept, batch);
 }
+
+/* ---- life ---- */
 
 static bool see_cursor(void *context, const struct store_row *row)
 {
@@ -270,6 +317,25 @@ static bool see_cursor(void *context, const struct store_row *row)
 
 void hear_start(struct apid *apid)
 {
+	struct hearing *hearing = apid->hearing = hs_zalloc(sizeof(*hearing));
+
+	hearing->bus = apid->house->bus;
+	uv_timer_init(apid->house->loop, &hearing->later);
+	hearing->later.data = hearing;
 	store_query(store_at_start(apid->store), STORE_CURSORS, NULL, 0, see_cursor, apid);
 	hs_bus_hear(apid->house->bus, hear, heard_batch, apid);
+}
+
+static void hearing_closed(uv_handle_t *timer)
+{
+	free(timer->data);
+}
+
+void hear_stop(struct apid *apid)
+{
+	if (!apid->hearing)
+		return;
+	acknowledge_all(apid->hearing);
+	uv_close((uv_handle_t *)&apid->hearing->later, hearing_closed);
+	apid->hearing = NULL;
 }

@@ -107,6 +107,7 @@ static void finish(struct hs_house *house)
 	calls_destroy(apid->calls);
 	apid->calls = NULL;
 	store_destroy(apid->store);
+	hear_stop(apid);
 	asks_destroy(apid->asks);
 	idempotency_destroy(apid->idempotency);
 	streams_destroy(apid->streams);
