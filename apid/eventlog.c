@@ -94,7 +94,11 @@ static int map_told(struct eventlog *log)
 	AUTO(free) char *path = hs_printf("%s/told", log->setup.folder);
 	AUTO(close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	if (fd < 0 || ftruncate(fd, sizeof(struct told)) != 0)
+	/* Its room is reserved: a full disk must not end us when we write to it. */
+	if (fd < 0)
+		return -errno;
+	errno = posix_fallocate(fd, 0, sizeof(struct told));
+	if (errno != 0)
 		return -errno;
 	log->told = mmap(NULL, sizeof(struct told), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (log->told != MAP_FAILED)

@@ -45,6 +45,7 @@ static const struct rule {
 
 struct head {
 	uint32_t bytes; /* with this head */
+	uint32_t key;   /* bytes of the values that name the row */
 	uint8_t statement, count;
 } __attribute__((packed));
 
@@ -92,11 +93,14 @@ static void make_room(struct store_bytes *bytes, size_t more)
 void store_encode(struct store_bytes *bytes, enum store_statement statement, const struct store_value *values,
 		  size_t count)
 {
-	struct head head = {sizeof(head), (uint8_t)statement, (uint8_t)count};
+	struct head head = {.bytes = sizeof(head), .statement = (uint8_t)statement, .count = (uint8_t)count};
 	uint8_t *at;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		head.bytes += (uint32_t)value_size(&values[i]);
+		if (i + 1 == rules[statement].keys)
+			head.key = (uint32_t)(head.bytes - sizeof(head));
+	}
 	make_room(bytes, head.bytes);
 	at = put(bytes->at + bytes->used, &head, sizeof(head));
 	for (size_t i = 0; i < count; i++)
@@ -149,7 +153,7 @@ static size_t checked_size(const uint8_t *at, size_t left)
 
 static bool write_whole(const uint8_t *at, const struct head *head)
 {
-	size_t used = sizeof(*head), bytes;
+	size_t used = sizeof(*head), key = 0, bytes;
 
 	if (head->statement >= STORE_WRITES || head->count < rules[head->statement].keys)
 		return false;
@@ -158,8 +162,9 @@ static bool write_whole(const uint8_t *at, const struct head *head)
 		if (bytes == 0)
 			return false;
 		used += bytes;
+		key = i + 1 == rules[head->statement].keys ? used - sizeof(*head) : key;
 	}
-	return used == head->bytes;
+	return used == head->bytes && key == head->key;
 }
 
 bool store_bytes_whole(const uint8_t *at, size_t bytes)
@@ -194,17 +199,10 @@ static const struct rule *rule_of(const uint8_t *write)
 
 static struct key key_of(const uint8_t *write)
 {
-	const struct rule *rule = rule_of(write);
-	struct key key = {rule->family, write + sizeof(struct head), 0};
-	struct store_walk walk;
-	struct store_value value;
-	size_t length;
+	struct head head;
 
-	store_walk_begin(&walk, write);
-	for (size_t i = 0; i < rule->keys; i++)
-		store_walk_next(&walk, &value, &length);
-	key.bytes = (size_t)(walk.at - key.at);
-	return key;
+	memcpy(&head, write, sizeof(head));
+	return (struct key){rules[head.statement].family, write + sizeof(head), head.key};
 }
 
 static bool same_key(const struct key *a, const struct key *b)

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define FLUSH_MS 50       /* then fdatasync follows: a power cut takes hardly more than this */
-#define FLUSH_WRITES 1000 /* a few milliseconds of work for the loop */
-#define RETRY_MS 100      /* after a commit that failed */
+#define FLUSH_MS 50      /* then fdatasync follows: a power cut takes hardly more than this */
+#define FLUSH_WRITES 500 /* a millisecond or two of work for the loop */
+#define RETRY_MS 100     /* after a commit that failed */
 
 /* One write. A row that the rules of the database refuse is a fault of ours: it is left out, loudly, for retrying it
  * would end all work. */
@@ -25,6 +25,21 @@ static int run_write(struct store *store, const uint8_t *write)
 	return SQLITE_OK;
 }
 
+/* While there was no room for what waits, which may be much, a small transaction finds out whether there is now. */
+static bool has_room(struct store *store)
+{
+	int rc;
+
+	if (!store->troubled)
+		return true;
+	rc = sqlite3_exec(store->writer.db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = store_redo_mark(store, store->redo_committed);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(store->writer.db, "COMMIT", NULL, NULL, NULL);
+	return rc == SQLITE_OK;
+}
+
 int store_run_batch(struct store *store)
 {
 	int rc = sqlite3_exec(store->writer.db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -33,9 +48,11 @@ int store_run_batch(struct store *store)
 		if (!store->batch.writes[i].left_out)
 			rc = run_write(store, store->batch.writes[i].at);
 	if (rc == SQLITE_OK)
-		rc = store_redo_mark(store);
+		rc = store_redo_mark(store, store->redo_seq);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(store->writer.db, "COMMIT", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		store->redo_committed = store->redo_seq;
 	return rc;
 }
 
@@ -83,7 +100,7 @@ int store_flush(struct store *store)
 		return 0;
 	if (!store->well || store->held)
 		return -EAGAIN;
-	if (store_run_batch(store) != SQLITE_OK) {
+	if (!has_room(store) || store_run_batch(store) != SQLITE_OK) {
 		commit_failed(store);
 		if (!uv_is_closing((uv_handle_t *)&store->retry))
 			uv_timer_start(&store->retry, retry_is_due, RETRY_MS, 0);

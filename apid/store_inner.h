@@ -78,6 +78,7 @@ struct store {
 	struct store_batch batch;             /* what is not in the database yet: of the ring, then of unkept */
 	struct hs_journal *redo;              /* NULL: what is told must be committed before */
 	uint64_t redo_seq;                    /* of its last record */
+	uint64_t redo_committed;              /* and of the last that is in the database */
 	struct unkept *unkept, **unkept_last; /* turns that found no room in the ring, in order */
 	struct afters untold;                 /* and what waits for their commit */
 
@@ -140,8 +141,8 @@ void store_redo_trim(struct store *store);
 /* More than half of the ring is full. */
 bool store_redo_is_filling(const struct store *store);
 
-/* Adds to a transaction up to where the ring is in the database. SQLITE_OK or SQLite's error. */
-int store_redo_mark(struct store *store);
+/* Adds to a transaction up to which record the ring is in the database. SQLITE_OK or SQLite's error. */
+int store_redo_mark(struct store *store, uint64_t seq);
 
 void store_redo_close(struct store *store);
 

@@ -57,11 +57,10 @@ static void take_over(struct store *store, struct hs_journal *old)
 
 /* ---- ours ---- */
 
-int store_redo_mark(struct store *store)
+int store_redo_mark(struct store *store, uint64_t seq)
 {
-	AUTO(free)
-	char *text =
-		hs_printf("%" PRIu64 " %" PRIu64, store->redo ? hs_journal_epoch(store->redo) : 0, store->redo_seq);
+	uint64_t epoch = store->redo ? hs_journal_epoch(store->redo) : 0;
+	AUTO(free) char *text = hs_printf("%" PRIu64 " %" PRIu64, epoch, seq);
 	const struct store_value values[] = {STORE_V_TEXT(MARK), STORE_V_TEXT(text)};
 	sqlite3_stmt *stmt = connection_bind(&store->writer, STORE_META_PUT, values, HS_COUNT(values));
 	int rc = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
