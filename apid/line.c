@@ -159,9 +159,23 @@ bool line_is_free(const struct line *line)
 	return line->state == ON_HOOK && line->legs == 0;
 }
 
+/* All that differs between drivers: who is asked, and what its legs' audio is made of. */
+static const struct {
+	enum hs_role role;
+	enum hs_media_kind media;
+} drivers[] = {
+	[HS_DRIVER_SIP] = {HS_ROLE_SIPD, HS_MEDIA_KIND_RTP},
+	[HS_DRIVER_DAHDI] = {HS_ROLE_DAHDID, HS_MEDIA_KIND_CHANNEL},
+};
+
 enum hs_role line_driver(const struct line *line)
 {
-	return line->config->driver == HS_DRIVER_DAHDI ? HS_ROLE_DAHDID : HS_ROLE_SIPD;
+	return drivers[line->config->driver].role;
+}
+
+enum hs_media_kind line_media(const struct line *line)
+{
+	return drivers[line->config->driver].media;
 }
 
 void line_describe(const struct line *line, struct hs_line *ret_line)
