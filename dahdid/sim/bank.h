@@ -25,15 +25,15 @@ struct bank {
 	bool zone_loaded;
 	struct bank_timer timers[BANK_TIMERS];
 	uint32_t alarms;
-	int64_t now_ms;		 /* ticks done */
-	int64_t began_us;	 /* of the monotonic clock, when now_ms was 0 */
-	int skew_ppm;		 /* the card's crystal against the system clock */
-	int burst_ms;		 /* ticks come in bursts of this, as on a host without a card */
+	int64_t now_ms;           /* ticks done */
+	int64_t began_us;         /* of the monotonic clock, when now_ms was 0 */
+	int skew_ppm;             /* the card's crystal against the system clock */
+	int burst_ms;             /* ticks come in bursts of this, as on a host without a card */
 	int64_t stopped_until_us; /* no ticks before this */
-	bool drop_missed;	 /* what was missed is not made up for */
+	bool drop_missed;         /* what was missed is not made up for */
 	bool plugged;
-	int64_t remove_at_ms;	/* channels are cut off then; 0: not being removed */
-	unsigned int removals;	/* how often; files opened before the last one are dead */
+	int64_t remove_at_ms;  /* channels are cut off then; 0: not being removed */
+	unsigned int removals; /* how often; files opened before the last one are dead */
 	uint64_t ticks_late;
 };
 

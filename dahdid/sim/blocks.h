@@ -18,9 +18,9 @@ enum blocks_policy { BLOCKS_IMMEDIATE = 0, BLOCKS_WHEN_FULL = 1, BLOCKS_HALF_FUL
 struct blocks_side {
 	uint8_t *memory;
 	int length[BLOCKS_MAX]; /* bytes in each full block */
-	int first;		/* the oldest full block */
-	int full;		/* how many are full */
-	int at;			/* receive: bytes in the block being filled; send: bytes already gone of the oldest */
+	int first;              /* the oldest full block */
+	int full;               /* how many are full */
+	int at;                 /* receive: bytes in the block being filled; send: bytes already gone of the oldest */
 };
 
 struct blocks {
@@ -31,7 +31,8 @@ struct blocks {
 	bool held; /* the transmitter waits for more, by policy */
 };
 
-/* New rings of count blocks of size samples, empty; count is brought into 2..BLOCKS_MAX. The caller has checked size. */
+/* New rings of count blocks of size samples, empty; count is brought into 2..BLOCKS_MAX. The caller has checked size.
+ */
 void blocks_resize(struct blocks *blocks, int size, int count);
 
 /* Gives the memory back. */

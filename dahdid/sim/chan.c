@@ -247,8 +247,8 @@ static int hook_ring_off(struct chan *chan)
 int chan_hook(struct chan *chan, int value)
 {
 	static int (*const actions[])(struct chan *) = {
-		[DAHDI_ONHOOK] = hook_on, [DAHDI_OFFHOOK] = hook_off, [DAHDI_WINK] = hook_wink,
-		[DAHDI_FLASH] = hook_flash, [DAHDI_START] = hook_ring, [DAHDI_RING] = hook_ring,
+		[DAHDI_ONHOOK] = hook_on,        [DAHDI_OFFHOOK] = hook_off, [DAHDI_WINK] = hook_wink,
+		[DAHDI_FLASH] = hook_flash,      [DAHDI_START] = hook_ring,  [DAHDI_RING] = hook_ring,
 		[DAHDI_RINGOFF] = hook_ring_off,
 	};
 

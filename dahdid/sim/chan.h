@@ -17,7 +17,8 @@
 #define CHAN_DIAL_MAX 256
 #define CHAN_SLEEP 1 /* chan_hook: a blocking caller waits until chan_settled */
 
-/* What the channel tells its card, and what the card tells the channel; numbers of the driver's tx and rx hook signals. */
+/* What the channel tells its card, and what the card tells the channel; numbers of the driver's tx and rx hook signals.
+ */
 enum chan_out { CHAN_OUT_ONHOOK, CHAN_OUT_OFFHOOK, CHAN_OUT_START, CHAN_OUT_KEWL };
 enum chan_in { CHAN_IN_ONHOOK, CHAN_IN_OFFHOOK, CHAN_IN_START, CHAN_IN_RING, CHAN_IN_INITIAL };
 
@@ -62,8 +63,8 @@ struct chan {
 	const struct zone *zones; /* the one zone that is loaded, or NULL */
 
 	bool open, nonblocking;
-	bool present;	/* false: the card is gone for good for those who have it open */
-	bool woken;	/* something happened that a sleeper or a poll may wait for */
+	bool present;   /* false: the card is gone for good for those who have it open */
+	bool woken;     /* something happened that a sleeper or a poll may wait for */
 	bool in_filled; /* ... and of these kinds */
 	bool out_freed;
 	bool event_came;
@@ -76,8 +77,8 @@ struct chan {
 	enum chan_in in;
 	int out_timer_ms, in_timer_ms, in_timer_set_ms, pulse_timer_ms, pulses;
 	int ring_debounce_ms, ring_trailer_ms;
-	bool seized;		/* RINGOFFHOOK was told since the last ONHOOK */
-	bool hung_up_in_drop;	/* by the telephone, while we dropped battery */
+	bool seized;          /* RINGOFFHOOK was told since the last ONHOOK */
+	bool hung_up_in_drop; /* by the telephone, while we dropped battery */
 	int cadence_ms[ZONE_CADENCE];
 	int cadence_at, cadence_loop;
 

@@ -63,8 +63,8 @@ static void add_bool(struct command_call *call, const char *name, bool value)
 }
 
 /* An argument that may be left out; false: it is there and wrong, and the call has failed. */
-static bool number_argument(struct command_call *call, char **arguments, int count, int place, long lowest, long highest,
-			    int *number)
+static bool number_argument(struct command_call *call, char **arguments, int count, int place, long lowest,
+			    long highest, int *number)
 {
 	if (place >= count || !words_number(arguments[place], lowest, highest, number))
 		return true;
@@ -148,8 +148,7 @@ static bool dial(struct command_call *call, char **arguments, int count)
 	for (const char *digit = arguments[0]; *digit; digit++) {
 		if (made == DIGITS_MAX || !strchr("0123456789*#ABCD", *digit))
 			return fail(call, "keys are 0-9 * # A-D, at most %d of them", DIGITS_MAX);
-		steps[made++] =
-			(struct voice_step){.kind = VOICE_KEY, .key = *digit, .ms = ms, .gap_ms = gap_ms};
+		steps[made++] = (struct voice_step){.kind = VOICE_KEY, .key = *digit, .ms = ms, .gap_ms = gap_ms};
 	}
 	return add_steps(call, steps, made);
 }
@@ -245,14 +244,7 @@ static bool display(struct command_call *call, char **arguments, int count)
 	return true;
 }
 
-static const char *feed_word(const struct port *port)
-{
-	static const char *const words[FEEDS] = {
-		"open", "forward", "onhook_transfer", "reversed", "onhook_transfer_reversed", "ringing",
-	};
-
-	return words[port->fxs.feed];
-}
+static const char *const sounds[FXO_SOUNDS] = {"silence", "dialtone", "busy", "ringback", "congestion"};
 
 static bool state_of_telephone(struct command_call *call)
 {
@@ -261,7 +253,7 @@ static bool state_of_telephone(struct command_call *call)
 	add_text(call, "hook", port->fxs.off_hook ? "off" : "on");
 	add_bool(call, "ringing", port->fxs.ringing);
 	add_number(call, "rings", port->fxs.rings);
-	add_text(call, "feed", feed_word(port));
+	add_text(call, "feed", fxs_feed_names[port->fxs.feed]);
 	add_bool(call, "reversed", port->fxs.feed == FEED_REVERSED || port->fxs.feed == FEED_ONHOOK_REVERSED);
 	add_bool(call, "lamp", port_lamp(port));
 	add_number(call, "messages", port->fxs.messages);
@@ -270,7 +262,6 @@ static bool state_of_telephone(struct command_call *call)
 
 static bool state_of_exchange(struct command_call *call)
 {
-	static const char *const sounds[FXO_SOUNDS] = {"silence", "dialtone", "busy", "ringback", "congestion"};
 	const struct fxo *fxo = &call->port->fxo;
 
 	add_bool(call, "seized", fxo->seized);
@@ -429,9 +420,9 @@ static const struct condition {
 	const char *name;
 	bool (*holds)(const struct port *port);
 } conditions[] = {
-	{"ringing", is_ringing},     {"off_hook", is_off_hook}, {"on_hook", is_on_hook}, {"open", is_open},
-	{"closed", is_closed},	     {"idle", is_idle},		{"sound", hears_sound},	 {"silence", hears_silence},
-	{"powered", is_powered},     {"no_power", has_no_power}, {"lamp", port_lamp},	 {"dark", is_dark},
+	{"ringing", is_ringing},   {"off_hook", is_off_hook},  {"on_hook", is_on_hook}, {"open", is_open},
+	{"closed", is_closed},     {"idle", is_idle},          {"sound", hears_sound},  {"silence", hears_silence},
+	{"powered", is_powered},   {"no_power", has_no_power}, {"lamp", port_lamp},     {"dark", is_dark},
 	{"reversed", is_reversed},
 };
 
@@ -574,10 +565,8 @@ static bool polarity(struct command_call *call, char **arguments, int count)
 
 static bool sound_of_exchange(struct command_call *call, char **arguments, int count)
 {
-	static const char *const names[FXO_SOUNDS] = {"silence", "dialtone", "busy", "ringback", "congestion"};
-
 	for (int i = 0; i < FXO_SOUNDS; i++) {
-		if (strcmp(names[i], arguments[0]))
+		if (strcmp(sounds[i], arguments[0]))
 			continue;
 		fxo_play(call->port, (enum fxo_sound)i);
 		return true;
@@ -669,8 +658,10 @@ static const struct command commands[] = {
 	{"bounce", ON_FXS, 0, 1, bounce, "[MS]", "a dirty contact: the hook chatters for MS (20)"},
 	{"dial", ON_PORT, 1, 3, dial, "KEYS [MS [GAP_MS]]", "keys, by tone"},
 	{"pulse", ON_FXS, 1, 3, pulse, "DIGITS [BREAK_MS [MAKE_MS]]", "digits by the dial (60, 40)"},
-	{"speak", ON_PORT, 1, 1, speak, "FILE", "says a WAV file, or G.711 bytes (.ulaw .alaw .raw); answers at its end"},
-	{"record", ON_PORT, 1, 1, record, "FILE|off", "records what is heard until off; .ulaw .alaw .raw: bytes as they come"},
+	{"speak", ON_PORT, 1, 1, speak, "FILE",
+	 "says a WAV file, or G.711 bytes (.ulaw .alaw .raw); answers at its end"},
+	{"record", ON_PORT, 1, 1, record, "FILE|off",
+	 "records what is heard until off; .ulaw .alaw .raw: bytes as they come"},
 	{"pause", ON_PORT, 1, 1, wait_a_while, "MS", "does nothing for MS of the card's time"},
 	{"stop", ON_PORT, 0, 0, stop, "", "stops speaking, dialling and what waits to be done"},
 	{"heard", ON_PORT, 0, 0, heard, "", "level and tones of the last 200 ms"},
@@ -714,10 +705,11 @@ static bool help(struct command_call *call, char **arguments, int count)
 		AUTO(free) char *usage = hs_printf("%s%s%s", one->name, one->usage[0] ? " " : "", one->usage);
 
 		json_object_object_add(row, "command", json_object_new_string(usage));
-		json_object_object_add(row, "at", json_object_new_string(one->on & ON_CARD   ? "card"
-									 : one->on == ON_FXS ? "fxs"
-									 : one->on == ON_FXO ? "fxo"
-											     : "port"));
+		json_object_object_add(row, "at",
+				       json_object_new_string(one->on & ON_CARD   ? "card"
+							      : one->on == ON_FXS ? "fxs"
+							      : one->on == ON_FXO ? "fxo"
+										  : "port"));
 		json_object_object_add(row, "does", json_object_new_string(one->help));
 		json_object_array_add(list, row);
 	}

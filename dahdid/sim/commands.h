@@ -20,11 +20,11 @@ typedef bool command_check(struct command_call *call);
 struct command_call {
 	struct bank *bank;
 	struct port *port; /* NULL: the card */
-	int64_t now_ms;	   /* of the system's clock, kept current by the caller */
+	int64_t now_ms;    /* of the system's clock, kept current by the caller */
 	int64_t until_ms;  /* then it has failed; 0: no limit */
 	command_check *check;
-	uint64_t mark;	/* step of the voice that it waits for */
-	char name[32];	/* event or condition that it waits for */
+	uint64_t mark;   /* step of the voice that it waits for */
+	char name[32];   /* event or condition that it waits for */
 	char error[160]; /* "" is success */
 	struct json_object *answer;
 };

@@ -11,7 +11,7 @@
 
 struct diary_entry {
 	uint64_t number; /* from 1 */
-	int64_t at_ms;	 /* of the simulator's clock */
+	int64_t at_ms;   /* of the simulator's clock */
 	char name[24];
 	char detail[160]; /* "" when there is none */
 };

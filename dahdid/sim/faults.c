@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define ELAST_NUMBER 500 /* the driver's own: an event waits */
-#define ERRNO_MAX 511	 /* FUSE passes no more */
+#define ERRNO_MAX 511    /* FUSE passes no more */
 
 int faults_add(struct faults *faults, const char *at, int error, int times, int skip)
 {

@@ -13,9 +13,9 @@
 
 struct fault {
 	char at[FAULTS_NAME]; /* an ioctl's name, or read, write, open, poll */
-	int error;	      /* positive errno */
-	int times;	      /* left; 0: the row is free */
-	int skip;	      /* calls that still go well */
+	int error;            /* positive errno */
+	int times;            /* left; 0: the row is free */
+	int skip;             /* calls that still go well */
 };
 
 struct faults {

@@ -26,8 +26,8 @@ struct file {
 	struct file *next;
 	enum kind kind;
 	bool nonblocking;
-	struct port *port;	  /* KIND_CHANNEL */
-	unsigned int removals;	  /* the bank's, when it was opened: another number means dead */
+	struct port *port;        /* KIND_CHANNEL */
+	unsigned int removals;    /* the bank's, when it was opened: another number means dead */
 	struct bank_timer *timer; /* KIND_TIMER */
 	struct fuse_pollhandle *poller;
 	unsigned int wanted; /* poll bits that somebody waits for; 0: nobody */
@@ -745,7 +745,8 @@ int files_create(uv_loop_t *loop, struct bank *bank, const struct files_options 
 	int result = mount_it(files);
 
 	if (result) {
-		hs_log(ERROR, "dahdisim.no_mount", LOG_TEXT("folder", options->folder), LOG_TEXT("why", strerror(-result)));
+		hs_log(ERROR, "dahdisim.no_mount", LOG_TEXT("folder", options->folder),
+		       LOG_TEXT("why", strerror(-result)));
 		if (files->session)
 			fuse_session_destroy(files->session);
 		free(files);

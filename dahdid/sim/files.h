@@ -15,7 +15,7 @@ struct files_options {
 	const char *folder; /* where to mount, an empty folder */
 	uid_t owner;
 	gid_t group;
-	mode_t mode;	  /* of the files */
+	mode_t mode;      /* of the files */
 	bool allow_other; /* other accounts may open them, by owner and mode */
 };
 

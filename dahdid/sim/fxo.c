@@ -1,5 +1,6 @@
-/* An FXO port: the card plays the telephone on a line of an exchange. Battery, polarity and ringing are seen by the card
- * with the delays that its drivers have; the exchange hears keys and pulses, makes tones and sends caller identity.
+/* An FXO port: the card plays the telephone on a line of an exchange. Battery, polarity and ringing are seen by the
+ * card with the delays that its drivers have; the exchange hears keys and pulses, makes tones and sends caller
+ * identity.
  */
 #include "fxo.h"
 #include "cleanup.h"
@@ -8,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define BATTERY_MS 64	/* until the card believes a change of the battery */
-#define ALARM_MS 1000	/* until a missing battery is an alarm */
+#define BATTERY_MS 64   /* until the card believes a change of the battery */
+#define ALARM_MS 1000   /* until a missing battery is an alarm */
 #define RING_ON_MS 2000 /* the exchange's cadence */
 #define RING_OFF_MS 4000
 #define IDENTITY_AT_MS (RING_ON_MS + 500)

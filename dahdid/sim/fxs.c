@@ -15,7 +15,7 @@ struct line_volts {
 #define GET_STATS _IOR(DAHDI_CODE, 60, struct line_volts)
 #define VOLT_STEP 376
 
-static const char *const feed_names[FEEDS] = {
+const char *const fxs_feed_names[FEEDS] = {
 	"open", "forward", "onhook_transfer", "reversed", "onhook_transfer_reversed", "ringing",
 };
 
@@ -61,7 +61,7 @@ static void set_feed(struct port *port, enum feed feed)
 	if (old == feed)
 		return;
 	port->fxs.feed = feed;
-	port_note(port, "feed", "%s", feed_names[feed]);
+	port_note(port, "feed", "%s", fxs_feed_names[feed]);
 	if (feed == FEED_OPEN)
 		port_note(port, "battery_drop", "%s", "");
 	else if (old == FEED_OPEN)
@@ -358,9 +358,12 @@ static int ioctl(struct port *port, unsigned int command, void *argument)
 		unsigned int command;
 		int (*answer)(struct port *port, void *argument);
 	} rows[] = {
-		{DAHDI_ONHOOKTRANSFER, ioctl_transfer}, {DAHDI_SETPOLARITY, ioctl_polarity},
-		{DAHDI_VMWI, ioctl_messages},		{DAHDI_VMWI_CONFIG, ioctl_lamp_kinds},
-		{GET_STATS, ioctl_volts},		{DAHDI_SET_HWGAIN, ioctl_nothing},
+		{DAHDI_ONHOOKTRANSFER, ioctl_transfer},
+		{DAHDI_SETPOLARITY, ioctl_polarity},
+		{DAHDI_VMWI, ioctl_messages},
+		{DAHDI_VMWI_CONFIG, ioctl_lamp_kinds},
+		{GET_STATS, ioctl_volts},
+		{DAHDI_SET_HWGAIN, ioctl_nothing},
 		{DAHDI_TONEDETECT, ioctl_no_detector},
 	};
 

@@ -8,7 +8,7 @@
 #include "bank.h"
 
 #define IOCTLS_ARGUMENT 640 /* bytes; all that a known command needs */
-#define IOCTLS_SLEEP 1	    /* the caller waits: ask ioctls_resume when something happened */
+#define IOCTLS_SLEEP 1      /* the caller waits: ask ioctls_resume when something happened */
 
 /* On the control file. 0 or negative errno; -ENOTTY: no such ioctl here. */
 int ioctls_control(struct bank *bank, unsigned int command, void *argument);

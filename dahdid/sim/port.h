@@ -40,9 +40,9 @@ struct key_listener;
 
 /* The exchange, and what the card sees of its line. */
 struct fxo {
-	bool battery, reversed;	   /* what the exchange does */
+	bool battery, reversed;    /* what the exchange does */
 	bool seen_battery, seized; /* what the card made of it; we closed the loop */
-	int battery_ms;		   /* how long the battery has been otherwise than seen */
+	int battery_ms;            /* how long the battery has been otherwise than seen */
 	int alarm_ms;
 	int drop_ms; /* battery comes back after this, 0: stays as it is */
 	bool ring_wanted, ring_burst;
@@ -60,8 +60,8 @@ struct fxo {
 struct port {
 	struct chan chan;
 	bool is_fxo;
-	bool cut;     /* the cable between port and far end */
-	bool plugged; /* the card is there */
+	bool cut;                      /* the cable between port and far end */
+	bool plugged;                  /* the card is there */
 	int quiet_in_ms, quiet_out_ms; /* one direction says nothing */
 	const struct zone *zone;       /* sounds of the exchange */
 	int64_t now_ms;
@@ -101,10 +101,12 @@ struct port_kind {
 	void (*finish)(struct port *port);
 	void (*plug)(struct port *port);
 	void (*hook)(void *owner, bool off);
-	void (*tick)(struct port *port);							/* the card's own timers */
+	void (*tick)(struct port *port); /* the card's own timers */
 	const uint8_t *(*line)(struct port *port, const uint8_t *sent, uint8_t *ret_received); /* audio */
 	int (*ioctl)(struct port *port, unsigned int command, void *argument);
 };
+
+extern const char *const fxs_feed_names[FEEDS];
 
 extern const struct port_kind fxs_kind, fxo_kind;
 

@@ -12,7 +12,7 @@
 #define SAMPLES_MAX ((size_t)SOUND_SECONDS_MAX * RATE)
 
 struct sound {
-	uint8_t *bytes;	  /* G.711 as it is */
+	uint8_t *bytes;   /* G.711 as it is */
 	int16_t *samples; /* or linear */
 	size_t count, at;
 };

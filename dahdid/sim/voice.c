@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#define LOOK 1600     /* samples looked at: 200 ms, so that 5 Hz apart can be told */
+#define LOOK 1600 /* samples looked at: 200 ms, so that 5 Hz apart can be told */
 #define STEP_HZ 5
-#define FULL 23170.0  /* root mean square of 3.14 dBm0, nearly enough */
+#define FULL 23170.0 /* root mean square of 3.14 dBm0, nearly enough */
 
 static struct voice_step *step(struct voice *voice, uint64_t number)
 {

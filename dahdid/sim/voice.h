@@ -19,17 +19,17 @@ enum voice_kind { VOICE_WAIT, VOICE_HOOK, VOICE_KEY, VOICE_SOUND };
 
 struct voice_step {
 	enum voice_kind kind;
-	int ms;		     /* WAIT, and HOOK: how long until the next step; KEY: how long it sounds */
-	int gap_ms;	     /* KEY: silence after it */
-	bool off;	     /* HOOK */
-	char key;	     /* KEY */
+	int ms;              /* WAIT, and HOOK: how long until the next step; KEY: how long it sounds */
+	int gap_ms;          /* KEY: silence after it */
+	bool off;            /* HOOK */
+	char key;            /* KEY */
 	struct sound *sound; /* SOUND: handed over */
 };
 
 struct voice {
 	struct voice_step steps[VOICE_STEPS];
 	uint64_t added, done; /* steps since the start; those between wait or are being done */
-	bool begun;	      /* the oldest step is being done */
+	bool begun;           /* the oldest step is being done */
 	int left_ms;
 	struct zone_sound key;
 	struct zone_player player;

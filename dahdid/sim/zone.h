@@ -36,7 +36,8 @@ int zone_load(struct zone *ret_zone, const char *country);
 /* Reads "350+440" or "480+620/500,0/500" (leading ! for parts that are not repeated). 0 or -EINVAL. */
 int zone_parse(struct zone_sound *ret_sound, const char *text);
 
-/* The sound of a key 0-9 * # A-D: tone_ms, or for ever when tone_ms is 0, then pause_ms of silence. False: no such key. */
+/* The sound of a key 0-9 * # A-D: tone_ms, or for ever when tone_ms is 0, then pause_ms of silence. False: no such key.
+ */
 bool zone_key(struct zone_sound *ret_sound, char key, int tone_ms, int pause_ms);
 
 /* Somebody playing a sound. */
