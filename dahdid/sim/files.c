@@ -295,7 +295,8 @@ static void ioctl_file(fuse_req_t request, fuse_ino_t inode, unsigned int comman
 		fuse_reply_err(request, ENOTTY);
 		return;
 	}
-	memcpy(argument, in, in_size);
+	if (in_size)
+		memcpy(argument, in, in_size);
 	int result = do_ioctl(files, file, command, argument);
 
 	if (result == IOCTLS_SLEEP) {
