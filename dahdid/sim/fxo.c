@@ -232,7 +232,9 @@ static void plug(struct port *port)
 {
 	struct fxo *fxo = &port->fxo;
 
-	fxo->seen_battery = false;
+	/* the card looked at its line before the channel was configured: no event tells of it */
+	fxo->seen_battery = fxo->battery && !port->cut;
+	port->chan.alarms = fxo->seen_battery ? 0 : DAHDI_ALARM_RED;
 	fxo->battery_ms = fxo->alarm_ms = 0;
 	if (fxo->seized && !fxo->loop_open_ms)
 		fxo->loop_open_ms = 1;

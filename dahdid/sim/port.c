@@ -19,6 +19,7 @@ void port_init(struct port *port, int number, bool is_fxo, enum law law, const s
 	chan_init(&port->chan, number, number, signalling(port), law, loaded ? zone : NULL);
 	port->chan.card = &kind(port)->card;
 	port->chan.owner = port;
+	port->chan.has_canceller = !is_fxo;
 	port->voice.hook = kind(port)->hook;
 	port->voice.owner = port;
 	kind(port)->init(port);

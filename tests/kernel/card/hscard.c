@@ -383,8 +383,6 @@ static void move_hook(struct port *p, bool off)
 
 static void do_step(struct port *p, const struct step *step)
 {
-	unsigned long flags;
-
 	switch (step->act) {
 	case ACT_HOOK:
 		move_hook(p, step->value);
@@ -404,10 +402,6 @@ static void do_step(struct port *p, const struct step *step)
 	default:
 		break;
 	}
-	spin_lock_irqsave(&p->lock, flags);
-	if (kfifo_is_empty(&p->steps) && !step->ms)
-		wake_up_interruptible(&p->wait);
-	spin_unlock_irqrestore(&p->lock, flags);
 }
 
 static void do_steps(struct port *p)
@@ -614,7 +608,7 @@ static int file_open(struct inode *inode, struct file *file)
 {
 	struct port *p = port_of(file);
 
-	if (is_voice(file)) {
+	if (is_voice(file) && file->f_mode & FMODE_READ) {
 		spin_lock_irq(&p->lock);
 		if (!p->listeners++)
 			kfifo_reset(&p->heard);
@@ -627,7 +621,7 @@ static int file_release(struct inode *inode, struct file *file)
 {
 	struct port *p = port_of(file);
 
-	if (is_voice(file)) {
+	if (is_voice(file) && file->f_mode & FMODE_READ) {
 		spin_lock_irq(&p->lock);
 		p->listeners--;
 		spin_unlock_irq(&p->lock);
