@@ -220,6 +220,7 @@ uint8_t *callerid_make_waiting(enum hs_caller_id kind, bool is_waiting, enum hs_
 		return NULL;
 	begin(&message, variant);
 	add(&message, variant->standard == ADSI_STANDARD_CLASS ? CLASS_MDMF_MSG_WAITING : CLIP_MDMF_MSG_WAITING, "");
-	message.length = adsi_add_field(message.tx, message.bytes, message.length, MCLASS_VISUAL_INDICATOR, &indicator, 1);
+	message.length =
+		adsi_add_field(message.tx, message.bytes, message.length, MCLASS_VISUAL_INDICATOR, &indicator, 1);
 	return render(&message, variant, law, ret_samples);
 }

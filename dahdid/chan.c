@@ -31,8 +31,7 @@ static int fail(const struct chan *chan, const char *what, int error)
 					"Calls of the DAHDI driver that failed."),
 		      1);
 	hs_log(DEBUG, "dahdi.failed", LOG_INT("channel", chan->number), LOG_TEXT("call", what),
-	       LOG_TEXT("error", strerror(error)),
-	       LOG_TEXT("request", chan->request[0] ? chan->request : NULL));
+	       LOG_TEXT("error", strerror(error)), LOG_TEXT("request", chan->request[0] ? chan->request : NULL));
 	return -error;
 }
 
@@ -171,10 +170,8 @@ int chan_flash_time(struct chan *chan, int ms)
 
 static void copy_span(const struct dahdi_spaninfo *info, struct chan_span *ret_span)
 {
-	*ret_span = (struct chan_span){.number = info->spanno,
-				       .alarms = info->alarms,
-				       .channels = info->numchans,
-				       .spans = info->totalspans};
+	*ret_span = (struct chan_span){
+		.number = info->spanno, .alarms = info->alarms, .channels = info->numchans, .spans = info->totalspans};
 	snprintf(ret_span->name, sizeof(ret_span->name), "%.*s", (int)sizeof(info->name), info->name);
 	snprintf(ret_span->description, sizeof(ret_span->description), "%.*s", (int)sizeof(info->desc), info->desc);
 	snprintf(ret_span->device, sizeof(ret_span->device), "%.*s", (int)sizeof(info->devicetype), info->devicetype);
@@ -265,8 +262,8 @@ static const struct {
 };
 
 static const char *const event_names[CHAN_EVENTS] = {
-	"nothing",   "on_hook",   "off_hook", "flash",   "pulses",     "pulse_digit", "burst_on", "burst_off", "hook_done",
-	"dialled", "alarm", "no_alarm",  "removed",  "ring_began", "polarity",    "fax",      "other",
+	"nothing", "on_hook", "off_hook", "flash",   "pulses",     "pulse_digit", "burst_on", "burst_off", "hook_done",
+	"dialled", "alarm",   "no_alarm", "removed", "ring_began", "polarity",    "fax",      "other",
 };
 
 const char *chan_event_name(enum chan_event_kind kind)
@@ -315,8 +312,10 @@ int chan_hook(struct chan *chan, enum chan_hook hook)
 		const char *what;
 		int value;
 	} rows[] = {
-		[CHAN_HANG_UP] = {"hang_up", DAHDI_ONHOOK},        [CHAN_ENGAGE] = {"engage", DAHDI_OFFHOOK},
-		[CHAN_RING] = {"ring", DAHDI_RING},                [CHAN_STOP_RING] = {"stop_ring", DAHDI_RINGOFF},
+		[CHAN_HANG_UP] = {"hang_up", DAHDI_ONHOOK},
+		[CHAN_ENGAGE] = {"engage", DAHDI_OFFHOOK},
+		[CHAN_RING] = {"ring", DAHDI_RING},
+		[CHAN_STOP_RING] = {"stop_ring", DAHDI_RINGOFF},
 		[CHAN_SEND_FLASH] = {"send_flash", DAHDI_FLASH},
 	};
 	int value = rows[hook].value;

@@ -7,9 +7,9 @@
 
 #include "hs_proto.h"
 
-#define CHAN_CADENCE 16   /* numbers in a cadence: on, off, ... in ms */
+#define CHAN_CADENCE 16    /* numbers in a cadence: on, off, ... in ms */
 #define CHAN_BLOCK_MAX 480 /* bytes: 60 ms */
-#define CHAN_ELAST 500    /* from read and write: an event waits */
+#define CHAN_ELAST 500     /* from read and write: an event waits */
 
 /* An open channel. */
 struct chan {

@@ -1,5 +1,6 @@
 #include "find.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "dahdid.h"
 #include "frames.h"
 #include "log.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define SURVEY_MS 1000
+#define LEAVING_MS 2000    /* a card that is being taken away can be opened for a second still */
 #define REPORT_HOOK_MS 300 /* some cards report the hook a little after they were opened */
 
 static void keep_name(const struct port *port, char ret_name[HS_KEEP_NAME])
@@ -106,7 +108,8 @@ static void note_trouble(struct port *port, enum hs_trouble trouble)
 	trouble_explain(trouble, port->chan.number, port->dahdid->config->device, why, sizeof(why));
 	snprintf(labels, sizeof(labels), "layer=\"%s\",trouble=\"%s\"", trouble_layer_name(trouble_layer(trouble)),
 		 hs_enum_trouble.names[trouble]);
-	hs_metric_add(hs_metric_counter("hookswitch_analog_troubles_total", labels, "What kept ports from working."), 1);
+	hs_metric_add(hs_metric_counter("hookswitch_analog_troubles_total", labels, "What kept ports from working."),
+		      1);
 	hs_log(WARN, "port.trouble", LOG_LINE(port->r.line), LOG_INT("channel", port->chan.number),
 	       LOG_TEXT("layer", trouble_layer_name(trouble_layer(trouble))),
 	       LOG_TEXT("trouble", hs_enum_trouble.names[trouble]), LOG_WHY(why));
@@ -141,7 +144,7 @@ static void survey_one(void *context, struct port *port)
 {
 	struct tally *tally = context;
 
-	if (port->r.state == PORT_AWAY && !port->slow && !port->dahdid->stopping)
+	if (port->r.state == PORT_AWAY && !port->slow && !port->dahdid->stopping && hs_clock_ms() >= port->seek_at_ms)
 		seek(port);
 	if (!port->is_told)
 		tell_line(port);
@@ -244,6 +247,7 @@ void find_away(void *object, const void *trouble)
 	trouble_explain(reason, port->chan.number, port->dahdid->config->device, why, sizeof(why));
 	watch_end(port);
 	chan_close(&port->chan);
+	port->seek_at_ms = hs_clock_ms() + LEAVING_MS;
 	keep_name(port, name);
 	hs_keep_drop(port->dahdid->house->keep, name);
 	end_call(port, why);

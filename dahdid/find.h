@@ -1,5 +1,6 @@
-/* Finding channels: opening those of our lines, setting them up, noticing what keeps them from working, and trying again.
- * Called by begin (survey), life (away, alarm) and restore; calls chan, watch and the keeper. Owns the open channels.
+/* Finding channels: opening those of our lines, setting them up, noticing what keeps them from working, and trying
+ * again. Called by begin (survey), life (away, alarm) and restore; calls chan, watch and the keeper. Owns the open
+ * channels.
  */
 #ifndef FIND_H
 #define FIND_H

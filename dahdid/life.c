@@ -5,9 +5,9 @@
 #include "ring.h"
 #include <stddef.h>
 
-/* Rows with neither action nor change say that an event is no surprise: the driver's queue may hold what happened before
- * our last command (a burst that ended as the handset was lifted), some cards tell the hook twice, and a handset moves
- * whenever it likes. */
+/* Rows with neither action nor change say that an event is no surprise: the driver's queue may hold what happened
+ * before our last command (a burst that ended as the handset was lifted), some cards tell the hook twice, and a handset
+ * moves whenever it likes. */
 static const struct hs_fsm_rule rules[] = {
 	/* the channel */
 	{PORT_AWAY, PORT_FOUND, find_guard_lifted, find_lifted, PORT_PARKED},
@@ -96,8 +96,9 @@ static const char *const states[PORT_STATES] = {
 };
 
 static const char *const events[PORT_EVENTS] = {
-	"found",     "lost",         "alarmed",  "cleared", "lifted", "down",    "flashed",      "pulsed",   "burst_on", "burst_off",
-	"originate", "announced", "ring_timeout", "progress", "answer",  "hangup", "unheard", "media_failed", "released",
+	"found",  "lost",     "alarmed",   "cleared",      "lifted",    "down",         "flashed",
+	"pulsed", "burst_on", "burst_off", "originate",    "announced", "ring_timeout", "progress",
+	"answer", "hangup",   "unheard",   "media_failed", "released",
 };
 
 static const char *id_of(const void *object)

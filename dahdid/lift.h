@@ -1,6 +1,6 @@
-/* Calls that a telephone begins, and what both kinds of call have in common once the handset is up: answer, flash, digits,
- * the end, and what becomes of a handset that stays up.
- * Called by life (actions) and restore; calls chan, frames, ask and tell. Owns nothing.
+/* Calls that a telephone begins, and what both kinds of call have in common once the handset is up: answer, flash,
+ * digits, the end, and what becomes of a handset that stays up. Called by life (actions) and restore; calls chan,
+ * frames, ask and tell. Owns nothing.
  */
 #ifndef LIFT_H
 #define LIFT_H

@@ -11,7 +11,8 @@ struct hs_metric;
 struct meters {
 	struct hs_metric *events[CHAN_EVENTS];
 	struct hs_metric *ports, *reachable, *off_hook;
-	struct hs_metric *blocks_in, *blocks_out, *overruns, *underruns, *lost, *queue_full, *caller_ids, *caller_ids_cut;
+	struct hs_metric *blocks_in, *blocks_out, *overruns, *underruns, *lost, *queue_full, *caller_ids,
+		*caller_ids_cut;
 };
 
 void meters_create(struct meters *meters);

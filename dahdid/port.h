@@ -40,12 +40,12 @@ enum port_event {
 	PORT_ORIGINATE, /* apid: struct hs_leg_originate */
 	PORT_ANNOUNCED, /* the caller identification was sent */
 	PORT_RING_TIMEOUT,
-	PORT_PROGRESS, /* apid */
-	PORT_ANSWER,   /* apid */
-	PORT_HANGUP,   /* apid: struct port_end */
-	PORT_UNHEARD,  /* apid did not decide in time */
+	PORT_PROGRESS,     /* apid */
+	PORT_ANSWER,       /* apid */
+	PORT_HANGUP,       /* apid: struct port_end */
+	PORT_UNHEARD,      /* apid did not decide in time */
 	PORT_MEDIA_FAILED, /* struct port_end */
-	PORT_RELEASED, /* the battery is back */
+	PORT_RELEASED,     /* the battery is back */
 	PORT_EVENTS,
 };
 
@@ -66,8 +66,8 @@ struct port_record {
 	bool outgoing;
 	bool answered; /* told */
 	bool held;
-	bool reversed; /* polarity, by us */
-	int messages;  /* that wait */
+	bool reversed;    /* polarity, by us */
+	int messages;     /* that wait */
 	int64_t until_ms; /* hs_clock_ms: ringing, or releasing, ends then */
 	/* an end that apid could not be told yet */
 	char owed_leg[65];
@@ -100,6 +100,7 @@ struct port {
 	struct chan_facts facts; /* as asked last */
 	struct chan_span span;   /* likewise; number 0: not known */
 	enum hs_trouble trouble; /* 0: none */
+	int64_t seek_at_ms;      /* hs_clock_ms: not looked for before */
 	bool is_told;            /* apid knows whether it is reachable, as it is now */
 	bool told_reachable;
 	uv_poll_t *poll;  /* NULL: not open */
@@ -109,7 +110,7 @@ struct port {
 	uv_timer_t owed;  /* until an end is told again */
 	struct port_audio audio;
 	struct port_counts counts;
-	uint64_t ticket;  /* of the question that mediad works on */
+	uint64_t ticket;       /* of the question that mediad works on */
 	uint8_t *caller_sound; /* made before it rings; NULL: none */
 	size_t caller_bytes;
 	int bursts; /* that ended, of this ring */

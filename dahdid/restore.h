@@ -1,5 +1,5 @@
-/* Going on where a predecessor was killed: its channels are open still, their events wait, and its records say what it did.
- * Called by begin; calls find, watch, ring and lift. Owns nothing.
+/* Going on where a predecessor was killed: its channels are open still, their events wait, and its records say what it
+ * did. Called by begin; calls find, watch, ring and lift. Owns nothing.
  */
 #ifndef RESTORE_H
 #define RESTORE_H

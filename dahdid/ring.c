@@ -154,8 +154,8 @@ static void refuse_ring(struct port *port, int error)
 	struct port_end end = {HS_CAUSE_FAILED, error == -ENODATA ? no_zone : "the driver refused to ring the port"};
 
 	hs_log(ERROR, "port.no_ring", LOG_LINE(port->r.line), LOG_CALL(port->r.call), LOG_LEG(port->r.leg),
-	       LOG_TEXT("error", strerror(-error)), LOG_TEXT("layer", trouble_layer_name(trouble_layer(trouble_of(error)))),
-	       LOG_WHY(end.why));
+	       LOG_TEXT("error", strerror(-error)),
+	       LOG_TEXT("layer", trouble_layer_name(trouble_layer(trouble_of(error)))), LOG_WHY(end.why));
 	port_step(port, PORT_MEDIA_FAILED, &end);
 }
 

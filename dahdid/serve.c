@@ -43,6 +43,7 @@ static void messages(void *context, struct hs_request *request)
 }
 
 const struct hs_door serve_doors[SERVE_DOORS] = {
-	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress}, {HS_LEG_ANSWER, answer}, {HS_LEG_HANGUP, hangup},
-	{HS_LEG_HOLD, hold},           {HS_LEG_DIGITS, digits},     {HS_LINE_PORT, port},    {HS_LINE_MESSAGES, messages},
+	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress},  {HS_LEG_ANSWER, answer},
+	{HS_LEG_HANGUP, hangup},       {HS_LEG_HOLD, hold},          {HS_LEG_DIGITS, digits},
+	{HS_LINE_PORT, port},          {HS_LINE_MESSAGES, messages},
 };

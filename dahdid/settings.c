@@ -70,8 +70,8 @@ static int lay_over(struct settings *settings, const struct hs_config_port *port
 	return take_cadence(port, settings, ret_why);
 }
 
-int settings_make(const struct hs_config_dahdi *config, const struct hs_config_line *line, struct settings *ret_settings,
-		  char ret_why[200])
+int settings_make(const struct hs_config_dahdi *config, const struct hs_config_line *line,
+		  struct settings *ret_settings, char ret_why[200])
 {
 	*ret_settings = built_in;
 	if (lay_over(ret_settings, config->port, ret_why) < 0)

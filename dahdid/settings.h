@@ -22,8 +22,8 @@ struct settings {
 };
 
 /* Settings of a line. -EINVAL with one sentence in ret_why when a cadence cannot be read. */
-int settings_make(const struct hs_config_dahdi *config, const struct hs_config_line *line, struct settings *ret_settings,
-		  char ret_why[200]);
+int settings_make(const struct hs_config_dahdi *config, const struct hs_config_line *line,
+		  struct settings *ret_settings, char ret_why[200]);
 
 /* "2000 4000": on and off in ms, 1 to 8 pairs, none of them 0, each at most 60 s. -EINVAL. */
 int settings_cadence(const char *text, int ret_ms[CHAN_CADENCE]);

@@ -11,14 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define QUEUE 63      /* events that the driver keeps */
-#define DEBOUNCE 700  /* ms: the driver does not time a handset sooner after an answer */
+#define QUEUE 63     /* events that the driver keeps */
+#define DEBOUNCE 700 /* ms: the driver does not time a handset sooner after an answer */
 #define PARKED_LOOK 2000
 
 /* ---- the hook ---- */
 
 /* States in which the handset must be down, or lifted. */
-static const enum { ANY, DOWN, LIFTED } hooks[PORT_STATES] = {
+static const enum {
+	ANY,
+	DOWN,
+	LIFTED
+} hooks[PORT_STATES] = {
 	[PORT_IDLE] = DOWN,      [PORT_ANNOUNCING] = DOWN, [PORT_RINGING] = DOWN,
 	[PORT_OFFERED] = LIFTED, [PORT_UP] = LIFTED,       [PORT_PARKED] = LIFTED,
 };
@@ -84,7 +88,8 @@ static void on_removed(struct port *port, const struct chan_event *event)
 	step(port, PORT_LOST, &trouble);
 }
 
-/* What an event of the driver is for the port: an event of its own, or a function. Others say nothing of an FXS port. */
+/* What an event of the driver is for the port: an event of its own, or a function. Others say nothing of an FXS port.
+ */
 static const struct {
 	enum port_event event;
 	void (*happened)(struct port *port, const struct chan_event *event);

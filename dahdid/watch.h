@@ -1,6 +1,6 @@
-/* Watching a port's channel: its events become those of the state machine, its blocks go to frames; and the hook is looked
- * at again whenever events may have been missed.
- * Called by find (begin, end), frames and life. Owns the poll handle.
+/* Watching a port's channel: its events become those of the state machine, its blocks go to frames; and the hook is
+ * looked at again whenever events may have been missed. Called by find (begin, end), frames and life. Owns the poll
+ * handle.
  */
 #ifndef WATCH_H
 #define WATCH_H

@@ -73,9 +73,9 @@ static const struct {
 	int standard;
 	bool has_name;
 } kinds[] = {
-	{HS_CALLER_ID_BELLCORE, ADSI_STANDARD_CLASS, true}, {HS_CALLER_ID_ETSI, ADSI_STANDARD_CLIP, true},
+	{HS_CALLER_ID_BELLCORE, ADSI_STANDARD_CLASS, true},   {HS_CALLER_ID_ETSI, ADSI_STANDARD_CLIP, true},
 	{HS_CALLER_ID_ETSI_BEFORE, ADSI_STANDARD_CLIP, true}, {HS_CALLER_ID_UK, ADSI_STANDARD_CLIP, true},
-	{HS_CALLER_ID_DTMF, ADSI_STANDARD_CLIP_DTMF, false}, {HS_CALLER_ID_DTMF_PLAIN, ADSI_STANDARD_CLIP_DTMF, false},
+	{HS_CALLER_ID_DTMF, ADSI_STANDARD_CLIP_DTMF, false},  {HS_CALLER_ID_DTMF_PLAIN, ADSI_STANDARD_CLIP_DTMF, false},
 };
 
 static void is_understood(void **state)
@@ -133,8 +133,8 @@ static void messages_wait(void **state)
 	for (int waiting = 0; waiting < 2; waiting++) {
 		struct display display;
 		size_t samples;
-		AUTO(free) uint8_t *sound =
-			callerid_make_waiting(HS_CALLER_ID_BELLCORE, waiting, HS_CODEC_PCMU, &samples);
+		AUTO(free)
+		uint8_t *sound = callerid_make_waiting(HS_CALLER_ID_BELLCORE, waiting, HS_CODEC_PCMU, &samples);
 
 		hear(&display, ADSI_STANDARD_CLASS, HS_CODEC_PCMU, sound, samples);
 		assert_int_equal(display.type, CLASS_MDMF_MSG_WAITING);

@@ -1,6 +1,4 @@
 """Calls of an analog telephone as facts on the bus."""
-import time
-
 import pytest
 import world
 from world import until
@@ -23,7 +21,7 @@ def test_a_ring_is_answered_and_hung_up(dahdid, phone, leg):
     name = leg()
     dahdid.ring(name, caller_number="+14155550100", caller_name="Ada")
     dahdid.fact("leg.ringing", leg=name)
-    until(lambda: phone.has("feed", "ring"), what="the bell")
+    until(lambda: phone.has("feed", "ringing"), what="the bell")
     phone.lift()
     fact = dahdid.fact("leg.answered", leg=name)
     assert fact["measured"] is True
@@ -43,11 +41,11 @@ def test_a_telephone_calls(dahdid, phone):
     name = incoming["leg"]
     dahdid.ask("leg.answer", leg=name)
     dahdid.fact("leg.answered", leg=name, measured=True)
-    phone.script("wait 700", "pulse 30")  # the driver counts nothing for 600 ms after the answer
+    phone.do("pause 700", "pulse 30")  # the driver counts nothing for 600 ms after the answer
     assert dahdid.fact("leg.digit", leg=name)["digit"] == "3"
     digit = dahdid.fact("leg.digit", leg=name)
     assert (digit["digit"], digit["phase"], digit["source"]) == ("0", "end", "pulse")
-    phone.flash(400)
+    phone.do("flash 400")
     dahdid.fact("leg.flash", leg=name)
     phone.put_down()
     assert dahdid.fact("leg.ended", leg=name)["cause"] == "normal"
@@ -87,8 +85,7 @@ def test_nobody_lifts(dahdid, phone, leg):
                description=f"channel/1 grant={name}")
     dahdid.fact("leg.ringing", leg=name)
     assert dahdid.fact("leg.ended", leg=name)["cause"] == "no_answer"
-    phone.log()
-    assert phone.lines[-1][1] == "feed" and phone.lines[-1][2] != "ring"
+    assert phone.feeds()[-1] != "ringing"
 
 
 def test_the_same_leg_is_not_rung_twice(dahdid, phone, leg):
@@ -123,14 +120,6 @@ def test_unknown_things(dahdid, leg):
     dahdid.ask("leg.hangup", leg="l0", cause="normal")  # already over: no error
 
 
-@pytest.fixture
-def plain(start):
-    """A dahdid that leaves audio as it is: its echo cancellers are off."""
-    made = start(port={"echo_taps": 0})
-    made.fact("line.changed", line="phone1", reachable=True)
-    return made
-
-
 def test_hold(plain, phone):
     dahdid = plain
     name = answered(dahdid, phone)
@@ -151,15 +140,16 @@ def test_audio_goes_both_ways(plain, phone):
     dahdid = plain
     name = answered(dahdid, phone)
     phone.ear()
-    dahdid.say(name, bytes(range(1, 101)) * 32)
+    said = bytes(range(1, 101)) * 32
+    dahdid.say(name, said)
     phone.speak(b"\x11" * 3200)
     until(lambda: dahdid.pull() or dahdid.heard.get(name, b"").count(b"\x11") == 3200, what="what the phone said")
-    heard = b""
-    end = time.monotonic() + 5
-    while bytes(range(1, 101)) * 32 not in heard:
-        heard += phone.ear()
-        assert time.monotonic() < end, "what the phone hears"
-        time.sleep(0.01)
+    heard = bytearray()
+
+    def came():
+        heard.extend(byte for byte in phone.ear() if byte != 0xff)  # a busy machine may leave gaps, but loses nothing
+        return said in heard
+    until(came, what="what was said to the telephone")
     blocks = [b for b in dahdid.blocks if b[1] == world.AUDIO and b[2] == name]
     assert all(b[5] == 160 for b in blocks)
     assert [b[3] for b in blocks] == list(range(blocks[0][3], blocks[0][3] + len(blocks)))

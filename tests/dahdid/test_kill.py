@@ -31,9 +31,9 @@ def test_a_call_goes_on(dahdid, phone):
           what="audio of the successor")
     first = min(b[0] for b in dahdid.blocks if b[0] > at and b[1] == world.AUDIO and b[3] == 0)
     print(f"audio after {(first - at) * 1000:.0f} ms")
-    assert first - at < 0.3
-    assert not any(word == "feed" for _, word, _ in phone.log()), "the loop was dropped"
-    phone.flash(400)
+    assert first - at < (1.5 if world.is_sanitized() else 0.3)
+    assert not phone.feeds(), "the loop was dropped"
+    phone.do("pause 700", "flash 400")  # not within the driver's debounce
     dahdid.fact("leg.flash", leg=name)
     phone.put_down()
     assert dahdid.fact("leg.ended", leg=name)["cause"] == "normal"
@@ -41,8 +41,8 @@ def test_a_call_goes_on(dahdid, phone):
 
 def test_what_happens_meanwhile_is_told(dahdid, phone):
     name = answered(dahdid, phone)
-    phone.script("wait 700", "flash 400", "wait 20")
-    until(lambda: phone.has("hook", "on"), what="the flash")
+    phone.do("pause 700", "flash 400")
+    until(lambda: phone.has("hook_on"), what="the flash")
     kill(dahdid)
     dahdid.fact("leg.flash", leg=name)
     phone.put_down()
@@ -95,7 +95,7 @@ def test_at_any_moment(dahdid, phone, leg):
         if not outgoing:
             name = dahdid.fact("leg.incoming")["leg"]
             dahdid.ask("leg.answer", leg=name)
-        phone.script("wait 800", "on")
+        phone.do("pause 800", "hangup")
         until(lambda: time.monotonic() >= end, what="the moment")
         kill(dahdid)
         dahdid.fact("leg.ended", leg=name, seconds=8)

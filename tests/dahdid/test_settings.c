@@ -14,7 +14,8 @@
 
 static void layers(void **state)
 {
-	struct hs_config_port all = {.has_flash_ms = true, .flash_ms = 500, .caller_id = HS_CALLER_ID_ETSI, .cadence = "1000 4000"};
+	struct hs_config_port all = {
+		.has_flash_ms = true, .flash_ms = 500, .caller_id = HS_CALLER_ID_ETSI, .cadence = "1000 4000"};
 	struct hs_config_port own = {.caller_id = HS_CALLER_ID_NONE, .has_rx_gain_db = true, .rx_gain_db = -3};
 	struct hs_config_dahdi config = {.port = &all};
 	struct hs_config_line line = {.port = &own};
@@ -35,7 +36,15 @@ static void layers(void **state)
 
 static void cadences(void **state)
 {
-	static const char *const bad[] = {"", " ", "1000", "0 1000", "-5 5", "10 20 x", "10 20x", "60001 1", "99999999999999999999 1",
+	static const char *const bad[] = {"",
+					  " ",
+					  "1000",
+					  "0 1000",
+					  "-5 5",
+					  "10 20 x",
+					  "10 20x",
+					  "60001 1",
+					  "99999999999999999999 1",
 					  "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18"};
 	int ms[CHAN_CADENCE];
 

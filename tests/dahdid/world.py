@@ -1,14 +1,15 @@
 """What stands around dahdid in these tests: its daemon, a bus peer that plays apid and mediad, and telephones.
 
 The suite's one-uid mode is used: daemon and bus peer run under one ordinary user, so the bus peer is a process of its own,
-driven over a pipe. The telephones are those of a device that is there: HOOKSWITCH_TEST_CARD=fxsrig (in the virtual
-machine of tests/kernel) or dahdisim; a test asks for a Handset and does not care.
+driven over a pipe. The telephones are those of the card in the machine of tests/kernel, or dahdisim's: a test asks for a
+handset and does not care which.
 """
 import json
 import multiprocessing
 import os
 import pathlib
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -33,6 +34,11 @@ def until(condition, seconds=5.0, what="condition"):
             return value
         assert time.monotonic() < end, f"{what} did not come within {seconds} s"
         time.sleep(0.002)
+
+
+def is_sanitized():
+    """Sanitizers make the daemon's start several times slower."""
+    return b"__asan_init" in (BUILD / "dahdid" / "dahdid").read_bytes()
 
 
 def become_ordinary():
@@ -288,41 +294,63 @@ class Dahdid:
         return 0.0
 
 
-# ---- Telephones ----
+# ---- Telephones, and the card that they are attached to ----
 
-class RigHandset:
-    """A telephone of the virtual machine's card."""
+class Handset:
+    """A telephone. What it is told takes its time; what happened at its port is a list of (ms, event, detail)."""
 
-    def __init__(self, channel):
-        self.control = os.open(f"/dev/fxsrig/{channel}.ctl", os.O_RDWR | os.O_NONBLOCK)
-        self.voice = os.open(f"/dev/fxsrig/{channel}", os.O_RDWR | os.O_NONBLOCK)
-        self.lines, self.rest = [], b""
+    def __init__(self):
+        self.seen, self.skip = [], 0
+
+    def do(self, *commands):
+        raise NotImplementedError
+
+    def news(self):
+        """All that happened, oldest first."""
+        raise NotImplementedError
+
+    def lift(self):
+        self.do("lift")
+
+    def put_down(self):
+        self.do("hangup")
+
+    def events(self):
+        return self.news()[self.skip:]
+
+    def forget(self):
+        self.skip = len(self.news())
+        self.ear()
+
+    def ear(self):
+        """G.711 that was heard since the last time."""
+        raise NotImplementedError
+
+    def has(self, event, detail=None):
+        return any(e[1] == event and detail in (None, e[2]) for e in self.events())
+
+    def feeds(self):
+        return [detail for _, event, detail in self.events() if event == "feed"]
+
+
+class CardHandset(Handset):
+    """One of tests/kernel/card, in its machine."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.control = os.open(f"/dev/hscard/{port}", os.O_RDWR | os.O_NONBLOCK)
+        self.voice = os.open(f"/dev/hscard/{port}.voice", os.O_RDWR | os.O_NONBLOCK)
+        self.rest = b""
 
     def close(self):
         os.close(self.control)
         os.close(self.voice)
 
-    def write(self, text):
-        os.write(self.control, text.encode())
+    def do(self, *commands):
+        for command in commands:
+            os.write(self.control, f"{command}\n".encode())
 
-    def lift(self):
-        self.write("off\n")
-
-    def put_down(self):
-        self.write("on\n")
-
-    def flash(self, ms):
-        self.write(f"flash {ms}\n")
-
-    def pulse(self, digits):
-        self.write(f"pulse {digits}\n")
-
-    def script(self, *steps):
-        """Several steps with their pauses: ("flash 300", "wait 100", "on")."""
-        self.write("".join(f"{step}\n" for step in steps))
-
-    def log(self):
-        """What the port did: (ms, word, argument)."""
+    def news(self):
         while True:
             try:
                 data = os.read(self.control, 4096)
@@ -331,16 +359,9 @@ class RigHandset:
             if not data:
                 break
             *whole, self.rest = (self.rest + data).split(b"\n")
-            for words in (line.decode().split() + ["", ""] for line in whole):
-                self.lines.append((int(words[0]), words[1], words[2]))
-        return self.lines
-
-    def has(self, word, argument):
-        return any(line[1:] == (word, argument) for line in self.log())
-
-    def forget(self):
-        self.log()
-        self.lines = []
+            for at, event, *detail in (line.decode().split(maxsplit=2) for line in whole):
+                self.seen.append((int(at), event, detail[0] if detail else ""))
+        return self.seen
 
     def speak(self, data):
         while data:
@@ -350,7 +371,6 @@ class RigHandset:
                 time.sleep(0.005)
 
     def ear(self):
-        """What was heard since the last time."""
         data = b""
         while True:
             try:
@@ -362,15 +382,132 @@ class RigHandset:
             data += part
 
 
-def card(command):
-    """What happens to the card: unplug, plug, alarm BITS."""
-    with open("/dev/fxsrig/card", "w", encoding="ascii") as file:
-        file.write(command)
+class Card:
+    """That of the machine."""
+
+    device = "/dev/dahdi"
+
+    def handset(self, port):
+        return CardHandset(port)
+
+    def do(self, command):
+        with open("/dev/hscard/card", "w", encoding="ascii") as file:
+            file.write(command)
+
+    def unplug(self):
+        self.do("unplug")
+
+    def plug(self):
+        """With all that udev and dahdi_cfg do on a host."""
+        self.do("plug")
+        subprocess.run(["configure-dahdi"], check=True, capture_output=True)
+        for path in pathlib.Path("/dev/dahdi").rglob("*"):
+            if not path.is_dir():
+                path.chmod(0o666)
+
+    def alarm(self, bits):
+        self.do(f"alarm {bits}")
+
+    def close(self):
+        pass
 
 
-def reconfigure():
-    """What udev and dahdi_cfg do on a host when a card comes back."""
-    subprocess.run(["dahdi_cfg", "-c", "/etc/dahdi/system.conf"], check=False, capture_output=True)
-    for path in pathlib.Path("/dev/dahdi").rglob("*"):
-        if not path.is_dir():
-            path.chmod(0o666)
+class SimHandset(Handset):
+    """One of dahdisim."""
+
+    def __init__(self, sim, port):
+        super().__init__()
+        self.sim, self.port = sim, port
+        self.hand, self.eye = sim.connect(), sim.connect()
+        self.sound = sim.folder / f"heard-{port}-{time.monotonic_ns()}.raw"
+        self.heard = self.said = 0
+        self.ask("heal")
+        self.ask(f"record {self.sound}")
+        self.skip = len(self.news())
+
+    def ask(self, command):
+        self.eye.write(f"{self.port} {command}\n".encode())
+        self.eye.flush()
+        answer = json.loads(self.eye.readline())
+        assert answer["ok"], (command, answer)
+        return answer
+
+    def close(self):
+        self.ask("record off")
+        self.hand.close()
+        self.eye.close()
+
+    def do(self, *commands):
+        for command in commands:
+            self.hand.write(f"{self.port} {command}\n".encode())
+        self.hand.flush()
+
+    def news(self):
+        after = self.seen_number() if self.seen else 0
+        for event in self.ask(f"events {after}")["events"]:
+            self.seen.append((event["at_ms"], event["event"], event.get("detail", ""), event["seq"]))
+        return [event[:3] for event in self.seen]
+
+    def seen_number(self):
+        return self.seen[-1][3]
+
+    def speak(self, data):
+        self.said += 1
+        path = self.sim.folder / f"said-{self.port}-{self.said}.raw"
+        path.write_bytes(data)
+        self.do(f"speak {path}")
+
+    def ear(self):
+        data = self.sound.read_bytes() if self.sound.exists() else b""
+        fresh, self.heard = data[self.heard:], len(data)
+        return fresh
+
+
+class Sim:
+    """dahdisim, with two telephones."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.device = str(self.folder / "dahdi")
+        self.path = str(self.folder / "control")
+        self.log = open(self.folder / "log", "wb")
+        owner = UID if os.geteuid() == 0 else os.geteuid()
+        self.process = subprocess.Popen(
+            [str(BUILD / "dahdid" / "sim" / "dahdisim"), "--mount", self.device, "--control", self.path, "--fxs", "4",
+             "--owner", f"{owner}:{owner}"], stderr=self.log)
+        until(lambda: self.process.poll() is not None or os.path.exists(self.path), 10, "dahdisim")
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        self.hand = self.connect()
+
+    def connect(self):
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(self.path)
+        return made.makefile("rwb")
+
+    def handset(self, port):
+        return SimHandset(self, port)
+
+    def ask(self, command):
+        self.hand.write(f"card {command}\n".encode())
+        self.hand.flush()
+        return json.loads(self.hand.readline())
+
+    def do(self, command):
+        answer = self.ask(command)
+        assert answer["ok"], (command, answer)
+
+    def unplug(self):
+        self.do("unplug")
+
+    def plug(self):
+        until(lambda: self.ask("plug")["ok"], what="the card's end, which the driver delays by a second")
+
+    def alarm(self, bits):
+        self.do(f"alarm {bits}")
+
+    def close(self):
+        self.hand.close()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(10)
+        self.log.close()
+        assert code == 0, (self.folder / "log").read_text()
