@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "log.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,7 +27,7 @@ struct control {
 	uv_loop_t *loop;
 	struct bank *bank;
 	uv_pipe_t pipe;
-	char path[108];
+	char path[96];
 	struct link *links;
 	unsigned int count;
 };
@@ -180,6 +181,26 @@ static void remove_old(const char *path)
 		unlink(path);
 }
 
+/* Under another name first: who finds the socket finds somebody listening. */
+static int listen_at(struct control *control, uid_t owner, gid_t group)
+{
+	char fresh[sizeof(control->path) + 8];
+
+	snprintf(fresh, sizeof(fresh), "%s.new", control->path);
+	remove_old(fresh);
+	mode_t mask = umask(0117);
+	int result = uv_pipe_bind(&control->pipe, fresh);
+
+	umask(mask);
+	if (!result)
+		result = uv_listen((uv_stream_t *)&control->pipe, BACKLOG, connected);
+	if (!result && chown(fresh, owner, group))
+		result = -errno;
+	if (!result && rename(fresh, control->path))
+		result = -errno;
+	return result;
+}
+
 int control_create(uv_loop_t *loop, struct bank *bank, const char *path, uid_t owner, gid_t group,
 		   struct control **ret_control)
 {
@@ -191,16 +212,8 @@ int control_create(uv_loop_t *loop, struct bank *bank, const char *path, uid_t o
 	control->pipe.data = control;
 	int result = hs_copy(control->path, sizeof(control->path), path) ? 0 : -ENAMETOOLONG;
 
-	remove_old(path);
-	mode_t mask = umask(0117);
-
 	if (!result)
-		result = uv_pipe_bind(&control->pipe, path);
-	umask(mask);
-	if (!result)
-		result = uv_listen((uv_stream_t *)&control->pipe, BACKLOG, connected);
-	if (!result && chown(path, owner, group))
-		result = -errno;
+		result = listen_at(control, owner, group);
 	*ret_control = control;
 	if (result)
 		hs_log(ERROR, "dahdisim.no_socket", LOG_TEXT("path", path), LOG_TEXT("why", strerror(-result)));

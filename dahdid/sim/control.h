@@ -11,7 +11,8 @@
 
 struct control;
 
-/* Listens on a socket file, which is made for owner and group with mode 0660. Negative errno; the reason is logged. */
+/* Listens on a socket file, which is made for owner and group with mode 0660, and is there only when somebody listens.
+ * Negative errno; the reason is logged. *ret_control is to be stopped and destroyed all the same. */
 int control_create(uv_loop_t *loop, struct bank *bank, const char *path, uid_t owner, gid_t group,
 		   struct control **ret_control);
 

@@ -109,9 +109,9 @@ static const char *about(long ms)
 		int below;
 		const char *name;
 	} spans[] = {
-		{180, "at once"},       {400, "after 0.25 s"}, {700, "after 0.5 s"}, {1000, "after 0.8 s"},
-		{1430, "after 1.25 s"}, {1800, "after 1.6 s"}, {2250, "after 2 s"},  {2750, "after 2.5 s"},
-		{3500, "after 3 s"},    {5000, "after 4 s"},   {7000, "after 6 s"},
+		{180, "at once"},      {400, "after 0.25 s"},  {700, "after 0.5 s"},  {930, "after 0.8 s"},
+		{1130, "after 1 s"},   {1430, "after 1.25 s"}, {1800, "after 1.6 s"}, {2250, "after 2 s"},
+		{2750, "after 2.5 s"}, {3500, "after 3 s"},    {5000, "after 4 s"},   {7000, "after 6 s"},
 	};
 
 	if (ms < 0)

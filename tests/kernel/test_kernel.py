@@ -59,11 +59,15 @@ def test_simulator_does_what_the_driver_does(simulator, tmp_path):
     files = tmp_path / "files"
     files.mkdir()
     shutil.copy(CONFORM, files)
-    real = machine(files, "./conform /dev/dahdi card")
+    simulated = subprocess.Popen([CONFORM, folder, socket], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        real = machine(files, "./conform /dev/dahdi card")
+        trace = simulated.communicate(timeout=240)[0]
+    finally:
+        simulated.kill()
     assert real.returncode == 0, real.stdout + real.stderr
-    simulated = subprocess.run([CONFORM, folder, socket], capture_output=True, text=True, timeout=240)
-    assert simulated.returncode == 0, simulated.stdout + simulated.stderr
+    assert simulated.returncode == 0, trace
     assert len(real.stdout.splitlines()) > 250
-    difference = list(difflib.unified_diff(real.stdout.splitlines(), simulated.stdout.splitlines(), "the driver",
+    difference = list(difflib.unified_diff(real.stdout.splitlines(), trace.splitlines(), "the driver",
                                            "the simulator", lineterm=""))
     assert not difference, "\n".join(difference)
