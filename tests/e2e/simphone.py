@@ -91,6 +91,7 @@ class SimPhone:
 
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()
+        wait_for(lambda: not self.command("state")["idle"], 2, lambda: "it does not begin to speak")
 
     def ringing(self):
         return self.command("state")["ringing"]
