@@ -20,12 +20,13 @@ _Static_assert(CHAN_CADENCE == DAHDI_MAX_CADENCE, "numbers in a cadence");
 
 /* ---- one way to the driver ---- */
 
-static int fail(const struct chan *chan, const char *what, int error)
+static int fail(struct chan *chan, const char *what, int error)
 {
 	char labels[96];
 
 	if (chan->is_quiet)
 		return -error;
+	chan->failures++;
 	snprintf(labels, sizeof(labels), "call=\"%s\"", what);
 	hs_metric_add(hs_metric_counter("hookswitch_analog_driver_errors_total", labels,
 					"Calls of the DAHDI driver that failed."),
@@ -97,7 +98,7 @@ int chan_open(struct chan *chan, const char *folder, int number)
 {
 	int result;
 
-	*chan = (struct chan){.fd = -1, .number = number};
+	*chan = (struct chan){.fd = -1, .number = number, .failures = chan->failures};
 	result = open_generic(chan, folder);
 	if (result != -ENODEV && result != -EACCES)
 		return result;
@@ -296,10 +297,11 @@ static void read_event(int number, struct chan_event *ret_event)
 
 int chan_next_event(struct chan *chan, struct chan_event *ret_event)
 {
-	int number = DAHDI_EVENT_NONE;
+	int number = DAHDI_EVENT_NONE, tries = 0;
 
-	if (ioctl(chan->fd, DAHDI_GETEVENT, &number) < 0)
-		return fail(chan, "get_event", errno);
+	while (ioctl(chan->fd, DAHDI_GETEVENT, &number) < 0)
+		if (errno != EINTR || ++tries == TRY_AGAIN)
+			return fail(chan, "get_event", errno);
 	read_event(number, ret_event);
 	return 0;
 }

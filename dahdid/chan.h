@@ -16,6 +16,7 @@ struct chan {
 	int fd;           /* -1: not open */
 	int number;       /* DAHDI's */
 	char request[65]; /* id of the client's request that is being worked on, for logs; or "" */
+	int64_t failures; /* of calls, since it was made */
 	bool is_quiet;    /* in a worker: nothing is logged or counted there */
 };
 

@@ -56,7 +56,7 @@ static void answer_port(struct port *port, struct hs_request *request)
 		.blocks_out = counts->blocks_out,
 		.overruns = counts->overruns,
 		.underruns = counts->underruns,
-		.errors = counts->errors,
+		.errors = counts->errors + port->chan.failures,
 	};
 
 	trouble_explain(port->trouble, port->chan.number, port->dahdid->config->device, why, sizeof(why));

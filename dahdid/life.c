@@ -3,6 +3,7 @@
 #include "lift.h"
 #include "port.h"
 #include "ring.h"
+#include "watch.h"
 #include <stddef.h>
 
 /* Rows with neither action nor change say that an event is no surprise: the driver's queue may hold what happened
@@ -106,6 +107,11 @@ static const char *id_of(const void *object)
 	return ((const struct port *)object)->r.line;
 }
 
+static void changed(void *object, int old_state)
+{
+	watch_moved(object);
+}
+
 const struct hs_fsm life_of_ports = {
 	.name = "port",
 	.states = states,
@@ -116,4 +122,5 @@ const struct hs_fsm life_of_ports = {
 	.rules_count = sizeof(rules) / sizeof(rules[0]),
 	.state_offset = offsetof(struct port, r.state),
 	.id = id_of,
+	.changed = changed,
 };

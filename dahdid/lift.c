@@ -213,8 +213,8 @@ void lift_hang_up(void *object, const void *argument)
 	const struct port_end *end = argument;
 
 	be_silent(port);
-	tell_ended(port, end->cause, false, end->why);
 	release(port);
+	tell_ended(port, end->cause, false, end->why);
 }
 
 /* ---- a handset that nobody talks to ---- */

@@ -144,7 +144,7 @@ void port_drop_leg(struct port *port)
 		return;
 	hs_table_remove(ports->by_leg, port->r.leg);
 	hs_copy(ports->had[ports->had_next++ % HAD], sizeof(ports->had[0]), port->r.leg);
-	port->r.leg[0] = port->r.call[0] = 0;
+	port->r.leg[0] = port->r.call[0] = port->chan.request[0] = 0;
 	port_forget_question(port);
 }
 

@@ -14,6 +14,7 @@
 #define QUEUE 63     /* events that the driver keeps */
 #define DEBOUNCE 700 /* ms: the driver does not time a handset sooner after an answer */
 #define PARKED_LOOK 2000
+#define CORRECTED_LOOK 900 /* ms: hanging up under a running flash timer costs a battery drop, which hears nothing */
 
 /* ---- the hook ---- */
 
@@ -29,6 +30,11 @@ static const enum {
 
 static void look_again(uv_timer_t *timer);
 
+void watch_moved(struct port *port)
+{
+	uv_timer_stop(&port->truth);
+}
+
 static void look(struct port *port, bool is_second)
 {
 	struct chan_facts facts;
@@ -41,6 +47,7 @@ static void look(struct port *port, bool is_second)
 		hs_log(INFO, "port.hook_corrected", LOG_LINE(port->r.line), LOG_TEXT("state", port_state_name(port)),
 		       LOG_TEXT("hook", facts.off_hook ? "off" : "on"));
 		port_step(port, facts.off_hook ? PORT_LIFTED : PORT_DOWN, NULL);
+		watch_hook(port, CORRECTED_LOOK);
 	} else if (is_wrong) { /* down: it may be a flash that has begun */
 		uv_timer_start(&port->truth, look_again, (uint64_t)(port->settings.flash_ms + DEBOUNCE), 0);
 	} else if (port->r.state == PORT_PARKED) {
@@ -125,9 +132,10 @@ static void take(struct port *port, const struct chan_event *event)
 		step(port, rows[event->kind].event, NULL);
 }
 
-static void lose(struct port *port)
+/* The channel is of no use any more: it is closed, and looked for again. */
+static void lose(struct port *port, int error)
 {
-	enum hs_trouble trouble = HS_TROUBLE_UNPLUGGED;
+	enum hs_trouble trouble = error == -ENODEV ? HS_TROUBLE_UNPLUGGED : HS_TROUBLE_DEVICE;
 
 	port_step(port, PORT_LOST, &trouble);
 }
@@ -138,8 +146,10 @@ void watch_events(struct port *port)
 	int count = 0;
 
 	while (port->chan.fd >= 0) {
-		if (chan_next_event(&port->chan, &event) < 0) {
-			lose(port);
+		int result = chan_next_event(&port->chan, &event);
+
+		if (result < 0) {
+			lose(port, result);
 			return;
 		}
 		if (event.kind == CHAN_NOTHING)
@@ -164,7 +174,7 @@ static void read_blocks(struct port *port)
 	if (result == -CHAN_ELAST)
 		watch_events(port);
 	else if (result < 0 && port->chan.fd >= 0)
-		lose(port);
+		lose(port, result);
 	else if (frames_sound_ended(port))
 		ring_sound_ended(port);
 }
@@ -177,7 +187,7 @@ static void ready(uv_poll_t *poll, int status, int events)
 	if (status < 0) {
 		watch_events(port);
 		if (port->poll == poll)
-			lose(port);
+			lose(port, -ENODEV);
 		return;
 	}
 	if (events & UV_PRIORITIZED)

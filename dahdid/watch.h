@@ -26,4 +26,7 @@ void watch_events(struct port *port);
 /* Looks at the hook in so many ms, and again later when it is not what the state says: events may have been missed. */
 void watch_hook(struct port *port, int ms);
 
+/* The hook moved as far as the state goes: doubts of before are void. */
+void watch_moved(struct port *port);
+
 #endif
