@@ -160,7 +160,7 @@ static void open_media(struct leg *leg)
 	const struct leg *other = leg == &call->legs[0] ? NULL : &call->legs[0];
 	struct hs_media_open body = {.leg = leg->id,
 				     .call = call->id,
-				     .kind = HS_MEDIA_KIND_RTP,
+				     .kind = leg->line ? line_media(leg->line) : HS_MEDIA_KIND_RTP,
 				     .prefer = other ? other->codec : 0,
 				     .peer = leg->line ? leg->line->address : NULL};
 

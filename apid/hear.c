@@ -132,7 +132,7 @@ static void driver_started(struct apid *apid, const struct hs_fact *fact)
 	const struct hs_driver_started *body = fact->body;
 
 	watch_started(apid->watch, fact->from, body->clean, fact->at_ms);
-	if (fact->from == HS_ROLE_SIPD || fact->from == HS_ROLE_DAHDID)
+	if ((fact->from == HS_ROLE_SIPD || fact->from == HS_ROLE_DAHDID) && !body->keeps)
 		calls_driver_restarted(apid->calls, fact->from, fact->at_ms);
 	if (fact->from != HS_ROLE_MEDIAD)
 		return;

@@ -62,7 +62,8 @@ int leg_step(struct leg *leg, enum leg_event event, bool measured, int64_t at_ms
 		line_disengage(leg->line, leg->call->id, at_ms);
 		return 0;
 	}
-	leg->line->source = measured ? HS_STATE_SOURCE_MEASURED : HS_STATE_SOURCE_INFERRED;
+	if (event == LEG_ANSWERS)
+		leg->line->source = measured ? HS_STATE_SOURCE_MEASURED : HS_STATE_SOURCE_INFERRED;
 	line_step(leg->line, line_events[event], at_ms, leg->call->id);
 	return 0;
 }

@@ -159,9 +159,24 @@ bool line_is_free(const struct line *line)
 	return line->state == ON_HOOK && line->legs == 0;
 }
 
+/* All that differs between drivers: who is asked, what its legs' audio is made of, and how it knows the hook. */
+static const struct {
+	enum hs_role role;
+	enum hs_media_kind media;
+	enum hs_state_source source;
+} drivers[] = {
+	[HS_DRIVER_SIP] = {HS_ROLE_SIPD, HS_MEDIA_KIND_RTP, HS_STATE_SOURCE_INFERRED},
+	[HS_DRIVER_DAHDI] = {HS_ROLE_DAHDID, HS_MEDIA_KIND_CHANNEL, HS_STATE_SOURCE_MEASURED},
+};
+
 enum hs_role line_driver(const struct line *line)
 {
-	return line->config->driver == HS_DRIVER_DAHDI ? HS_ROLE_DAHDID : HS_ROLE_SIPD;
+	return drivers[line->config->driver].role;
+}
+
+enum hs_media_kind line_media(const struct line *line)
+{
+	return drivers[line->config->driver].media;
 }
 
 void line_describe(const struct line *line, struct hs_line *ret_line)
@@ -218,7 +233,7 @@ struct lines *lines_create(const struct hs_config *config, struct store *store, 
 		lines->all[i] = (struct line){.config = &config->lines[i],
 					      .lines = lines,
 					      .state = OFFLINE,
-					      .source = HS_STATE_SOURCE_INFERRED};
+					      .source = drivers[config->lines[i].driver].source};
 		hs_table_put(lines->by_id, config->lines[i].id, &lines->all[i]);
 	}
 	store_query(store_at_start(store), STORE_LINES, NULL, 0, see_line, lines);

@@ -63,6 +63,9 @@ bool line_is_free(const struct line *line);
 /* Role of its driver on the bus. */
 enum hs_role line_driver(const struct line *line);
 
+/* What mediad makes of the audio of its legs. */
+enum hs_media_kind line_media(const struct line *line);
+
 /* Lets something happen to a line. at_ms: when. call: the call concerned. */
 void line_step(struct line *line, enum line_event event, int64_t at_ms, const char *call);
 

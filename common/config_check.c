@@ -94,6 +94,28 @@ static void check_lines_exist(struct config_source *source, const struct hs_conf
 	}
 }
 
+static void check_channels(struct config_source *source, const struct hs_config *config)
+{
+	struct names channels = {source, hs_table_create()};
+
+	for (size_t i = 0; i < config->lines_count; i++) {
+		const struct hs_config_line *line = &config->lines[i];
+		char path[PATH_BYTES], channel[24];
+
+		snprintf(path, sizeof(path), "lines[%zu].channel", i);
+		snprintf(channel, sizeof(channel), "%d", (int)line->channel);
+		if (line->driver == HS_DRIVER_DAHDI && !line->has_channel)
+			config_fault(source, path, "is missing: an analog line needs the number of its DAHDI channel");
+		else if (line->driver == HS_DRIVER_DAHDI)
+			claim(&channels, path, channel);
+	}
+	if (config->dahdi->block_ms % 10)
+		config_fault(source, "dahdi.block_ms", "must be a multiple of 10");
+	if (config->dahdi->device[0] != '/')
+		config_fault(source, "dahdi.device", "must be an absolute path, such as /dev/dahdi");
+	finish_names(&channels);
+}
+
 static void check_sealed(struct config_source *source, const char *path, const char *value)
 {
 	if (value && strncmp(value, "sealed:", 7) != 0)
@@ -273,6 +295,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 	check_line_names(source, config);
 	check_numbers(source, config);
 	check_lines_exist(source, config);
+	check_channels(source, config);
 	check_sealed_texts(source, config);
 	check_server(source, config);
 	check_order(source, config);

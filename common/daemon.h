@@ -29,6 +29,7 @@ struct hs_daemon {
 	const char *name;
 	enum hs_role role;
 	size_t journal_bytes;        /* ring for facts; 0: tells none */
+	bool keeps_legs;             /* a successor goes on with the legs; tells the end of those that it cannot keep */
 	const struct hs_door *doors; /* served with house->daemon as context */
 	size_t doors_count;
 

@@ -21,6 +21,8 @@
 static struct {
 	bool separate;
 	uid_t base;
+	bool keeps_group;
+	gid_t group;
 } state;
 
 void hs_privs_setup(int64_t uid_base)
@@ -158,13 +160,22 @@ static size_t edge_groups(enum hs_role role, gid_t ret_groups[HS_ROLES * HS_EDGE
 
 static int become(enum hs_role role)
 {
-	gid_t groups[HS_ROLES * HS_EDGES];
+	gid_t groups[HS_ROLES * HS_EDGES + 1];
 	uid_t uid = hs_privs_uid(role);
+	size_t count = edge_groups(role, groups);
 
-	if (setgroups(edge_groups(role, groups), groups) < 0 || setresgid(uid, uid, uid) < 0 ||
+	if (state.keeps_group)
+		groups[count++] = state.group;
+	if (setgroups(count, groups) < 0 || setresgid(uid, uid, uid) < 0 ||
 	    setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return 0;
+}
+
+void hs_privs_keep_group(gid_t gid)
+{
+	state.keeps_group = true;
+	state.group = gid;
 }
 
 static void shut_capability_doors(void)

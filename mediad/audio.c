@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { FRAME_BYTES = 512 }; /* header and 20 ms, or a sentence */
+enum { FRAME_BYTES = 576 }; /* header and a block of 60 ms, or a sentence */
 
 int audio_send(struct hs_audio *audio, uint64_t peer, const struct hs_frame *frame)
 {

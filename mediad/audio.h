@@ -1,5 +1,5 @@
 /* Frames that go out on the audio edge.
- * Called by leg_stream, leg_player and hear; calls the bus. Owns nothing.
+ * Called by leg_stream, leg_channel, leg_player and hear; calls the bus. Owns nothing.
  */
 #ifndef MEDIAD_AUDIO_H
 #define MEDIAD_AUDIO_H

@@ -1,5 +1,5 @@
 /* An end of audio, whatever it is made of: what session, legs and streams know of each other.
- * Included by session, leg_rtp, leg_stream, leg_player and the doors; calls nobody.
+ * Included by session, leg_rtp, leg_channel, leg_stream, leg_player and the doors; calls nobody.
  * Owns nothing: session owns the ends and is the only one that changes their joins.
  */
 #ifndef MEDIAD_END_H
@@ -47,8 +47,9 @@ struct meters {
 	struct hs_metric *packets_in, *packets_out, *reports_in, *reports_out, *lost, *duplicates;
 	struct hs_metric *refused[REFUSALS];
 	struct hs_metric *jitter, *round_trip;
-	struct hs_metric *legs, *streams, *queued, *dropped_out, *dropped_in, *underruns;
-	struct hs_metric *digits, *uploads_read, *uploads_refused, *frames_refused;
+	struct hs_metric *ends[HS_MEDIA_KIND_COUNT], *queued, *dropped_out, *dropped_in, *underruns;
+	struct hs_metric *blocks_in, *blocks_out, *blocks_lost, *channel_underruns, *channel_dropped;
+	struct hs_metric *digits[HS_DIGIT_SOURCE_COUNT], *uploads_read, *uploads_refused, *frames_refused;
 };
 
 /* The address we have towards a peer, as the kernel said a moment ago. */
@@ -95,9 +96,19 @@ struct heard {
 /* What kinds of ends can do. */
 struct end_kind {
 	enum hs_media_kind kind;
+	enum hs_digit_source keys; /* legs: how their party's keys are noticed */
 
 	/* legs: the partner received this; sends it on. NULL: has no partner. */
 	void (*hear)(struct end *end, const struct heard *heard);
+
+	/* legs: in use from now on (joined, or something is played). NULL: is no leg. */
+	void (*use)(struct end *end);
+
+	/* legs: sends keys. -ENOTSUP: it cannot; -EBUSY: too many wait. */
+	int (*digits)(struct end *end, const char *digits, int64_t duration_ms);
+
+	/* legs: keys go out beside the audio, so that tones of the same keys would say them twice. */
+	bool (*takes_keys)(const struct end *end);
 
 	/* streams: the leg received this frame. NULL: is no stream. */
 	void (*listen)(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
@@ -130,8 +141,14 @@ struct end {
 	struct end *streams[END_STREAMS];
 	int streams_count;
 	struct player *player; /* legs only */
+	int floor;             /* legs: slots for which streams keep the partner silent */
 	bool is_gone;          /* to be closed at the next tick: its peer vanished */
 };
+
+static inline bool end_is_leg(const struct end *end)
+{
+	return end->kind->use;
+}
 
 /* Call of an end; NULL: none. */
 static inline const char *end_call(const struct end *end)

@@ -275,7 +275,8 @@ bool leg_rtp_is_described(const struct end *end)
 	return leg_rtp_of(end)->record.is_described;
 }
 
-void leg_rtp_use(struct end *end)
+/* The latch window and the silence watch begin. */
+static void use(struct end *end)
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
 	int64_t now_us = hs_clock_us();
@@ -288,10 +289,16 @@ void leg_rtp_use(struct end *end)
 	open_window(leg, now_us);
 }
 
-int leg_rtp_digits(struct end *end, const char *digits, int64_t duration_ms)
+static bool takes_keys(const struct end *end)
+{
+	const struct leg_rtp *leg = leg_rtp_of(end);
+	return leg->record.is_described && leg->record.event_type >= 0;
+}
+
+static int send_keys(struct end *end, const char *digits, int64_t duration_ms)
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
-	if (!leg->record.is_described || leg->record.event_type < 0)
+	if (!takes_keys(end))
 		return -ENOTSUP;
 	if (!digits_queue(&leg->digits_out, digits, duration_ms))
 		return -EBUSY;
@@ -371,7 +378,11 @@ static void destroy(struct end *end)
 
 static const struct end_kind kind = {
 	.kind = HS_MEDIA_KIND_RTP,
+	.keys = HS_DIGIT_SOURCE_RFC4733,
 	.hear = leg_rtp_hear,
+	.use = use,
+	.digits = send_keys,
+	.takes_keys = takes_keys,
 	.stir = leg_rtp_stir,
 	.tick = leg_rtp_tick,
 	.measure = measure,

@@ -37,10 +37,4 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 /* True once the far end said where it is. */
 bool leg_rtp_is_described(const struct end *end);
 
-/* The leg is used from now on (joined, or something is played): the latch window and the silence watch begin. */
-void leg_rtp_use(struct end *end);
-
-/* Sends keys as telephone events. -ENOTSUP: not agreed; -EBUSY: too many wait. */
-int leg_rtp_digits(struct end *end, const char *digits, int64_t duration_ms);
-
 #endif

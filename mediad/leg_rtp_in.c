@@ -1,6 +1,7 @@
 #include "cleanup.h"
 #include "leg_rtp_inner.h"
 #include "metrics.h"
+#include "voices.h"
 #include <errno.h>
 
 void leg_rtp_refuse(struct leg_rtp *leg, int refusal)
@@ -14,7 +15,7 @@ void leg_rtp_digit(void *context, enum digits_edge edge, char digit, uint32_t du
 	struct leg_rtp *leg = context;
 	struct world *world = leg->end.world;
 	if (edge != DIGITS_BEGIN)
-		hs_metric_add(world->meters.digits, 1);
+		hs_metric_add(world->meters.digits[HS_DIGIT_SOURCE_RFC4733], 1);
 	world->report->digit(world->report_context, &leg->end, edge, digit, duration_ms);
 }
 
@@ -41,10 +42,7 @@ static void tell_started(struct leg_rtp *leg, enum hs_codec codec)
 static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME])
 {
 	struct leg_rtp *leg = context;
-	for (int i = 0; i < leg->end.streams_count; i++) {
-		struct end *stream = leg->end.streams[i];
-		stream->kind->listen(stream, &leg->end, codec, timestamp, frame, leg->heard_at_us);
-	}
+	voices_tell(&leg->end, codec, timestamp, frame, leg->heard_at_us);
 }
 
 /* Streams first: the partner may change the payload. */

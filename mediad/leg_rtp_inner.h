@@ -58,7 +58,6 @@ struct leg_rtp {
 	int64_t sent_at_us;
 	uint16_t relay_sequence; /* ours minus the partner's */
 	uint32_t relay_timestamp, relay_ssrc;
-	int floor;       /* slots for which streams keep the partner silent */
 	bool is_filling; /* nobody speaks for long: silence in their place */
 	struct digits_out digits_out;
 	int64_t packets_out, octets_out;

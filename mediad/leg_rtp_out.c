@@ -1,12 +1,10 @@
 #include "cleanup.h"
-#include "leg_player.h"
 #include "leg_rtp_inner.h"
 #include "metrics.h"
-#include "mix.h"
+#include "voices.h"
 #include <string.h>
 
 enum {
-	FLOOR_SLOTS = 5,      /* streams keep the partner silent this long after their last frame: 100 ms */
 	STEADY = 10,          /* slots up to which the clock's own packets count as continuous */
 	SEQUENCE_JUMP = 3000, /* as RFC 3550 A.1: beyond it a source has begun anew */
 };
@@ -51,7 +49,7 @@ static void transmit(struct leg_rtp *leg, const struct packet *packet, int64_t n
 /* The partner has the floor unless something of higher rank speaks. */
 static bool is_outranked(const struct leg_rtp *leg)
 {
-	return leg->floor > 0 || digits_busy(&leg->digits_out) || player_busy(leg->end.player);
+	return digits_busy(&leg->digits_out) || voices_outrank(&leg->end);
 }
 
 static void begin_relay(struct leg_rtp *leg, const struct heard *heard)
@@ -145,35 +143,16 @@ static void send_digit(struct leg_rtp *leg, uint32_t slot, int64_t now_us)
 	transmit(leg, &packet, now_us);
 }
 
-static bool take_streams(struct leg_rtp *leg, struct mix *mix)
-{
-	for (int i = 0; i < leg->end.streams_count; i++) {
-		struct end *stream = leg->end.streams[i];
-		uint8_t frame[CODEC_FRAME];
-		enum hs_codec codec;
-		if (stream->kind->take(stream, &codec, frame))
-			mix_add(mix, codec, frame);
-	}
-	return mix->count > 0;
-}
-
 /* The partner's packets are the clock, or nobody has spoken yet: a call that rings gets no packets of silence. */
 static bool is_unclocked(const struct leg_rtp *leg)
 {
-	return !leg->is_filling && leg->floor == 0;
+	return !leg->is_filling && leg->end.floor == 0;
 }
 
-/* What the leg hears in this slot. Streams are taken from even while a sound drowns them: they go on in real time.
- * False: the partner's packets are the clock. */
+/* What the leg hears in this slot. False: the partner's packets are the clock. */
 static bool produce(struct leg_rtp *leg, uint8_t *ret_frame)
 {
-	struct mix mix;
-	mix.count = 0;
-	if (take_streams(leg, &mix))
-		leg->floor = FLOOR_SLOTS;
-	else if (leg->floor > 0)
-		leg->floor--;
-	if (player_take(leg->end.player, leg->end.codec, ret_frame) || mix_result(&mix, leg->end.codec, ret_frame))
+	if (voices_take(&leg->end, ret_frame))
 		return true;
 	if (is_unclocked(leg))
 		return false;
@@ -222,21 +201,13 @@ void leg_rtp_slot(struct beat *beat, int64_t now_us)
 	leg_rtp_stir(&leg->end);
 }
 
-static bool streams_wait(const struct end *end)
-{
-	for (int i = 0; i < end->streams_count; i++)
-		if (end->streams[i]->kind->waits(end->streams[i]))
-			return true;
-	return false;
-}
-
 static bool needs_clock(const struct leg_rtp *leg)
 {
 	if (leg->digits_in.active)
 		return true;
 	if (!leg->rtp.peer.family || !leg->record.is_described)
 		return false;
-	return !is_unclocked(leg) || is_outranked(leg) || streams_wait(&leg->end);
+	return !is_unclocked(leg) || is_outranked(leg) || voices_wait(&leg->end);
 }
 
 void leg_rtp_stir(struct end *end)

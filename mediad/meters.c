@@ -9,7 +9,11 @@ struct row {
 };
 
 #define AT(member) offsetof(struct meters, member)
-#define REFUSED(n) (AT(refused) + (n) * sizeof(struct hs_metric *))
+#define EACH(member, n) (AT(member) + (n) * sizeof(struct hs_metric *))
+#define REFUSED(n) EACH(refused, n)
+#define ENDS_HELP "Open ends of audio."
+#define BLOCKS_HELP "Blocks of audio from and to analog ports."
+#define DIGITS_HELP "Digits and flashes received."
 #define REFUSED_HELP "RTP and RTCP packets refused."
 #define PACKETS_HELP "RTP packets."
 #define REPORTS_HELP "RTCP packets."
@@ -36,8 +40,17 @@ static const struct row rows[] = {
 	 "Interarrival jitter, seen at each report."},
 	{AT(round_trip), hs_metric_histogram, "hookswitch_rtp_round_trip_seconds", "",
 	 "Round trip to far ends, from their reports."},
-	{AT(legs), hs_metric_gauge, "hookswitch_media_ends", "kind=\"rtp\"", "Open ends of audio."},
-	{AT(streams), hs_metric_gauge, "hookswitch_media_ends", "kind=\"stream\"", "Open ends of audio."},
+	{EACH(ends, HS_MEDIA_KIND_RTP), hs_metric_gauge, "hookswitch_media_ends", "kind=\"rtp\"", ENDS_HELP},
+	{EACH(ends, HS_MEDIA_KIND_STREAM), hs_metric_gauge, "hookswitch_media_ends", "kind=\"stream\"", ENDS_HELP},
+	{EACH(ends, HS_MEDIA_KIND_CHANNEL), hs_metric_gauge, "hookswitch_media_ends", "kind=\"channel\"", ENDS_HELP},
+	{AT(blocks_in), hs_metric_counter, "hookswitch_channel_blocks_total", "direction=\"in\"", BLOCKS_HELP},
+	{AT(blocks_out), hs_metric_counter, "hookswitch_channel_blocks_total", "direction=\"out\"", BLOCKS_HELP},
+	{AT(blocks_lost), hs_metric_counter, "hookswitch_channel_blocks_lost_total", "",
+	 "Blocks of analog ports that never came from dahdid."},
+	{AT(channel_underruns), hs_metric_counter, "hookswitch_channel_underruns_total", "",
+	 "Times that an analog port's partner had nothing ready in the middle of its audio."},
+	{AT(channel_dropped), hs_metric_counter, "hookswitch_channel_dropped_frames_total", "",
+	 "Frames towards analog ports that were let go: the partner's clock is faster, or its packets came in a heap."},
 	{AT(queued), hs_metric_gauge, "hookswitch_stream_queued_milliseconds", "",
 	 "Audio that waits in playout queues, all streams together."},
 	{AT(dropped_out), hs_metric_counter, "hookswitch_stream_dropped_frames_total", "direction=\"out\"",
@@ -46,8 +59,10 @@ static const struct row rows[] = {
 	 "Frames lost: out to a slow listener, in to a full queue."},
 	{AT(underruns), hs_metric_counter, "hookswitch_stream_underruns_total", "",
 	 "20 ms slots without audio, in pauses of a stream shorter than 1 s."},
-	{AT(digits), hs_metric_counter, "hookswitch_digits_total", "source=\"rfc4733\"",
-	 "Digits and flashes received."},
+	{EACH(digits, HS_DIGIT_SOURCE_RFC4733), hs_metric_counter, "hookswitch_digits_total", "source=\"rfc4733\"",
+	 DIGITS_HELP},
+	{EACH(digits, HS_DIGIT_SOURCE_INBAND), hs_metric_counter, "hookswitch_digits_total", "source=\"inband\"",
+	 DIGITS_HELP},
 	{AT(uploads_read), hs_metric_counter, "hookswitch_uploads_total", "result=\"ok\"", "Uploads to be played."},
 	{AT(uploads_refused), hs_metric_counter, "hookswitch_uploads_total", "result=\"refused\"",
 	 "Uploads to be played."},

@@ -1,6 +1,7 @@
 #include "serve.h"
 #include "cleanup.h"
 #include "hs_proto.h"
+#include "leg_channel.h"
 #include "leg_player.h"
 #include "leg_rtp.h"
 #include "leg_stream.h"
@@ -27,11 +28,11 @@ static struct end *find(struct mediad *mediad, struct hs_request *request, const
 	return end;
 }
 
-/* Same, and it must be RTP. */
+/* Same, and it must be a leg. */
 static struct end *find_leg(struct mediad *mediad, struct hs_request *request, const char *id)
 {
 	struct end *end = find(mediad, request, id, "leg");
-	if (!end || leg_rtp_is(end))
+	if (!end || end_is_leg(end))
 		return end;
 	refuse_unknown(request, "leg");
 	return NULL;
@@ -45,7 +46,7 @@ static bool is_driver(enum hs_role role)
 /* A driver may touch its own legs only: those it described, and those nobody has described yet. */
 static bool may_touch(const struct hs_request *request, const struct end *end)
 {
-	return !is_driver(request->from) || (leg_rtp_is(end) && (!end->owner || end->owner == request->from));
+	return !is_driver(request->from) || (end_is_leg(end) && (!end->owner || end->owner == request->from));
 }
 
 static void refuse_open(struct hs_request *request, int error)
@@ -92,13 +93,19 @@ static void open_rtp(struct mediad *mediad, struct hs_request *request, const st
 	answer_offer(request, end);
 }
 
+/* Frames name their end by a grant, which is shorter than an id may be. False: the request is refused. */
+static bool fits_grant(struct hs_request *request, const char *id, const char *field)
+{
+	if (strlen(id) <= HS_FRAME_GRANT_BYTES)
+		return true;
+	hs_bus_refuse(request, HS_ERROR_INVALID, field, NULL, "a grant has at most %d letters", HS_FRAME_GRANT_BYTES);
+	return false;
+}
+
 static void open_stream(struct mediad *mediad, struct hs_request *request, const struct hs_media_open *body)
 {
-	if (strlen(body->leg) > HS_FRAME_GRANT_BYTES) {
-		hs_bus_refuse(request, HS_ERROR_INVALID, "leg", NULL, "a grant has at most %d letters",
-			      HS_FRAME_GRANT_BYTES);
+	if (!fits_grant(request, body->leg, "leg"))
 		return;
-	}
 	if (session_count(mediad->session, HS_MEDIA_KIND_STREAM) >= STREAMS_MAX) {
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "%d streams are open", STREAMS_MAX);
 		return;
@@ -109,6 +116,38 @@ static void open_stream(struct mediad *mediad, struct hs_request *request, const
 	hs_bus_answer(request, &(struct hs_media_open_answer){0});
 }
 
+static void answer_grant(struct hs_request *request, struct end *end)
+{
+	char text[CHANNEL_BYTES];
+	channel_write(NULL, end->id, text);
+	hs_bus_answer(request, &(struct hs_media_open_answer){.description = text});
+}
+
+static void open_channel(struct mediad *mediad, struct hs_request *request, const struct hs_media_open *body)
+{
+	if (!fits_grant(request, body->leg, "leg"))
+		return;
+	struct end *end = leg_channel_create(&mediad->world, body->leg, body->call ? body->call : "");
+	session_add(mediad->session, end);
+	log_opened(end);
+	answer_grant(request, end);
+}
+
+static void answer_opened(struct hs_request *request, struct end *end)
+{
+	hs_bus_answer(request, &(struct hs_media_open_answer){0});
+}
+
+/* What media.open does: makes an end of a kind, or answers for one that is there. */
+static const struct {
+	void (*open)(struct mediad *mediad, struct hs_request *request, const struct hs_media_open *body);
+	void (*answer)(struct hs_request *request, struct end *end);
+} kinds[HS_MEDIA_KIND_COUNT] = {
+	[HS_MEDIA_KIND_RTP] = {open_rtp, answer_offer},
+	[HS_MEDIA_KIND_STREAM] = {open_stream, answer_opened},
+	[HS_MEDIA_KIND_CHANNEL] = {open_channel, answer_grant},
+};
+
 static void serve_open(void *context, struct hs_request *request)
 {
 	struct mediad *mediad = context;
@@ -117,14 +156,10 @@ static void serve_open(void *context, struct hs_request *request)
 	if (known && known->kind->kind != body->kind)
 		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, "kind", hs_enum_media_kind.names[known->kind->kind],
 			      "this end is open already, as something else");
-	else if (known && body->kind == HS_MEDIA_KIND_RTP)
-		answer_offer(request, known);
 	else if (known)
-		hs_bus_answer(request, &(struct hs_media_open_answer){0});
-	else if (body->kind == HS_MEDIA_KIND_RTP)
-		open_rtp(mediad, request, body);
+		kinds[body->kind].answer(request, known);
 	else
-		open_stream(mediad, request, body);
+		kinds[body->kind].open(mediad, request, body);
 }
 
 /* The leg a description is for; an offer makes a new one, which is not in the session yet. NULL: the request is
@@ -156,15 +191,21 @@ static void refuse_description(struct hs_request *request, const char *why)
 	hs_bus_refuse(request, HS_ERROR_INVALID, "description", NULL, "%s", why);
 }
 
-static void serve_describe(void *context, struct hs_request *request)
+static void note_described(struct hs_request *request, struct end *end)
 {
-	struct mediad *mediad = context;
 	const struct hs_media_describe *body = request->body;
+	if (!end->call[0])
+		hs_copy(end->call, sizeof end->call, body->call);
+	end->owner = is_driver(request->from) ? request->from : end->owner;
+}
+
+static void describe_rtp(struct mediad *mediad, struct hs_request *request, const struct hs_media_describe *body)
+{
 	struct address source;
 	struct offer offer;
 	char why[OFFER_WHY], answer[OFFER_BYTES];
 	bool is_new;
-	if (address_parse(body->source, &source) < 0) {
+	if (!body->source || address_parse(body->source, &source) < 0) {
 		hs_bus_refuse(request, HS_ERROR_INVALID, "source", NULL, "it must be a numeric address");
 		return;
 	}
@@ -184,13 +225,58 @@ static void serve_describe(void *context, struct hs_request *request)
 	}
 	if (is_new)
 		session_add(mediad->session, end);
-	if (!end->call[0])
-		hs_copy(end->call, sizeof end->call, body->call);
-	end->owner = is_driver(request->from) ? request->from : end->owner;
+	note_described(request, end);
 	hs_bus_answer(request, &(struct hs_media_describe_answer){
 				       .description = body->role == HS_DESCRIPTION_ROLE_OFFER ? answer : NULL,
 				       .held = !offer_may_send(offer.direction),
 			       });
+}
+
+/* The channel leg a description is for; an offer makes a new one. NULL: the request is refused. */
+static struct end *described_channel(struct mediad *mediad, struct hs_request *request,
+				     const struct hs_media_describe *body)
+{
+	struct end *end = session_find(mediad->session, body->leg);
+	if (end && leg_channel_is(end) && may_touch(request, end))
+		return end;
+	if (end || body->role == HS_DESCRIPTION_ROLE_ANSWER) {
+		refuse_unknown(request, "leg");
+		return NULL;
+	}
+	if (!fits_grant(request, body->leg, "leg"))
+		return NULL;
+	end = leg_channel_create(&mediad->world, body->leg, body->call);
+	session_add(mediad->session, end);
+	log_opened(end);
+	return end;
+}
+
+static void describe_channel(struct mediad *mediad, struct hs_request *request, const struct hs_media_describe *body)
+{
+	struct channel channel;
+	char text[CHANNEL_BYTES];
+	const char *why;
+	if (channel_read(body->description, &channel, &why) < 0) {
+		refuse_description(request, why);
+		return;
+	}
+	struct end *end = described_channel(mediad, request, body);
+	if (!end)
+		return;
+	leg_channel_describe(end, &channel);
+	note_described(request, end);
+	channel_write(&channel, end->id, text);
+	hs_bus_answer(request, &(struct hs_media_describe_answer){
+				       .description = body->role == HS_DESCRIPTION_ROLE_OFFER ? text : NULL});
+}
+
+/* Each driver describes its own sort of leg. */
+static void serve_describe(void *context, struct hs_request *request)
+{
+	if (request->from == HS_ROLE_DAHDID)
+		describe_channel(context, request, request->body);
+	else
+		describe_rtp(context, request, request->body);
 }
 
 static void serve_offer(void *context, struct hs_request *request)
@@ -203,6 +289,8 @@ static void serve_offer(void *context, struct hs_request *request)
 		return;
 	if (!may_touch(request, end))
 		refuse_unknown(request, "leg");
+	else if (!leg_rtp_is(end))
+		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, NULL, "channel", "a channel has no offers");
 	else if (!leg_rtp_is_described(end))
 		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, NULL, "new", "the far end has not described itself yet");
 	else if (leg_rtp_offer(end, body->direction, text, sizeof text) < 0)
@@ -229,10 +317,10 @@ static void refuse_join(struct hs_request *request, int error)
 /* A joined leg is in use, and its tone has done its work. */
 static void begin_use(struct end *end)
 {
-	if (!leg_rtp_is(end))
+	if (!end_is_leg(end))
 		return;
 	player_tone(end->player, HS_TONE_NONE);
-	leg_rtp_use(end);
+	end->kind->use(end);
 }
 
 static void serve_join(void *context, struct hs_request *request)
@@ -272,7 +360,7 @@ static void serve_tone(void *context, struct hs_request *request)
 	if (!end)
 		return;
 	player_tone(end->player, body->tone);
-	leg_rtp_use(end);
+	end->kind->use(end);
 	hs_bus_answer(request, NULL);
 }
 
@@ -282,18 +370,15 @@ static void serve_play(void *context, struct hs_request *request)
 	struct end *end = find_leg(context, request, body->leg);
 	if (!end)
 		return;
-	if (strlen(body->play) > HS_FRAME_GRANT_BYTES) {
-		hs_bus_refuse(request, HS_ERROR_INVALID, "play", NULL, "a grant has at most %d letters",
-			      HS_FRAME_GRANT_BYTES);
+	if (!fits_grant(request, body->play, "play"))
 		return;
-	}
 	int error = player_expect(end->player, body->play, body->format);
 	if (error == -EBUSY)
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "too many sounds wait to be played");
 	else if (error < 0)
 		hs_bus_refuse(request, HS_ERROR_INVALID, "play", NULL, "another leg has this grant");
 	else {
-		leg_rtp_use(end);
+		end->kind->use(end);
 		hs_bus_answer(request, NULL);
 	}
 }
@@ -303,7 +388,7 @@ static void serve_stop(void *context, struct hs_request *request)
 	struct mediad *mediad = context;
 	const struct hs_media_stop *body = request->body;
 	struct end *end = session_find(mediad->session, body->leg);
-	if (end && leg_rtp_is(end))
+	if (end && end_is_leg(end))
 		player_stop(end->player);
 	hs_bus_answer(request, NULL);
 }
@@ -314,7 +399,7 @@ static void serve_digits(void *context, struct hs_request *request)
 	struct end *end = find_leg(context, request, body->leg);
 	if (!end)
 		return;
-	int error = leg_rtp_digits(end, body->digits, body->duration_ms);
+	int error = end->kind->digits(end, body->digits, body->duration_ms);
 	if (error == -ENOTSUP)
 		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, NULL, "no telephone-event",
 			      "the far end did not agree to telephone-event; send them by SIP INFO");

@@ -1,5 +1,5 @@
 /* The requests mediad answers.
- * Called by the bus; calls session, leg_rtp, leg_stream, leg_player. Owns nothing.
+ * Called by the bus; calls session, leg_rtp, leg_channel, leg_stream, leg_player. Owns nothing.
  */
 #ifndef MEDIAD_SERVE_H
 #define MEDIAD_SERVE_H

@@ -58,10 +58,9 @@ static void ticked(uv_timer_t *timer)
 
 static void count(struct session *session, enum hs_media_kind kind, int more)
 {
-	struct meters *meters = &session->world->meters;
 	session->counts[kind] += (size_t)more;
-	hs_metric_set(kind == HS_MEDIA_KIND_RTP ? meters->legs : meters->streams, (int64_t)session->counts[kind]);
-	if (session->counts[HS_MEDIA_KIND_RTP] + session->counts[HS_MEDIA_KIND_STREAM] == 0)
+	hs_metric_set(session->world->meters.ends[kind], (int64_t)session->counts[kind]);
+	if (hs_table_count(session->ends) == 0)
 		uv_timer_stop(&session->tick);
 	else if (!uv_is_active((uv_handle_t *)&session->tick))
 		uv_timer_start(&session->tick, ticked, TICK_MS, TICK_MS);
@@ -130,7 +129,7 @@ static int join_legs(struct end *a, struct end *b)
 
 int session_join(struct session *session, struct end *a, struct end *b)
 {
-	bool a_streams = a->kind->kind == HS_MEDIA_KIND_STREAM, b_streams = b->kind->kind == HS_MEDIA_KIND_STREAM;
+	bool a_streams = !end_is_leg(a), b_streams = !end_is_leg(b);
 	if (a == b || (a_streams && b_streams))
 		return -EINVAL;
 	int error = a_streams ? join_stream(b, a) : b_streams ? join_stream(a, b) : join_legs(a, b);
@@ -144,7 +143,7 @@ int session_join(struct session *session, struct end *a, struct end *b)
 void session_part(struct session *session, struct end *end)
 {
 	struct end *partner = end->partner;
-	if (end->kind->kind == HS_MEDIA_KIND_STREAM) {
+	if (!end_is_leg(end)) {
 		part_stream(end);
 		return;
 	}

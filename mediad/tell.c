@@ -51,7 +51,7 @@ static void tell_digit(void *context, const struct end *end, enum digits_edge ed
 		.digit = text,
 		.phase = edge == DIGITS_BEGIN ? HS_DIGIT_PHASE_BEGIN : HS_DIGIT_PHASE_END,
 		.duration_ms = duration_ms > 65535 ? 65535 : duration_ms,
-		.source = HS_DIGIT_SOURCE_RFC4733,
+		.source = end->kind->keys,
 	};
 	trace(end, edge == DIGITS_BEGIN ? "leg.digit begin" : "leg.digit end");
 	tell(context, HS_LEG_DIGIT, &fact, end);

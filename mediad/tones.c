@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CADENCE = 4 };
 
@@ -73,12 +74,17 @@ static bool sounds(const struct tone_row *row, uint64_t position)
 	return false;
 }
 
+static float sine(const struct tones *tones, int hz, uint64_t position)
+{
+	return tones->sine[(position % CODEC_RATE * (uint64_t)hz) % CODEC_RATE];
+}
+
 static float sample(const struct tones *tones, const struct tone_row *row, uint64_t position)
 {
 	float sum = 0;
 	for (int i = 0; i < 2; i++)
 		if (row->hz[i])
-			sum += tones->sine[(position % CODEC_RATE * (uint64_t)row->hz[i]) % CODEC_RATE];
+			sum += sine(tones, row->hz[i], position);
 	return sum;
 }
 
@@ -89,6 +95,21 @@ void tones_fill(const struct tones *tones, enum hs_tone tone, uint64_t position,
 	float amplitude = row->hz[0] ? peak(row->level_dbm0) : 0;
 	for (unsigned i = 0; i < CODEC_FRAME; i++) {
 		float value = sounds(row, position + i) ? amplitude * sample(tones, row, position + i) : 0;
+		ret_frame[i] = codec_from_linear(codec, (int16_t)lrintf(value));
+	}
+}
+
+void tones_fill_key(const struct tones *tones, char key, uint64_t position, enum hs_codec codec,
+		    uint8_t ret_frame[CODEC_FRAME])
+{
+	static const char pad[] = "123A456B789C*0#D";
+	static const int low[] = {697, 770, 852, 941}, high[] = {1209, 1336, 1477, 1633};
+	const char *at = key ? strchr(pad, key) : NULL;
+	float low_peak = at ? peak(-10) : 0, high_peak = at ? peak(-8) : 0; /* the higher one is lost more on the way */
+	int place = at ? (int)(at - pad) : 0;
+	for (unsigned i = 0; i < CODEC_FRAME; i++) {
+		float value = low_peak * sine(tones, low[place / 4], position + i) +
+			      high_peak * sine(tones, high[place % 4], position + i);
 		ret_frame[i] = codec_from_linear(codec, (int16_t)lrintf(value));
 	}
 }

@@ -123,6 +123,11 @@ def find(needle, hay):
     return at, float(fit[at])
 
 
+def fits(said, heard, seconds):
+    """How well each of these seconds of what was said is heard."""
+    return [find(said[n * RATE:(n + 1) * RATE], heard)[1] for n in seconds]
+
+
 class Comparison:
     """What was heard beside what was said: how alike, how loud, and the largest hole.
 

@@ -19,6 +19,10 @@ MODULES = glob.glob("/usr/lib/*/baresip/modules") + ["/usr/lib/baresip/modules"]
 class Baresip:
     """One instance with a configuration folder of its own. prefix: words put before the command (ip netns exec X)."""
 
+    driver = "sip"
+    # What a call that rang leaves in its ladder.
+    rung, ended = ("INVITE", "180", "200 (INVITE)"), ("BYE",)
+
     def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), control_host=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="baresip-"))
         self.line, self.codec, self.host, self.control_host = line, codec, host, control_host or host
@@ -99,11 +103,19 @@ class Baresip:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.text()[-1500:]}\n{suite.log('sipd')[-1500:]}") from None
 
+    def wait_shown(self, number, timeout=5):
+        """Until the ringing phone shows who calls."""
+        wait_for(lambda: number in self.text(), timeout, lambda: f"{number} is not on the ringing phone")
+
     def dial(self, number):
         return self.command("dial", number)
 
     def answer(self):
         return self.command("accept")
+
+    def wait_over(self, timeout=5):
+        """Until the other side has hung up."""
+        wait_for(lambda: "terminated" in self.text() or "closed" in self.text(), timeout)
 
     def hangup(self):
         return self.command("hangup")

@@ -20,7 +20,8 @@ import sockets
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD") or REPO / "build").resolve()
-DAEMONS = ("apid", "api-front", "sipd", "mediad", "hookd", "hook-stream")
+DAEMONS = ("apid", "api-front", "sipd", "dahdid", "mediad", "hookd", "hook-stream")
+DRIVERS = ("sip", "dahdi")
 FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior|Assertion .* failed")
 
 
@@ -52,6 +53,7 @@ class Suite:
             "HOOKSWITCH_START_SECONDS": "60", **(environment or {})}
         self.facts, self.http, self.receivers, self.phones = {}, requests.Session(), [], []
         self.allowed_faults = None
+        self.driver = "sip"  # whose lines the tests take when they do not say it
 
     # ---- Life ----
 
@@ -119,7 +121,7 @@ class Suite:
 
     def faults(self):
         found = []
-        for daemon in DAEMONS:
+        for daemon in (*DAEMONS, "dahdisim"):
             lines = self.log(daemon).splitlines()
             for number, line in enumerate(lines):
                 if FAULTS.search(line):
@@ -194,12 +196,13 @@ class Suite:
                 out[name] = float(value)
         return out
 
-    def line(self, number=0):
-        return self.facts["lines"][number]
+    def line(self, number=0, driver=None):
+        """A line of the present driver, or of the named one."""
+        return [line for line in self.facts["lines"] if line["driver"] == (driver or self.driver)][number]
 
     def phone(self, number=0, register=True, **more):
         """A test phone with the account of one of the lines."""
-        line = self.line(number)
+        line = self.line(number, "sip")
         phone = phones.Phone(line["user"], line["password"], self.sip, self.facts["domain"], **more)
         self.phones.append(phone)
         if register:
@@ -212,6 +215,10 @@ class Suite:
         receiver = receivers.Receiver(self.host, **more)
         self.receivers.append(receiver)
         return receiver
+
+    def number(self, line):
+        """What others dial to reach a line."""
+        return self.get(f"/api/v1/lines/{line['id']}")["line"]["number"]
 
     def wait_state(self, line, state, timeout=5):
         return wait_for(lambda: self.get(f"/api/v1/lines/{line}")["line"]["state"] == state, timeout,

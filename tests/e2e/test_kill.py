@@ -16,6 +16,7 @@ import pytest
 import websockets
 
 import audio
+from handsets import first_line, handset, need
 from suite import BUILD, wait_for
 from test_main_job import start_with_webhooks
 
@@ -363,3 +364,111 @@ def test_registrations_survive_sipd_and_the_whole_suite(make_suite):
     suite.wait_state("phone1", "on_hook", 10)
     suite.post("/api/v1/phone/ring", status=202)
     phone.wait_call(5).reject()
+
+
+# ---- Analog lines ----
+
+def analog_suite(make):
+    need("dahdi")
+    suite = make(configuration={"calls": {"default_line": first_line("dahdi")}})
+    suite.driver = "dahdi"
+    return suite
+
+
+def ring_up(suite, events, phone):
+    phone.wait_registered(suite)
+    call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
+    phone.answer()
+    events.wait("call.answered", call_id=call_id)
+    return call_id
+
+
+def assert_goes_on(suite, operator, phone, killed):
+    """The loop was never open, and audio came again at once."""
+    time.sleep(1.5)
+    times = [t for t, _ in operator.frames if t > killed - 0.2]
+    gap = max(b - a for a, b in zip(times, times[1:]))
+    assert gap < (AT_ONCE if SANITIZED else 0.3) + 0.02, f"{gap * 1000:.0f} ms without audio"
+    state = phone.command("state")
+    assert state["hook"] == "off" and state["feed"] == "forward", state
+
+
+def test_an_analog_call_outlives_its_driver(make_suite):
+    suite = analog_suite(make_suite)
+    with handset(suite, audio.speech_like(60, seed=31)) as phone, suite.events() as events, \
+            suite.audio(phone.line["id"]) as operator:
+        call_id = ring_up(suite, events, phone)
+        operator.wait_frames(5)
+        pressed = ""
+        for round_number in range(max(4, KILLS // 30)):
+            killed = time.time()
+            suite.kill("dahdid")
+            assert_goes_on(suite, operator, phone, killed)
+            pressed += str(round_number % 10)
+            phone.press(pressed[-1])
+            events.wait("dtmf", count=len(pressed), call_id=call_id)
+            time.sleep(0.5)  # its keeper would back off
+            phone.speak()
+        assert "".join(e["digit"] for e in events.of("dtmf", call_id=call_id)) == pressed
+        operator.play(audio.frames(audio.encode(audio.tone((1000,), 3))))
+        wait_for(lambda: phone.command("heard")["tones_hz"][:1] and
+                 abs(phone.command("heard")["tones_hz"][0] - 1000) < 20, 5, lambda: phone.command("heard"))
+        assert suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "up"
+        assert not events.of("call.ended") and all(not e["clean"] for e in events.of("daemon.started", daemon="dahdid"))
+        phone.hangup()
+        assert events.wait("call.ended", call_id=call_id)["cause"] == "normal"
+
+
+def test_what_a_handset_did_while_its_driver_was_dead(make_suite):
+    suite = analog_suite(make_suite)
+    with handset(suite, audio.speech_like(60, seed=32)) as phone, suite.events() as events:
+        call_id = ring_up(suite, events, phone)
+        phone.command("stop")
+        time.sleep(1)
+        suite.kill("dahdid")
+        phone.command("flash", 300)
+        events.wait("call.flash", call_id=call_id)
+        time.sleep(1)
+        suite.kill("dahdid")
+        phone.hangup()
+        assert events.wait("call.ended", 8, call_id=call_id)["ended_by"] == "line"
+        suite.wait_state(phone.line["id"], "on_hook")
+        suite.kill("dahdid")
+        time.sleep(1)
+        phone.off_hook()  # lifted while nobody was there, or just when somebody came
+        phone.command("wait", "sound", 8000)
+        phone.hangup()
+
+
+@pytest.mark.parametrize("daemon", ["apid", "api-front", "hookd"])
+def test_an_analog_call_outlives_the_others(make_suite, daemon):
+    suite = analog_suite(make_suite)
+    with handset(suite, audio.speech_like(60, seed=33)) as phone, suite.events() as events:
+        start = suite.get("/api/v1/events?limit=1")["cursor"]
+        call_id = ring_up(suite, events, phone)
+        pressed = "13579#"
+        phone.command("stop")
+        for digit in pressed:
+            suite.kill(daemon)
+            phone.keys(digit)
+            time.sleep(1)
+        wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
+        told = [e for e in all_events(suite, start) if e["type"] == "dtmf" and e["call_id"] == call_id]
+        assert "".join(e["digit"] for e in told) == pressed
+        phone.hangup()
+        wait_for(lambda: suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "ended", 8)
+
+
+def test_no_analog_phone_is_left_in_a_call_without_audio(make_suite):
+    suite = analog_suite(make_suite)
+    with handset(suite, audio.speech_like(60, seed=34)) as phone, suite.events() as events:
+        call_id = ring_up(suite, events, phone)
+        time.sleep(1)
+        suite.kill("mediad")
+        assert events.wait("call.ended", 5, call_id=call_id)["cause"] == "media_failed"
+        phone.wait_over()
+        suite.wait_state(phone.line["id"], "on_hook", 10)
+        time.sleep(2)
+        call_id = ring_up(suite, events, phone)
+        phone.hangup()
+        events.wait("call.ended", call_id=call_id)

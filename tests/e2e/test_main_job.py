@@ -6,7 +6,8 @@ import pytest
 import audio
 import namespaces
 from baresip import Baresip
-from suite import wait_for
+from handsets import first_line, handset, need
+from suite import DRIVERS, wait_for
 
 SECONDS = 10
 
@@ -26,9 +27,12 @@ def start_with_webhooks(make, **more):
     return suite
 
 
-@pytest.fixture(scope="module")
-def shared(make_shared):
-    suite = start_with_webhooks(make_shared)
+@pytest.fixture(scope="module", params=DRIVERS)
+def shared(make_shared, request):
+    """A suite whose default line is of one driver, and then of the other."""
+    need(request.param)
+    suite = start_with_webhooks(make_shared, configuration={"calls": {"default_line": first_line(request.param)}})
+    suite.driver = request.param
     yield suite
     suite.hook_receiver.close()
 
@@ -40,38 +44,51 @@ def assert_alike(comparison, who):
     assert abs(comparison.level_db) < 1, f"{who}: {comparison}"
 
 
-def ring_and_answer(suite, events, baresip):
+def ring_and_answer(suite, events, phone):
     """Rings the default line and lifts the handset; the call's id."""
-    baresip.wait_registered(suite)
+    phone.wait_registered(suite)
     reply = suite.post("/api/v1/phone/ring", {"caller_number": "4711", "caller_name": "Operator"}, status=202).json()
     call = reply["call_id"]
     events.wait("state_change", new_state="ringing", call_id=call)
-    wait_for(lambda: "4711" in baresip.text(), 5, lambda: "the caller's number is not on the ringing phone")
-    baresip.answer()
-    events.wait("state_change", new_state="off_hook", call_id=call)
+    phone.wait_shown("4711")
+    phone.answer()
+    lifted = events.wait("state_change", new_state="off_hook", call_id=call)
+    assert lifted["state_source"] == ("measured" if suite.driver == "dahdi" else "inferred")
     events.wait("call.answered", call_id=call)
     assert suite.get("/api/v1/phone/status")["call_state"] == "up"
     return call
 
 
-def talk(operator, baresip, codec, said, other):
+def waits_of_the_card(suite):
+    """How often this machine let the card run out of audio: what it plays then is nobody's fault but the machine's."""
+    return sum(value for name, value in suite.metrics().items() if name.startswith("hookswitch_analog_underruns_total"))
+
+
+def talk(suite, operator, phone, codec, said, other):
     """Ten seconds both ways, judged on both sides."""
+    before = waits_of_the_card(suite)
     operator.play(audio.frames(audio.encode(other, codec)))
     wait_for(lambda: len(operator.frames) > (SECONDS + 2) * 50, SECONDS + 6,
              lambda: f"only {len(operator.frames)} frames came")
     assert_alike(audio.Comparison(said, operator.samples(codec), SECONDS), "operator")
-    assert_alike(audio.Comparison(other, baresip.heard(), SECONDS), "phone")
+    waits = int(waits_of_the_card(suite) - before)
+    if waits == 0:
+        assert_alike(audio.Comparison(other, phone.heard(), SECONDS), "phone")
+    else:
+        found = audio.fits(other, phone.heard(), range(SECONDS))
+        assert sum(fit > 0.98 for fit in found) >= SECONDS - waits - 1, f"{waits} waits, {found}"
 
 
-def press_digits(suite, events, baresip, call):
+def press_digits(suite, events, phone, call):
     """Each digit once and in order, as event and as signed webhook."""
     pressed = "5291#*0"
-    baresip.press(pressed)
+    phone.press(pressed)
     events.wait("dtmf", count=len(pressed), timeout=8, call_id=call)
     found = events.of("dtmf", call_id=call)
     assert [e["digit"] for e in found] == list(pressed)
     assert [e["sequence"] for e in found] == list(range(1, len(pressed) + 1))
     assert all(40 <= e["duration_ms"] <= 1000 for e in found), [e["duration_ms"] for e in found]
+    assert {e["source"] for e in found} == {"inband" if suite.driver == "dahdi" else "rfc4733"}
     hooks = suite.hook_receiver.wait(len(pressed), "/dtmf", 8, call_id=call)
     assert [h["body"]["digit"] for h in sorted(hooks, key=lambda h: h["body"]["sequence"])] == list(pressed)
     for hook in hooks:
@@ -79,20 +96,20 @@ def press_digits(suite, events, baresip, call):
         assert set(hook["body"]) == {"type", "digit", "timestamp", "call_id", "sequence", "duration_ms"}
 
 
-def play_file(suite, events, baresip, call):
+def play_file(suite, events, phone, call):
     """POST /audio is heard."""
-    before = len(baresip.heard())
+    before = len(phone.heard())
     sound = audio.speech_like(2, seed=77)
     reply = suite.request("POST", "/api/v1/phone/audio", data=audio.wav_bytes(sound), headers={"Content-Type": "audio/wav"})
     assert reply.status_code == 202, reply.text
     assert abs(reply.json()["duration_ms"] - 2000) <= 20
     done = events.wait("audio.played", 6, play_id=reply.json()["play_id"])
     assert done["completed"] and abs(done["played_ms"] - 2000) <= 40
-    wait_for(lambda: audio.find(sound[800:12000], baresip.heard()[before:])[1] > 0.97, 3,
-             lambda: f"what was played is not heard: {audio.find(sound[800:12000], baresip.heard()[before:])}")
+    wait_for(lambda: audio.find(sound[800:12000], phone.heard()[before:])[1] > 0.97, 3,
+             lambda: f"what was played is not heard: {audio.find(sound[800:12000], phone.heard()[before:])}")
 
 
-def assert_records_agree(suite, events, call, codec):
+def assert_records_agree(suite, events, call, codec, phone):
     """Status, call record, metrics and hookctl follow say the same."""
     ended = events.wait("call.ended", call_id=call)
     assert ended["cause"] == "normal" and ended["ended_by"] == "api"
@@ -104,29 +121,30 @@ def assert_records_agree(suite, events, call, codec):
     assert leg["media"]["codec"] == codec.lower()
     assert leg["media"]["packets_received"] > SECONDS * 50 and leg["media"]["packets_lost"] == 0
     ladder = suite.hookctl("follow", call).stdout
-    for word in ("phone/ring", "media.open", "leg.originate", "INVITE", "180", "200 (INVITE)", "leg.answered", "media.join",
-                 "leg.digit", "POST dtmf", "media.played", "phone/hangup", "BYE", "leg.ended", "media.closed"):
+    for word in ("phone/ring", "media.open", "leg.originate", *phone.rung, "leg.answered", "media.join", "leg.digit",
+                 "POST dtmf", "media.played", "phone/hangup", *phone.ended, "leg.ended", "media.closed"):
         assert word in ladder, f"{word} is not in\n{ladder}"
     assert max(len(row) for row in ladder.splitlines()) <= 100, ladder
     followed = json.loads(suite.hookctl("follow", call, "--json").stdout)
     assert followed["call"]["cause"] == "normal"
-    assert {r["daemon"] for r in followed["records"]} >= {"sipd", "apid", "mediad", "hookd"}, ladder
+    assert {r["daemon"] for r in followed["records"]} >= {{"sip": "sipd", "dahdi": "dahdid"}[suite.driver], "apid",
+                                                          "mediad", "hookd"}, ladder
     assert any(r["kind"] == "http" and r["daemon"] == "hookd" for r in followed["records"]), ladder
 
 
-def main_job(suite, baresip, codec, said):
+def main_job(suite, phone, codec, said):
     other = audio.speech_like(SECONDS + 4, seed=22)
     before = suite.metrics()
-    with suite.events() as events, suite.audio() as operator:
-        call = ring_and_answer(suite, events, baresip)
+    with suite.events() as events, suite.audio(suite.line()["id"]) as operator:
+        call = ring_and_answer(suite, events, phone)
         operator.wait_frames(5)
-        talk(operator, baresip, codec, said, other)
-        press_digits(suite, events, baresip, call)
-        play_file(suite, events, baresip, call)
+        talk(suite, operator, phone, codec, said, other)
+        press_digits(suite, events, phone, call)
+        play_file(suite, events, phone, call)
         assert suite.post("/api/v1/phone/hangup", status=200).json()["call_id"] == call
         events.wait("state_change", new_state="on_hook", call_id=call)
-        wait_for(lambda: "terminated" in baresip.text() or "closed" in baresip.text())
-        assert_records_agree(suite, events, call, codec)
+        phone.wait_over()
+        assert_records_agree(suite, events, call, codec, phone)
     states = [h["body"] for h in suite.hook_receiver.wait(3, "/state", 5, call_id=call)]
     assert [(b["old_state"], b["new_state"]) for b in states] == [
         ("on_hook", "ringing"), ("ringing", "off_hook"), ("off_hook", "on_hook")]
@@ -138,9 +156,11 @@ def main_job(suite, baresip, codec, said):
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
 def test_main_job(suite, codec):
+    if suite.driver == "dahdi" and codec == "PCMA":
+        pytest.skip("the card has one law, which is mu-law here")
     said = audio.speech_like(60, seed=11)
-    with Baresip(suite.line(), suite.sip, suite.facts["domain"], said, codec=codec) as baresip:
-        main_job(suite, baresip, codec, said)
+    with handset(suite, said, codec=codec) as phone:
+        main_job(suite, phone, codec, said)
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
@@ -163,43 +183,24 @@ def test_main_job_behind_nat(make_suite, codec):
 
 def test_phone_dials_the_operator(suite):
     said = audio.speech_like(30, seed=3)
-    with Baresip(suite.line(), suite.sip, suite.facts["domain"], said) as baresip, suite.events() as events, \
-            suite.audio() as operator:
-        baresip.wait_registered(suite)
-        baresip.dial("0")
+    with handset(suite, said) as phone, suite.events() as events, suite.audio(suite.line()["id"]) as operator:
+        phone.wait_registered(suite)
+        phone.dial("0")
         call = events.wait("call.answered", 5)["call_id"]
         operator.wait_frames(100)
         _, fit = audio.find(said[8000:12000], operator.samples())
         assert fit > 0.98
         record = suite.get(f"/api/v1/calls/{call}")["call"]
         assert record["direction"] == "incoming" and record["dialled"] == "0"
-        baresip.hangup()
+        phone.hangup()
         ended = events.wait("call.ended", call_id=call)
         assert ended["cause"] == "normal" and ended["ended_by"] == "line"
 
 
-def test_phone_dials_another_line(suite):
-    said, other = audio.speech_like(30, seed=3), audio.speech_like(30, seed=4)
-    with Baresip(suite.line(0), suite.sip, suite.facts["domain"], said) as first, \
-            Baresip(suite.line(1), suite.sip, suite.facts["domain"], other) as second, suite.events() as events:
-        first.wait_registered(suite)
-        second.wait_registered(suite)
-        first.dial("102")
-        events.wait("state_change", new_state="ringing", line="phone2")
-        wait_for(lambda: "101" in second.text(), 5, lambda: "phone2 does not show who calls")
-        second.answer()
-        call = events.wait("call.answered", 5)["call_id"]
-        for phone, spoken in ((first, other), (second, said)):
-            wait_for(lambda: audio.find(spoken[8000:16000], phone.heard())[1] > 0.98, 8,
-                     lambda: f"what was said is not heard: {audio.find(spoken[8000:16000], phone.heard())}", step=0.3)
-        second.hangup()
-        events.wait("call.ended", call_id=call)
-        suite.wait_state("phone1", "on_hook")
-        suite.wait_state("phone2", "on_hook")
-
-
 @pytest.mark.parametrize("number", ["999", "nobody", "+4930123456", "102x"])
 def test_phone_dials_a_number_that_does_not_exist(suite, number):
+    if suite.driver != "sip":
+        pytest.skip("an analog phone hears it; test_mixed.py has that")
     phone = suite.phone()
     with suite.events() as events:
         call = phone.call(number)
@@ -209,6 +210,8 @@ def test_phone_dials_a_number_that_does_not_exist(suite, number):
 
 
 def test_baresip_dials_a_number_that_does_not_exist(suite):
+    if suite.driver != "sip":
+        pytest.skip("Baresip's own")
     with Baresip(suite.line(), suite.sip, suite.facts["domain"], audio.speech_like(5)) as baresip:
         baresip.wait_registered(suite)
         baresip.dial("999")

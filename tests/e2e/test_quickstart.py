@@ -14,11 +14,22 @@ import time
 import pytest
 import requests
 
+from handsets import need
 from suite import BUILD, DAEMONS, REPO, Suite, wait_for
 
 
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def daemons(suite):
+    """Those that run: dahdid only where a line is analog."""
+    analog = any(line["driver"] == "dahdi" for line in suite.facts["lines"])
+    return [name for name in DAEMONS if analog or name != "dahdid"]
+
+
+def mounts(suite):
+    return [row for row in pathlib.Path("/proc/mounts").read_text().splitlines() if str(suite.home) in row]
 
 
 def test_life_of_a_suite(make_suite):
@@ -33,10 +44,13 @@ def test_life_of_a_suite(make_suite):
     assert facts["api"] == f"http://{suite.host}:{suite.environment['HOOKSWITCH_SERVER_REST_PORT']}"
     assert facts["ws"] == f"ws://{suite.host}:{suite.environment['HOOKSWITCH_SERVER_WS_PORT']}"
     assert facts["sip"] == f"{suite.host}:{suite.environment['HOOKSWITCH_SERVER_SIP_PORT']}"
-    assert len(facts["lines"]) >= 2
+    assert [line["driver"] for line in facts["lines"]].count("sip") >= 2
     for line in facts["lines"]:
-        assert set(line) == {"id", "driver", "user", "password"} and len(line["password"]) >= 20
-        assert line["password"] in text
+        if line["driver"] == "sip":
+            assert set(line) == {"id", "driver", "user", "password"} and len(line["password"]) >= 20
+            assert line["password"] in text
+        else:
+            assert set(line) >= {"id", "driver", "channel", "number"} and line["id"] in text
     assert mode(suite.home / "quickstart.json") == 0o600 and mode(suite.home / "hookswitch.yaml") == 0o640
     for word in (facts["api"], facts["ws"], facts["token"], "curl"):
         assert word in text
@@ -44,9 +58,9 @@ def test_life_of_a_suite(make_suite):
     second = suite.quickstart("--background", "--no-build", check=False)
     assert second.returncode != 0 and "already running" in second.stderr
     status = suite.quickstart("--status")
-    assert all(name in status.stdout for name in DAEMONS)
+    assert all(name in status.stdout for name in daemons(suite))
     assert requests.get(facts["api"] + "/api/v1/health", timeout=3).status_code == 200
-    keepers = [suite.keeper(name) for name in DAEMONS]
+    keepers = [suite.keeper(name) for name in daemons(suite)]
     assert "stopped" in suite.quickstart("--stop").stdout
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in keepers)
     assert suite.quickstart("--status", check=False).returncode == 3
@@ -79,7 +93,7 @@ def test_foreground_and_ctrl_c(make_suite):
             break
     suite.read_facts()
     assert requests.get(suite.facts["api"] + "/api/v1/health", timeout=3).status_code == 200, lines
-    keepers = [suite.keeper(name) for name in DAEMONS]
+    keepers = [suite.keeper(name) for name in daemons(suite)]
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(20) == 0
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in keepers)
@@ -138,13 +152,13 @@ def test_bad_configuration_is_named(make_suite):
 def test_users_of_the_daemons(make_suite):
     suite = make_suite()
     uids = set()
-    for name in DAEMONS:
+    for name in daemons(suite):
         status = pathlib.Path(f"/proc/{suite.child(name)}/status").read_text()
         row = next(r for r in status.splitlines() if r.startswith("Uid:")).split()
         assert len(set(row[1:])) == 1
         uids.add(int(row[1]))
         assert "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
-    assert len(uids) == len(DAEMONS) and 0 not in uids
+    assert len(uids) == len(daemons(suite)) and 0 not in uids
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
@@ -172,6 +186,57 @@ def test_an_ordinary_user_is_told_that_it_is_degraded():
     finally:
         subprocess.run([*words, "--stop"], env=environment, capture_output=True)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def test_simulated_telephones_in_two_commands(make_suite):
+    need("dahdi")
+    suite = make_suite(environment={"HOOKSWITCH_ANALOG": "simulator"})
+    assert len(mounts(suite)) == 1
+    line = next(line for line in suite.facts["lines"] if line["driver"] == "dahdi")
+    assert line["command"] in suite.quickstart("--status").stdout
+    suite.wait_state(line["id"], "on_hook")
+    suite.post(f"/api/v1/lines/{line['id']}/ring", status=202)
+    for words in ("wait ringing", "lift"):
+        done = subprocess.run(f"{line['command']} {words}", shell=True, capture_output=True, text=True)
+        assert done.returncode == 0 and json.loads(done.stdout)["ok"], done
+    suite.wait_state(line["id"], "off_hook")
+    suite.stop()
+    assert not mounts(suite) and not list((suite.home / "dahdi").iterdir())
+
+
+@pytest.mark.parametrize("who", ["simulator", "everybody"])
+def test_a_killed_simulator_leaves_no_mount(make_suite, who):
+    need("dahdi")
+    suite = make_suite(environment={"HOOKSWITCH_ANALOG": "simulator"})
+    keepers = [suite.keeper(name) for name in daemons(suite)]
+    children = [suite.child(name) for name in daemons(suite)]
+    simulator = suite.keeper("dahdisim")
+    suite.wait_state("phone3", "on_hook")
+    if who == "everybody":
+        os.kill(int((suite.home / "supervisor").read_text()), signal.SIGKILL)
+        for pid in [*keepers, *children, simulator]:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in [*keepers, simulator]))
+        suite.start()
+    else:
+        os.kill(simulator, signal.SIGKILL)
+        wait_for(lambda: suite.keeper("dahdisim") != simulator, 10, lambda: "it was not started again")
+    suite.wait_state("phone3", "on_hook", 15)
+    suite.post("/api/v1/lines/phone3/ring", status=202)
+    suite.wait_state("phone3", "ringing")
+    suite.stop()
+    assert not mounts(suite)
+
+
+@pytest.mark.parametrize("word,lines", [("none", 0), ("card", 1)])
+def test_without_simulator(make_suite, word, lines):
+    suite = make_suite(environment={"HOOKSWITCH_ANALOG": word, "HOOKSWITCH_DAHDI_DEVICE": "/dev/no-such-card"})
+    analog = [line for line in suite.facts["lines"] if line["driver"] == "dahdi"]
+    assert len(analog) >= lines and not any("command" in line for line in analog) and not mounts(suite)
+    if lines:
+        assert suite.get(f"/api/v1/lines/{analog[0]['id']}")["line"]["state"] == "offline"
+    else:
+        assert "dahdid" not in (suite.home / "pids").read_text()
 
 
 def test_help_and_unknown_options():

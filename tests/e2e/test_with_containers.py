@@ -11,10 +11,11 @@ import pytest
 import requests
 
 import audio
+from handsets import need
 from phone import Phone
 from suite import REPO, free_port, wait_for
 
-DAEMONS = ("apid", "api-front", "sipd", "mediad", "hookd", "hook-stream")
+DAEMONS = ("apid", "api-front", "sipd", "dahdid", "mediad", "hookd", "hook-stream")
 HOST = "127.0.0.1"
 
 
@@ -68,26 +69,27 @@ class Compose:
 
     def __init__(self, docker):
         self.docker = docker
-        self.environment = {"HOOKSWITCH_SERVER_HOST": HOST, "HOOKSWITCH_BASE_IMAGE": "hookswitch-base",
+        self.environment = {"HOOKSWITCH_ANALOG": "simulator", "HOOKSWITCH_SERVER_HOST": HOST, "HOOKSWITCH_BASE_IMAGE": "hookswitch-base",
                             "HOOKSWITCH_SERVER_REST_PORT": str(free_port(HOST, 8100, 8500)),
                             "HOOKSWITCH_SERVER_WS_PORT": str(free_port(HOST, 8500, 8900)),
                             "HOOKSWITCH_SERVER_SIP_PORT": str(free_port(HOST, 5100, 5900))}
 
     def __call__(self, *words, **more):
-        return self.docker.run("docker-compose", "-f", "deploy/compose.yaml", "--project-name", "hookswitch", *words,
-                               **self.environment, **more)
+        return self.docker.run("docker-compose", "-f", "deploy/compose.yaml", "--project-name", "hookswitch",
+                               "--profile", "simulator", *words, **self.environment, **more)
 
     def pid(self, daemon):
         """The process that does the work, as this host sees it."""
         top = self.docker.run("docker", "inspect", "-f", "{{.State.Pid}}", f"hookswitch_{daemon}_1").stdout
         pid = int(top)
         while children := pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            pid = int(children[0])
+            pid = int(children[-1])  # beside the simulator, dahdid is the last
         return pid
 
 
 @pytest.fixture(scope="module")
 def compose(docker):
+    need("dahdi")
     docker.run("deploy/make-base", "hookswitch-base")
     docker.run("docker", "build", "--network", "host", "--build-arg", "BASE=hookswitch-base", "-f", "deploy/Dockerfile",
                "-t", "hookswitch", ".")
@@ -126,6 +128,27 @@ def test_a_call_through_containers(compose):
         wait_for(lambda: tone[:160] in call.rtp.heard(), 5, lambda: "the sound was not heard")
         assert requests.post(api + "/phone/hangup", headers=headers).status_code == 200
         call.wait("ended")
+
+
+def test_a_simulated_telephone_in_its_container(compose):
+    line = next(line for line in compose.facts["lines"] if line["driver"] == "dahdi")
+    api, headers = compose.facts["api"] + "/api/v1", {"Authorization": f"Bearer {compose.facts['token']}"}
+
+    def state():
+        return requests.get(f"{api}/lines/{line['id']}", headers=headers).json()["line"]["state"]
+
+    def work(*words):
+        return json.loads(compose("exec", "-T", "dahdid", "dahdisim-phone", str(line["channel"]), *words).stdout)
+
+    wait_for(lambda: state() == "on_hook", 10, state)
+    assert requests.post(f"{api}/lines/{line['id']}/ring", headers=headers, json={}).status_code == 202
+    assert work("wait", "ringing")["ok"] and work("lift")["ok"]
+    wait_for(lambda: state() == "off_hook", 5, state)
+    assert work("hangup")["ok"]
+    wait_for(lambda: state() == "on_hook", 10, state)
+    for daemon in DAEMONS:
+        seen = compose("exec", "-T", daemon, "ls", "/var/lib/hookswitch/dahdi", check=False).stdout.split()
+        assert ("ctl" in seen) == (daemon == "dahdid"), f"{daemon} sees {seen}"
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)

@@ -1,4 +1,6 @@
 """One mediad for all tests of a module."""
+import os
+import random
 import subprocess
 import tempfile
 
@@ -31,3 +33,15 @@ def phone():
     for one in made:
         one.close()
 
+
+@pytest.fixture
+def legs(mediad):
+    """Ids of ends; all of them are closed after the test."""
+    made = []
+
+    def make(kind="l"):
+        made.append(f"{kind}1-{os.getpid()}-{random.getrandbits(40)}")
+        return made[-1]
+    yield make
+    for leg in made:
+        mediad.ask("media.close", leg=leg)

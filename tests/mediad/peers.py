@@ -275,6 +275,90 @@ class Mediad:
         raise KeyError(wanted)
 
 
+# ---- Analog ports ----
+
+class Port:
+    """dahdid's end of one channel: blocks go up when a test says so, which is the card's clock."""
+
+    def __init__(self, mediad, leg, law="pcmu", ptime=20, name="dahdi/3", front="dahdid"):
+        self.mediad, self.leg, self.law, self.ptime, self.name, self.front = mediad, leg, law, ptime, name, front
+        self.codec = {"pcmu": PCMU, "pcma": PCMA}[law]
+        self.silence = {"pcmu": 0xff, "pcma": 0xd5}[law]
+        self.size, self.sequence, self.timestamp = ptime * 8, 0, random.getrandbits(32)
+        self.blocks = []  # that came down
+
+    def words(self, grant=""):
+        return f"channel/1 codec={self.law} ptime={self.ptime} name={self.name}{grant}"
+
+    def describe(self, role, call="c1-t", **more):
+        return self.mediad.ask("media.describe", by="dahdid", leg=self.leg, call=call, role=role,
+                               description=self.words(), nat=False, **more)
+
+    def lift(self, **more):
+        """Somebody lifts the handset: the leg begins here."""
+        answer = self.describe("offer", **more)
+        assert answer["description"] == self.words(f" grant={self.leg}")
+        self.attach()
+        return answer
+
+    def ring(self, call="c1-t"):
+        """apid opens the leg; the handset is not lifted yet."""
+        answer = self.mediad.ask("media.open", leg=self.leg, call=call, kind="channel")
+        assert answer["description"] == f"channel/1 grant={self.leg}"
+        self.attach()
+        return answer
+
+    def attach(self):
+        self.mediad.send(ATTACH, self.leg, front=self.front, role="dahdid", codec=self.codec)
+        return self.mediad.frame(ATTACHED, self.leg)
+
+    def send(self, payload, skip=0):
+        """One block up; skip: so many before it were lost."""
+        self.sequence = (self.sequence + skip) & 0xffffffff
+        self.timestamp = (self.timestamp + skip * self.size) & 0xffffffff
+        self.mediad.send(AUDIO, self.leg, payload, front=self.front, role="dahdid", codec=self.codec,
+                         sequence=self.sequence, timestamp=self.timestamp)
+        self.sequence = (self.sequence + 1) & 0xffffffff
+        self.timestamp = (self.timestamp + len(payload)) & 0xffffffff
+
+    def take(self, count):
+        """Waits for so many blocks that came down since the last time."""
+        fresh = []
+
+        def came():
+            self.mediad.pull()
+            mine = [f for f in self.mediad.frames if f.kind == AUDIO and f.grant == self.leg and f.front == self.front]
+            for frame in mine:
+                self.mediad.frames.remove(frame)
+            fresh.extend(mine)
+            return len(fresh) >= count
+        until(came, 5, f"{count} blocks, {len(fresh)} came")
+        self.blocks += fresh
+        return fresh
+
+    def exchange(self, audio):
+        """Sends audio block by block, each answered before the next, and returns what came down for it."""
+        heard = b""
+        for n in range(0, len(audio), self.size):
+            block = audio[n:n + self.size]
+            self.send(block.ljust(self.size, bytes([self.silence])))
+            heard += b"".join(f.payload for f in self.take(1))
+        return heard
+
+    def listen(self, ms):
+        return self.exchange(bytes([self.silence]) * (8 * ms))
+
+    def talk(self, audio):
+        """The same in real time."""
+        start, heard = time.monotonic(), b""
+        for n in range(0, len(audio), self.size):
+            wait = start + n / 8000 - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            heard += self.exchange(audio[n:n + self.size])
+        return heard
+
+
 # ---- Phones ----
 
 def parse_sdp(text):

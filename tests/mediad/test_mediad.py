@@ -33,19 +33,6 @@ def outgoing(mediad, phone, leg, call="c1-t", source=None, nat=False, prefer=Non
     return offer
 
 
-@pytest.fixture
-def legs(mediad):
-    """Ids of ends; all of them are closed after the test."""
-    made = []
-
-    def make(kind="l"):
-        made.append(f"{kind}1-{os.getpid()}-{random.getrandbits(40)}")
-        return made[-1]
-    yield make
-    for leg in made:
-        mediad.ask("media.close", leg=leg)
-
-
 def heard_in(phone, audio):
     """Where audio begins in what the phone received, ignoring silence around it."""
     return phone.audio().find(audio)
@@ -464,7 +451,8 @@ def test_who_may_use_a_stream(mediad, legs, phone):
     assert mediad.frame(peers.REFUSED, "s1-nobody").payload
     mediad.send(peers.ATTACH, leg)  # a leg is no stream
     assert mediad.frame(peers.REFUSED, leg).payload
-    mediad.send(peers.ATTACH, grant, front="analog", role="dahdid")
+    mediad.send(peers.ATTACH, grant, front="analog", role="dahdid")  # no channel of its own
+    assert mediad.frame(peers.REFUSED, grant).front == "analog"
     mediad.send(AUDIO, grant, b"\x11" * 160, codec=PCMU)  # not attached
     mediad.frame(peers.DETACH, grant)
     attach(mediad, grant, front="first")
@@ -740,7 +728,8 @@ def test_a_driver_touches_only_its_own_legs(mediad, legs, phone):
     a, leg = phone(), legs()
     incoming(mediad, a, leg)
     with pytest.raises(Error) as error:
-        incoming(mediad, a, leg, by="dahdid")
+        mediad.ask("media.describe", by="dahdid", leg=leg, call="c1-t", role="offer", nat=False,
+                   description="channel/1 codec=pcmu ptime=20 name=dahdi/1")
     assert error.value.name == "not_found"
     mediad.ask("media.close", by="dahdid", leg=leg)
     assert mediad.ask("media.status", leg=leg)

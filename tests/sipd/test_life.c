@@ -1,4 +1,5 @@
-/* The state x event matrix of dialogs against a golden file: a change of the table is a change that somebody meant. */
+/* The state x event matrix of a machine (LIFE: its table in life.h) against a golden file: a change of the table is a
+ * change that somebody meant. */
 #include "life.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,7 @@
 
 static void write_row(FILE *out, int state, int event)
 {
-	const struct hs_fsm *life = &life_of_dialogs;
+	const struct hs_fsm *life = &LIFE;
 	const char *between = "";
 	if (!hs_fsm_allows(life, state, event))
 		return;
@@ -31,8 +32,8 @@ static void golden(void **state)
 	char *text = NULL, kept[16384] = "";
 	size_t bytes = 0;
 	FILE *out = open_memstream(&text, &bytes), *file = fopen(getenv("LIFE_GOLDEN"), "r");
-	for (int from = 0; from < life_of_dialogs.states_count; from++)
-		for (int event = 0; event < life_of_dialogs.events_count; event++)
+	for (int from = 0; from < LIFE.states_count; from++)
+		for (int event = 0; event < LIFE.events_count; event++)
 			write_row(out, from, event);
 	fclose(out);
 	assert_non_null(file);
@@ -45,7 +46,7 @@ static void golden(void **state)
 /* The first row of a pair that has no guard hides those below it. */
 static void every_row_can_be_reached(void **state)
 {
-	const struct hs_fsm *life = &life_of_dialogs;
+	const struct hs_fsm *life = &LIFE;
 	for (size_t i = 0; i < life->rules_count; i++)
 		for (size_t j = 0; j < i; j++)
 			assert_false(life->rules[j].state == life->rules[i].state &&

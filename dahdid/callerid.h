@@ -1,0 +1,34 @@
+/* Caller identification as sound: FSK (Bellcore, ETSI, BT) and DTMF, made before the port rings.
+ * Called by ringer; knows spandsp's modulators. Pure but for the clock that its caller reads.
+ * Owns nothing; the sound is its caller's.
+ */
+#ifndef CALLERID_H
+#define CALLERID_H
+
+#include "hs_proto.h"
+#include <stddef.h>
+#include <time.h>
+
+/* When and how a variant is sent. */
+struct callerid_way {
+	bool before_ring; /* else after the first burst */
+	bool is_reversed; /* the line is reversed meanwhile */
+};
+
+/* The way of a variant; that of none is all false. */
+const struct callerid_way *callerid_way(enum hs_caller_id kind);
+
+struct callerid {
+	enum hs_caller_id kind;
+	const char *number, *name; /* NULL: not known */
+	struct tm now;             /* local time, shown by the telephone */
+};
+
+/* Makes the sound in a law, with the pause before it that its standard wants. NULL: nothing is to be sent. The caller
+ * frees it. At most 6 s. */
+uint8_t *callerid_make(const struct callerid *callerid, enum hs_codec law, size_t *ret_samples);
+
+/* The same for a message-waiting indicator (FSK kinds only), sent on hook. */
+uint8_t *callerid_make_waiting(enum hs_caller_id kind, bool is_waiting, enum hs_codec law, size_t *ret_samples);
+
+#endif

@@ -1,0 +1,319 @@
+#include "frames.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "dahdid.h"
+#include "frame.h"
+#include "log.h"
+#include "metrics.h"
+#include "watch.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How much of what the telephone is to hear waits in the card: one block, which is the time until the next one comes,
+ * and a little for the way to mediad and back. */
+#define MARGIN 80 /* samples: 10 ms */
+#define READS 8   /* blocks read in one turn */
+#define LATE_BLOCKS 3
+
+static uint8_t silence_of(enum hs_codec law)
+{
+	return law == HS_CODEC_PCMA ? 0xd5 : 0xff;
+}
+
+static void say(struct port *port, enum hs_frame_kind kind)
+{
+	struct hs_frame frame = {.kind = kind, .codec = port->facts.law};
+	uint8_t data[HS_FRAME_HEADER_BYTES];
+	int bytes;
+
+	hs_copy(frame.grant, sizeof(frame.grant), port->r.grant);
+	bytes = hs_frame_pack(&frame, data, sizeof(data));
+	if (bytes > 0)
+		hs_audio_send(port->dahdid->audio, 0, data, (size_t)bytes);
+}
+
+void frames_attach(struct port *port)
+{
+	if (port->r.grant[0])
+		say(port, HS_FRAME_ATTACH);
+}
+
+void frames_detach(struct port *port)
+{
+	if (port->r.grant[0])
+		say(port, HS_FRAME_DETACH);
+	port->audio.is_attached = false;
+}
+
+/* ---- to the telephone ---- */
+
+/* A block for the card. Events come first: it takes nothing while one waits. */
+static void put(struct port *port, const uint8_t *bytes, size_t count)
+{
+	int result = chan_write(&port->chan, bytes, count);
+
+	if (result == -CHAN_ELAST) {
+		watch_events(port);
+		if (!port->audio.is_on)
+			return;
+		result = chan_write(&port->chan, bytes, count);
+	}
+	if (result > 0) {
+		port->audio.written += result;
+		port->counts.blocks_out++;
+		hs_metric_add(port->dahdid->meters.blocks_out, 1);
+		return;
+	}
+	port->counts.overruns++;
+	hs_metric_add(port->dahdid->meters.overruns, 1);
+}
+
+static void put_silence(struct port *port, size_t count)
+{
+	uint8_t block[CHAN_BLOCK_MAX + MARGIN];
+
+	memset(block, silence_of(port->facts.law), count);
+	put(port, block, count);
+}
+
+/* What mediad answers to a block. */
+static void hear(struct port *port, const struct hs_frame *frame)
+{
+	struct port_audio *audio = &port->audio;
+	int64_t most = (LATE_BLOCKS + 1) * (int64_t)port->dahdid->block_bytes;
+
+	if (!audio->is_on || audio->sound || frame->payload_bytes == 0 || frame->payload_bytes > CHAN_BLOCK_MAX ||
+	    frame->codec != port->facts.law)
+		return;
+	if (audio->written - audio->heard > most) { /* it came late, and others after it in time */
+		port->counts.overruns++;
+		hs_metric_add(port->dahdid->meters.overruns, 1);
+		return;
+	}
+	if (audio->is_dry) {
+		audio->is_dry = false;
+		put_silence(port, MARGIN);
+	}
+	if (audio->is_on)
+		put(port, frame->payload, frame->payload_bytes);
+}
+
+/* ---- from the telephone ---- */
+
+static void send_block(struct port *port, const uint8_t *block, size_t bytes)
+{
+	struct port_audio *audio = &port->audio;
+	uint8_t data[HS_FRAME_HEADER_BYTES + CHAN_BLOCK_MAX], silence[CHAN_BLOCK_MAX];
+	struct hs_frame frame = {
+		.kind = HS_FRAME_AUDIO,
+		.codec = port->facts.law,
+		.sequence = audio->sequence++,
+		.timestamp = audio->timestamp,
+		.payload = block,
+		.payload_bytes = bytes,
+	};
+	int packed;
+
+	if (port->r.held) {
+		memset(silence, silence_of(port->facts.law), bytes);
+		frame.payload = silence;
+	}
+	hs_copy(frame.grant, sizeof(frame.grant), port->r.grant);
+	packed = hs_frame_pack(&frame, data, sizeof(data));
+	if (packed < 0 || hs_audio_send(port->dahdid->audio, 0, data, (size_t)packed) < 0)
+		hs_metric_add(port->dahdid->meters.lost, 1);
+}
+
+/* The card's clock went on by a block: did it have something to play all the time? */
+static void tick(struct port *port, size_t bytes)
+{
+	struct port_audio *audio = &port->audio;
+
+	audio->heard += (int64_t)bytes;
+	if (audio->written >= audio->heard)
+		return;
+	audio->written = audio->heard;
+	if (audio->is_dry || audio->sound)
+		return;
+	audio->is_dry = true;
+	port->counts.underruns++;
+	hs_metric_add(port->dahdid->meters.underruns, 1);
+}
+
+/* The next block of a sound. */
+static void play_on(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+	size_t left = audio->sound_bytes - audio->sound_at, block = (size_t)port->dahdid->block_bytes;
+	size_t count = left < block ? left : block, at = audio->sound_at;
+
+	if (count == 0)
+		return;
+	audio->sound_at += count;
+	put(port, audio->sound + at, count);
+}
+
+/* Samples that the card dropped because nobody read for long show in the clock only. */
+static void notice_gap(struct port *port, int blocks)
+{
+	struct port_audio *audio = &port->audio;
+	int64_t now_us = hs_clock_us(), passed = (now_us - audio->heard_at_us) / 125;
+	int64_t missing = passed - (int64_t)blocks * port->dahdid->block_bytes;
+
+	if (audio->heard_at_us && blocks >= WATCH_BLOCKS && missing > port->dahdid->block_bytes) {
+		audio->timestamp += (uint32_t)missing;
+		audio->heard += missing;
+		port->counts.overruns++;
+		hs_metric_add(port->dahdid->meters.overruns, 1);
+	}
+	audio->heard_at_us = now_us;
+}
+
+static void take_block(struct port *port, const uint8_t *block, size_t bytes)
+{
+	port->counts.blocks_in++;
+	hs_metric_add(port->dahdid->meters.blocks_in, 1);
+	tick(port, bytes);
+	if (port->audio.sound)
+		play_on(port);
+	else if (port->audio.is_attached)
+		send_block(port, block, bytes);
+	port->audio.timestamp += (uint32_t)bytes;
+}
+
+int frames_read(struct port *port)
+{
+	uint8_t *block = port->dahdid->block;
+	int blocks = 0, result = 0;
+
+	while (port->audio.is_on && blocks < READS) {
+		result = chan_read(&port->chan, block, (size_t)port->dahdid->block_bytes);
+		if (result <= 0)
+			break;
+		take_block(port, block, (size_t)result);
+		blocks++;
+	}
+	if (blocks && port->audio.is_on)
+		notice_gap(port, blocks);
+	return result >= 0 || result == -EAGAIN || result == -EINTR ? 0 : result;
+}
+
+/* ---- on and off ---- */
+
+static void begin(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+
+	audio->is_on = true;
+	audio->is_dry = false;
+	audio->written = audio->heard = audio->heard_at_us = 0;
+	chan_flush(&port->chan, CHAN_FLUSH_READ | CHAN_FLUSH_WRITE);
+	put_silence(port, (size_t)port->dahdid->block_bytes + MARGIN);
+	if (audio->is_on)
+		watch_audio(port, true);
+}
+
+void frames_begin(struct port *port)
+{
+	free(TAKE(port->audio.sound));
+	if (port->settings.echo_taps)
+		chan_echo(&port->chan, port->settings.echo_taps);
+	port->audio.sequence = 0;
+	begin(port);
+	frames_attach(port);
+}
+
+void frames_play(struct port *port, uint8_t *sound, size_t bytes)
+{
+	free(port->audio.sound);
+	port->audio.sound = sound;
+	port->audio.sound_bytes = bytes;
+	port->audio.sound_at = 0;
+	begin(port);
+}
+
+bool frames_sound_ended(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+
+	if (!audio->sound || audio->sound_at < audio->sound_bytes || audio->written > audio->heard)
+		return false;
+	frames_end(port);
+	return true;
+}
+
+void frames_end(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+
+	free(TAKE(audio->sound));
+	if (!audio->is_on)
+		return;
+	audio->is_on = false;
+	if (port->chan.fd < 0)
+		return;
+	watch_audio(port, false);
+	chan_flush(&port->chan, CHAN_FLUSH_READ | CHAN_FLUSH_WRITE);
+	if (port->settings.echo_taps)
+		chan_echo(&port->chan, 0);
+}
+
+/* ---- the edge ---- */
+
+static void hear_attached(struct port *port, const struct hs_frame *frame)
+{
+	port->audio.is_attached = true;
+}
+
+static void hear_refused(struct port *port, const struct hs_frame *frame)
+{
+	port->audio.is_attached = false;
+	hs_log(WARN, "audio.refused", LOG_LINE(port->r.line), LOG_CALL(port->r.call), LOG_LEG(port->r.leg),
+	       LOG_WHY("the audio engine does not know the channel: it may have been restarted"));
+}
+
+static void hear_detach(struct port *port, const struct hs_frame *frame)
+{
+	port->audio.is_attached = false;
+}
+
+static void (*const rows[])(struct port *port, const struct hs_frame *frame) = {
+	[HS_FRAME_ATTACHED] = hear_attached,
+	[HS_FRAME_REFUSED] = hear_refused,
+	[HS_FRAME_AUDIO] = hear,
+	[HS_FRAME_DETACH] = hear_detach,
+};
+
+static void heard(void *context, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes)
+{
+	struct dahdid *dahdid = context;
+	struct hs_frame frame;
+	struct port *port;
+
+	if (hs_frame_read(data, bytes, &frame) < 0)
+		return;
+	port = ports_of_grant(dahdid->ports, frame.grant);
+	if (port && (size_t)frame.kind < HS_COUNT(rows) && rows[frame.kind])
+		rows[frame.kind](port, &frame);
+}
+
+static void attach_again(void *context, struct port *port)
+{
+	port->audio.is_attached = false;
+	if (*(const bool *)context)
+		frames_attach(port);
+}
+
+static void changed(void *context, bool is_up)
+{
+	struct dahdid *dahdid = context;
+
+	ports_each(dahdid->ports, attach_again, &is_up);
+}
+
+int frames_open(struct dahdid *dahdid)
+{
+	dahdid->audio = hs_audio_connect(dahdid->house->bus, heard, changed, dahdid);
+	return dahdid->audio ? 0 : -EADDRNOTAVAIL;
+}

@@ -1,0 +1,38 @@
+/* Audio between a port's channel and mediad: blocks of the card, paced by its clock, each answered by one of mediad's.
+ * Called by watch (blocks), ring and lift (begin, end); calls chan and the audio edge. Owns each port's audio.
+ * Nothing is allocated, logged or waited for on the way of a block.
+ */
+#ifndef FRAMES_H
+#define FRAMES_H
+
+#include "hs_proto.h"
+
+struct dahdid;
+struct port;
+
+/* Connects the audio edge. -EADDRNOTAVAIL. */
+int frames_open(struct dahdid *dahdid);
+
+/* Takes hold of the port's grant at mediad, as soon as there is a connection. Without a grant: nothing. */
+void frames_attach(struct port *port);
+
+/* Blocks go both ways from now on. What stood in the card is dropped. */
+void frames_begin(struct port *port);
+
+/* Plays a sound instead, alone; frames_sound_ended is true once all of it was heard. The sound is the port's from now
+ * on. */
+void frames_play(struct port *port, uint8_t *sound, size_t bytes);
+
+/* The whole sound was played: it is gone, and no blocks go any more. */
+bool frames_sound_ended(struct port *port);
+
+/* No blocks any more. Off is fine. */
+void frames_end(struct port *port);
+
+/* Lets go of the grant. None is fine. */
+void frames_detach(struct port *port);
+
+/* Reads all blocks that wait. 0, or -CHAN_ELAST: look for events first; -ENODEV: the card is gone. */
+int frames_read(struct port *port);
+
+#endif

@@ -1,0 +1,20 @@
+#include "begin.h"
+#include "serve.h"
+
+static const struct hs_daemon dahdid = {
+	.name = "dahdid",
+	.role = HS_ROLE_DAHDID,
+	.journal_bytes = 4 << 20,
+	.keeps_legs = true,
+	.doors = serve_doors,
+	.doors_count = SERVE_DOORS,
+	.open = begin_open,
+	.start = begin_start,
+	.stop = begin_stop,
+	.finish = begin_finish,
+};
+
+int main(int argc, char **argv)
+{
+	return hs_daemon_main(argc, argv, &dahdid);
+}

@@ -1,0 +1,171 @@
+/* Ports: one for each analog line, with its record, its channel and its state machine (life.c).
+ * Called by all rooms that know a port; calls the journal. Owns the ports, by line, by leg and by grant.
+ * The record is plain and in the journal before anybody hears of what it says; a successor goes on from it.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include "chan.h"
+#include "fsm.h"
+#include "settings.h"
+#include <uv.h>
+
+struct dahdid;
+struct ports;
+
+enum port_state {
+	PORT_AWAY,       /* not open; trouble says why */
+	PORT_ALARM,      /* open, in alarm */
+	PORT_IDLE,       /* handset down, ready */
+	PORT_ANNOUNCING, /* caller identification before the first ring */
+	PORT_RINGING,
+	PORT_OFFERED,   /* handset lifted; apid decides */
+	PORT_UP,        /* in a call */
+	PORT_RELEASING, /* we hung up first: what the handset does shows when the battery is back */
+	PORT_PARKED,    /* handset lifted and in no call */
+	PORT_STATES,
+};
+
+enum port_event {
+	PORT_FOUND,   /* opened */
+	PORT_LOST,    /* gone, or cannot be used: enum hs_trouble */
+	PORT_ALARMED, /* by the driver */
+	PORT_CLEARED,
+	PORT_LIFTED,
+	PORT_DOWN, /* the handset was put down */
+	PORT_FLASHED,
+	PORT_PULSED, /* const char *: the digit */
+	PORT_BURST_ON,
+	PORT_BURST_OFF,
+	PORT_ORIGINATE, /* apid: struct hs_leg_originate */
+	PORT_ANNOUNCED, /* the caller identification was sent */
+	PORT_RING_TIMEOUT,
+	PORT_PROGRESS,     /* apid */
+	PORT_ANSWER,       /* apid */
+	PORT_HANGUP,       /* apid: struct port_end */
+	PORT_UNHEARD,      /* apid did not decide in time */
+	PORT_MEDIA_FAILED, /* struct port_end */
+	PORT_RELEASED,     /* the battery is back */
+	PORT_EVENTS,
+};
+
+/* Why a leg ends, where the event alone does not say it. */
+struct port_end {
+	enum hs_cause cause;
+	const char *why;
+};
+
+/* All that a successor needs to know. Plain: no pointers. */
+struct port_record {
+	uint32_t layout;
+	int state;
+	int channel;
+	char line[65];
+	char leg[65], call[65]; /* "": no leg */
+	char grant[HS_FRAME_GRANT_BYTES + 1];
+	bool outgoing;
+	bool answered; /* told */
+	bool held;
+	bool reversed;    /* polarity, by us */
+	int messages;     /* that wait */
+	int64_t until_ms; /* hs_clock_ms: ringing, or releasing, ends then */
+	/* an end that apid could not be told yet */
+	char owed_leg[65];
+	int owed_cause;
+	bool owed_by_far_end;
+};
+
+/* Audio of a port; frames.c's. */
+struct port_audio {
+	bool is_on;       /* blocks go both ways */
+	bool is_attached; /* mediad said so */
+	uint32_t sequence, timestamp;
+	int64_t written, heard; /* samples since the beginning: what the card got, and its clock */
+	int64_t heard_at_us;    /* when the last block was read */
+	bool is_dry;
+	uint8_t *sound; /* caller identification that is being sent, or NULL */
+	size_t sound_bytes, sound_at;
+};
+
+struct port_counts {
+	int64_t lifted, rung, flashes, pulses, opened, blocks_in, blocks_out, overruns, underruns, errors;
+};
+
+struct port {
+	struct port_record r;
+	struct dahdid *dahdid;
+	const struct hs_config_line *line;
+	struct settings settings;
+	struct chan chan;
+	struct chan_facts facts; /* as asked last */
+	struct chan_span span;   /* likewise; number 0: not known */
+	enum hs_trouble trouble; /* 0: none */
+	int64_t seek_at_ms;      /* hs_clock_ms: not looked for before */
+	bool is_told;            /* apid knows whether it is reachable, as it is now */
+	bool told_reachable;
+	uv_poll_t *poll;  /* NULL: not open */
+	int polled;       /* UV_* that are waited for */
+	uv_timer_t timer; /* ringing, patience, releasing: one at a time */
+	uv_timer_t truth; /* until the hook is looked at again */
+	uv_timer_t owed;  /* until an end is told again */
+	struct port_audio audio;
+	struct port_counts counts;
+	uint64_t ticket;       /* of the question that mediad works on */
+	uint8_t *caller_sound; /* made before it rings; NULL: none */
+	size_t caller_bytes;
+	int bursts; /* that ended, of this ring */
+	int waited_ms;
+	bool wants_answer; /* apid answered before mediad did */
+	int64_t pulsed_at_ms;
+	int voltages_mv[3];
+	int64_t measured_at_ms; /* wall; 0: never */
+	bool cannot_measure;
+	int slow; /* calls of the driver in a worker */
+};
+
+/* life: the state machine. A port for each analog line of the configuration. */
+struct ports *ports_create(struct dahdid *dahdid, const struct hs_fsm *life);
+
+struct port *ports_of_line(const struct ports *ports, const char *line); /* or NULL */
+struct port *ports_of_leg(const struct ports *ports, const char *leg);   /* or NULL */
+struct port *ports_of_grant(const struct ports *ports, const char *grant);
+
+/* True for one of the last legs that are over: apid may ask for it once more. */
+bool ports_had(const struct ports *ports, const char *leg);
+
+void ports_each(struct ports *ports, void (*visit)(void *context, struct port *port), void *context);
+size_t ports_count(const struct ports *ports);
+
+/* Lets an event happen (hs_fsm_step). */
+int port_step(struct port *port, enum port_event event, const void *argument);
+
+/* Word of its state. */
+const char *port_state_name(const struct port *port);
+
+/* Writes the record. -ENOSPC: the journal is full. */
+int port_save(struct port *port);
+
+/* The port has this leg from now on; both are copied. */
+void port_take_leg(struct port *port, const char *leg, const char *call, bool outgoing);
+
+/* It has none any more. */
+void port_drop_leg(struct port *port);
+
+/* Its audio has this grant; "" takes it back. */
+void port_take_grant(struct port *port, const char *grant);
+
+/* Starts the one timer; due runs once. */
+void port_wait(struct port *port, int64_t ms, void (*due)(uv_timer_t *timer));
+
+/* Answers that come for a question of before are no longer ours. */
+void port_forget_question(struct port *port);
+
+/* The records that a predecessor left, each with the port of its line (NULL: no longer configured). */
+void ports_left(struct ports *ports, void (*visit)(void *context, const struct port_record *record, struct port *port),
+		void *context);
+
+/* Closes timers; after the loop has turned once more ports_destroy frees all. */
+void ports_stop(struct ports *ports);
+void ports_destroy(struct ports *ports); /* NULL is fine */
+
+#endif

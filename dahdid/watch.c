@@ -1,0 +1,239 @@
+#include "watch.h"
+#include "cleanup.h"
+#include "dahdid.h"
+#include "frames.h"
+#include "log.h"
+#include "metrics.h"
+#include "pulse.h"
+#include "ring.h"
+#include "trace.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define QUEUE 63     /* events that the driver keeps */
+#define DEBOUNCE 700 /* ms: the driver does not time a handset sooner after an answer */
+#define PARKED_LOOK 2000
+#define CORRECTED_LOOK 900 /* ms: hanging up under a running flash timer costs a battery drop, which hears nothing */
+
+/* ---- the hook ---- */
+
+/* States in which the handset must be down, or lifted. */
+static const enum {
+	ANY,
+	DOWN,
+	LIFTED
+} hooks[PORT_STATES] = {
+	[PORT_IDLE] = DOWN,      [PORT_ANNOUNCING] = DOWN, [PORT_RINGING] = DOWN,
+	[PORT_OFFERED] = LIFTED, [PORT_UP] = LIFTED,       [PORT_PARKED] = LIFTED,
+};
+
+static void look_again(uv_timer_t *timer);
+
+void watch_moved(struct port *port)
+{
+	uv_timer_stop(&port->truth);
+}
+
+static void look(struct port *port, bool is_second)
+{
+	struct chan_facts facts;
+	bool is_wrong;
+
+	if (port->chan.fd < 0 || hooks[port->r.state] == ANY || chan_ask(&port->chan, &facts) < 0)
+		return;
+	is_wrong = facts.off_hook != (hooks[port->r.state] == LIFTED);
+	if (is_wrong && (is_second || facts.off_hook)) {
+		hs_log(INFO, "port.hook_corrected", LOG_LINE(port->r.line), LOG_TEXT("state", port_state_name(port)),
+		       LOG_TEXT("hook", facts.off_hook ? "off" : "on"));
+		port_step(port, facts.off_hook ? PORT_LIFTED : PORT_DOWN, NULL);
+		watch_hook(port, CORRECTED_LOOK);
+	} else if (is_wrong) { /* down: it may be a flash that has begun */
+		uv_timer_start(&port->truth, look_again, (uint64_t)(port->settings.flash_ms + DEBOUNCE), 0);
+	} else if (port->r.state == PORT_PARKED) {
+		watch_hook(port, PARKED_LOOK);
+	}
+}
+
+static void look_again(uv_timer_t *timer)
+{
+	look(timer->data, true);
+}
+
+static void look_first(uv_timer_t *timer)
+{
+	look(timer->data, false);
+}
+
+void watch_hook(struct port *port, int ms)
+{
+	uv_timer_start(&port->truth, look_first, (uint64_t)ms, 0);
+}
+
+/* ---- events ---- */
+
+static void step(struct port *port, enum port_event event, const void *argument)
+{
+	if (port_step(port, event, argument) < 0)
+		watch_hook(port, 0);
+}
+
+static void on_pulses(struct port *port, const struct chan_event *event)
+{
+	pulse_began(port);
+}
+
+static void on_pulse_digit(struct port *port, const struct chan_event *event)
+{
+	pulse_ended(port, event->digit);
+}
+
+static void on_removed(struct port *port, const struct chan_event *event)
+{
+	enum hs_trouble trouble = HS_TROUBLE_UNPLUGGED;
+
+	step(port, PORT_LOST, &trouble);
+}
+
+/* What an event of the driver is for the port: an event of its own, or a function. Others say nothing of an FXS port.
+ */
+static const struct {
+	enum port_event event;
+	void (*happened)(struct port *port, const struct chan_event *event);
+	bool is_used;
+} rows[CHAN_EVENTS] = {
+	[CHAN_ON_HOOK] = {PORT_DOWN, NULL, true},        [CHAN_OFF_HOOK] = {PORT_LIFTED, NULL, true},
+	[CHAN_FLASH] = {PORT_FLASHED, NULL, true},       [CHAN_PULSES] = {0, on_pulses, true},
+	[CHAN_PULSE_DIGIT] = {0, on_pulse_digit, true},  [CHAN_BURST_ON] = {PORT_BURST_ON, NULL, true},
+	[CHAN_BURST_OFF] = {PORT_BURST_OFF, NULL, true}, [CHAN_ALARM] = {PORT_ALARMED, NULL, true},
+	[CHAN_NO_ALARM] = {PORT_CLEARED, NULL, true},    [CHAN_REMOVED] = {0, on_removed, true},
+};
+
+static void trace(const struct port *port, const struct chan_event *event)
+{
+	char from[32];
+
+	snprintf(from, sizeof(from), "dahdi/%d", port->chan.number);
+	hs_trace_add(HS_TRACE_KIND_STATE, port->r.call[0] ? port->r.call : NULL, port->r.leg[0] ? port->r.leg : NULL,
+		     from, "dahdid", "event %s (%s)", chan_event_name(event->kind), port_state_name(port));
+}
+
+static void take(struct port *port, const struct chan_event *event)
+{
+	hs_metric_add(port->dahdid->meters.events[event->kind], 1);
+	hs_log(DEBUG, "port.event", LOG_LINE(port->r.line), LOG_INT("channel", port->chan.number),
+	       LOG_TEXT("event", chan_event_name(event->kind)), LOG_TEXT("state", port_state_name(port)));
+	trace(port, event);
+	if (!rows[event->kind].is_used)
+		return;
+	if (rows[event->kind].happened)
+		rows[event->kind].happened(port, event);
+	else
+		step(port, rows[event->kind].event, NULL);
+}
+
+/* The channel is of no use any more: it is closed, and looked for again. */
+static void lose(struct port *port, int error)
+{
+	enum hs_trouble trouble = error == -ENODEV ? HS_TROUBLE_UNPLUGGED : HS_TROUBLE_DEVICE;
+
+	port_step(port, PORT_LOST, &trouble);
+}
+
+void watch_events(struct port *port)
+{
+	struct chan_event event;
+	int count = 0;
+
+	while (port->chan.fd >= 0) {
+		int result = chan_next_event(&port->chan, &event);
+
+		if (result < 0) {
+			lose(port, result);
+			return;
+		}
+		if (event.kind == CHAN_NOTHING)
+			break;
+		count++;
+		take(port, &event);
+	}
+	if (count < QUEUE)
+		return;
+	hs_metric_add(port->dahdid->meters.queue_full, 1);
+	hs_log(WARN, "port.events_lost", LOG_LINE(port->r.line),
+	       LOG_WHY("the driver's event queue was full; the hook is looked at again"));
+	watch_hook(port, 0);
+}
+
+/* ---- the descriptor ---- */
+
+static void read_blocks(struct port *port)
+{
+	int result = frames_read(port);
+
+	if (result == -CHAN_ELAST)
+		watch_events(port);
+	else if (result < 0 && port->chan.fd >= 0)
+		lose(port, result);
+	else if (frames_sound_ended(port))
+		ring_sound_ended(port);
+}
+
+/* status < 0: the driver cut the descriptor off, which shows when it is asked for events. */
+static void ready(uv_poll_t *poll, int status, int events)
+{
+	struct port *port = poll->data;
+
+	if (status < 0) {
+		watch_events(port);
+		if (port->poll == poll)
+			lose(port, -ENODEV);
+		return;
+	}
+	if (events & UV_PRIORITIZED)
+		watch_events(port);
+	if ((events & UV_READABLE) && port->poll == poll && port->audio.is_on)
+		read_blocks(port);
+}
+
+static int arm(struct port *port)
+{
+	return uv_poll_start(port->poll, port->polled, ready);
+}
+
+int watch_begin(struct port *port)
+{
+	int result;
+
+	port->poll = hs_zalloc(sizeof(*port->poll));
+	result = uv_poll_init(port->dahdid->house->loop, port->poll, port->chan.fd);
+	if (result < 0) {
+		free(TAKE(port->poll));
+		return result;
+	}
+	port->poll->data = port;
+	port->polled = UV_PRIORITIZED;
+	result = arm(port);
+	if (result < 0)
+		watch_end(port);
+	return result;
+}
+
+static void closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+void watch_end(struct port *port)
+{
+	uv_timer_stop(&port->truth);
+	if (port->poll)
+		uv_close((uv_handle_t *)TAKE(port->poll), closed);
+}
+
+void watch_audio(struct port *port, bool is_on)
+{
+	port->polled = is_on ? UV_PRIORITIZED | UV_READABLE : UV_PRIORITIZED;
+	if (port->poll)
+		arm(port);
+}

@@ -1,0 +1,77 @@
+"""Caller identification on the line: between the rings, or before them."""
+import pytest
+from world import until
+
+
+def hear(phone, samples):
+    """Waits until so many samples were heard that are no silence."""
+    count = 0
+
+    def heard():
+        nonlocal count
+        count += sum(1 for byte in phone.ear() if byte not in (0xff, 0x7f, 0xfe, 0x7e))
+        return count > samples
+    until(heard, what=f"{samples} samples of a signal")
+
+
+@pytest.mark.parametrize("kind", ["bellcore", "etsi"])
+def test_between_the_rings(start, phone, leg, kind):
+    made = start(port={"caller_id": kind, "cadence": "500 3000", "echo_taps": 0})
+    made.fact("line.changed", line="phone1", reachable=True)
+    phone.forget()
+    name = leg()
+    made.ring(name, caller_number="4155550100", caller_name="Ada")
+    hear(phone, 4000)
+    until(lambda: made.metric("hookswitch_analog_caller_ids_total", 'result="sent"') == 1, what="its end")
+    assert phone.feeds()[:2] == ["ringing", "onhook_transfer"]
+    phone.lift()
+    made.fact("leg.answered", leg=name)
+
+
+PLAIN = ["onhook_transfer", "ringing"]
+REVERSED = ["onhook_transfer_reversed", "ringing"]
+
+
+@pytest.mark.parametrize("kind,feeds", [("etsi_before", PLAIN), ("dtmf_plain", PLAIN), ("uk", REVERSED), ("dtmf", REVERSED)])
+def test_before_the_first_ring(start, phone, leg, kind, feeds):
+    made = start(port={"caller_id": kind, "echo_taps": 0})
+    made.fact("line.changed", line="phone1", reachable=True)
+    phone.forget()
+    name = leg()
+    made.ring(name, caller_number="4155550100", caller_name="Ada")
+    made.fact("leg.ringing", leg=name)
+    until(lambda: phone.has("feed", "ringing"), what="the bell")
+    assert [feed for feed in phone.feeds() if feed in feeds][-2:] == feeds, phone.feeds()
+    hear(phone, 2000)
+    phone.lift()
+    made.fact("leg.answered", leg=name)
+
+
+def test_a_lift_in_between(start, phone, leg):
+    made = start(port={"caller_id": "etsi_before"})
+    made.fact("line.changed", line="phone1", reachable=True)
+    name = leg()
+    made.ring(name, caller_number="4155550100")
+    until(lambda: phone.has("feed", "onhook_transfer"), what="the open line")
+    phone.lift()
+    made.fact("leg.answered", leg=name)
+
+
+def test_a_distinctive_ring(start, phone, leg):
+    made = start(cadences=[{"id": "twice", "ms": "200 200 200 2000"}], port={"caller_id": "none"})
+    made.fact("line.changed", line="phone1", reachable=True)
+    phone.forget()
+    made.ring(leg(), cadence="twice")
+    until(lambda: phone.feeds().count("ringing") >= 4, what="four bursts", seconds=8)
+    rings = [at for at, event, detail in phone.events() if (event, detail) == ("feed", "ringing")]
+    assert 350 <= rings[1] - rings[0] <= 450 and 2100 <= rings[2] - rings[1] <= 2300
+
+
+def test_the_lamp(start, phone):
+    made = start(port={"lamp": "neon"})
+    made.fact("line.changed", line="phone1", reachable=True)
+    made.ask("line.messages", line="phone1", waiting=3)
+    until(lambda: phone.has("messages", "3"), what="the lamp")
+    assert made.ask("line.port", line="phone1")["port"]["messages_waiting"] == 3
+    made.ask("line.messages", line="phone1", waiting=0)
+    until(lambda: phone.has("messages", "0"), what="dark")

@@ -1,0 +1,23 @@
+/* Any text as a description: what is read can be written and read again as the same. */
+#include "cleanup.h"
+#include "words.h"
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	AUTO(free) char *text = hs_zalloc(size + 1);
+	char again[WORDS_BYTES];
+	struct words words, same;
+
+	memcpy(text, data, size);
+	if (words_read(text, &words) < 0)
+		return 0;
+	words_write(&words, again);
+	if (words_read(again, &same) < 0 || memcmp(&words, &same, sizeof(words)) != 0)
+		abort();
+	return 0;
+}
