@@ -88,26 +88,26 @@ static void set_due(struct hs_bus *bus, struct bus_ticket *ticket, int64_t due_a
 	bus_tickets_move(&bus->ask->tickets, ticket, due_at < ticket->deadline_at ? due_at : ticket->deadline_at);
 }
 
-static int64_t between(int64_t ms)
+/* What is lost while connected found a queue full. The first two waits are short, for our own queue is empty soon; but
+ * who answers slowly has too much to do, and is given longer. */
+static int64_t wait_of(const struct hs_bus *bus, const struct bus_ticket *ticket)
 {
-	if (ms < BUS_RESEND_MS)
-		return BUS_RESEND_MS;
-	return ms < BUS_RESEND_MAX_MS ? ms : BUS_RESEND_MAX_MS;
-}
+	int64_t usual_ms = bus->ask->usual_us[ticket->to] * 4 / 1000;
 
-/* What is lost while connected is lost by a peer that has too much to do: who takes long is given longer. */
-static int64_t first_wait(int64_t usual_us)
-{
-	return between(usual_us * 8 / 1000);
+	if (ticket->sent > 1)
+		return ticket->wait_ms * 2 < BUS_RESEND_MAX_MS ? ticket->wait_ms * 2 : BUS_RESEND_MAX_MS;
+	if (usual_ms < BUS_RESEND_MS)
+		return BUS_RESEND_MS;
+	return usual_ms < 2 * BUS_RESEND_MS ? usual_ms : 2 * BUS_RESEND_MS;
 }
 
 static void send_text(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 {
-	if (ticket->was_sent)
+	if (ticket->sent)
 		hs_metric_add(bus->ask->resent, 1);
 	bus_link_post_shared(bus->links[ticket->to], &ticket->frame);
-	ticket->wait_ms = ticket->was_sent ? between(ticket->wait_ms * 2) : first_wait(bus->ask->usual_us[ticket->to]);
-	ticket->was_sent = true;
+	ticket->wait_ms = wait_of(bus, ticket);
+	ticket->sent++;
 	set_due(bus, ticket, now + ticket->wait_ms);
 }
 
@@ -124,7 +124,7 @@ static void step(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 		fail(bus, ticket, HS_ERROR_TIMEOUT, "no answer in time");
 	else if (bus_link_is_up(link))
 		send_text(bus, ticket, now);
-	else if (ticket->patient || ticket->was_sent)
+	else if (ticket->patient || ticket->sent)
 		set_due(bus, ticket, ticket->deadline_at);
 	else if (bus_link_is_new(link))
 		set_due(bus, ticket, bus_link_new_until(link));
