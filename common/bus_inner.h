@@ -292,7 +292,6 @@ void bus_tell_acknowledged(struct hs_bus *bus, const struct hs_json *json, struc
 void bus_tell_destroy(struct hs_bus *bus);
 
 void bus_hear_create(struct hs_bus *bus);
-void bus_hear_destroy(struct hs_bus *bus);
 void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, const struct hs_json *head,
 		    struct hs_arena *arena);
 
