@@ -151,7 +151,8 @@ static int64_t max_of(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static void restore_numbers(struct eventlog *log, struct store_reader *reader)
+/* True when a new generation begins. */
+static bool restore_numbers(struct eventlog *log, struct store_reader *reader)
 {
 	int64_t bounds[2] = {0, 0};
 	int64_t number = 1;
@@ -173,6 +174,7 @@ static void restore_numbers(struct eventlog *log, struct store_reader *reader)
 	if (why)
 		begin_generation(log, number, bounds[1], why);
 	log->end = why ? log->next - 1 : bounds[1];
+	return why != NULL;
 }
 
 static void note_beginning(struct eventlog *log)
@@ -240,20 +242,26 @@ struct eventlog *eventlog_create(const struct eventlog_setup *setup)
 {
 	struct eventlog *log = hs_zalloc(sizeof(*log));
 	struct store_reader *reader = store_at_start(setup->store);
+	bool ready, begins;
 
 	log->setup = *setup;
 	log->node = hs_strdup(setup->node);
 	uv_timer_init(setup->loop, &log->expire);
 	log->expire.data = log;
-	if (!reader || map_told(log) != 0) {
+	ready = reader && map_told(log) == 0;
+	if (ready) {
+		begins = restore_numbers(log, reader);
+		note_beginning(log);
+		/* A cursor of a generation that a power cut could take back would be given twice. */
+		ready = !begins || store_commit_to_disk(setup->store) == 0;
+	}
+	if (!ready) {
 		hs_log(ERROR, "eventlog.open_failed", LOG_TEXT("folder", setup->folder), LOG_WHY(strerror(errno)));
 		log->closing = true;
 		uv_close((uv_handle_t *)&log->expire, NULL);
 		eventlog_destroy(log);
 		return NULL;
 	}
-	restore_numbers(log, reader);
-	note_beginning(log);
 	uv_timer_start(&log->expire, expire_is_due, EXPIRE_EVERY_MS, 0);
 	return log;
 }

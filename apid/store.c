@@ -130,6 +130,15 @@ int store_commit(struct store *store)
 	return store_flush(store);
 }
 
+int store_commit_to_disk(struct store *store)
+{
+	int error = store_commit(store);
+
+	if (error != 0)
+		return error;
+	return fdatasync(store->wal_fd) == 0 ? 0 : -errno;
+}
+
 static bool has_work(const struct store *store)
 {
 	return store->touched || store->turn.used > 0 || store->afters.first;

@@ -147,6 +147,9 @@ struct store_reader *store_at_start(struct store *store);
 /* Commits what is pending now, whatever the turn; 0 or -errno. For start and stop. */
 int store_commit(struct store *store);
 
+/* The same, and waits until it is on the disk, whatever durability says. For start. */
+int store_commit_to_disk(struct store *store);
+
 /* Commits, checkpoints and waits for workers, then closes. NULL is fine. What cannot be committed stays in the ring for
  * the next start. */
 void store_destroy(struct store *store);

@@ -131,7 +131,6 @@ void hs_bus_destroy(struct hs_bus *bus)
 	bus_audio_destroy(bus);
 	bus_sub_destroy(bus);
 	bus_tell_destroy(bus);
-	bus_hear_destroy(bus);
 	bus_ask_destroy(bus);
 	for (int i = 0; i < HS_ROLES; i++)
 		bus_link_close(bus->links[i]);

@@ -15,6 +15,7 @@
 
 #define DEADLINE_MS 2000
 #define TICKETS_MAX 65536
+#define SENT_OFTEN 16 /* times without an answer, before the waits grow */
 #define MADE_BYTES (HS_ID_BYTES + 20)
 
 struct bus_ask_room {
@@ -23,7 +24,6 @@ struct bus_ask_room {
 	struct bus_tickets tickets;
 	char id_prefix[HS_ID_BYTES];
 	uint64_t made_ids;
-	int64_t usual_us[HS_ROLES]; /* from a question to its answer, smoothed */
 	struct hs_metric *took, *failed, *resent;
 };
 
@@ -31,11 +31,9 @@ struct bus_ask_room {
 static void complete(struct hs_bus *bus, struct bus_ticket *ticket, const struct hs_answer *answer)
 {
 	const char *peer = hs_role_names[ticket->to];
-	int64_t took_us = hs_clock_us() - ticket->asked_us, *usual_us = &bus->ask->usual_us[ticket->to];
 
 	bus_tickets_remove(&bus->ask->tickets, ticket);
-	hs_metric_observe_us(bus->ask->took, took_us);
-	*usual_us += (took_us - *usual_us) / 8;
+	hs_metric_observe_us(bus->ask->took, hs_clock_us() - ticket->asked_us);
 	if (ticket->call || ticket->leg)
 		hs_trace_add(HS_TRACE_KIND_BUS, ticket->call, ticket->leg, peer, hs_role_names[bus->role], "%s: %s",
 			     hs_messages[ticket->message].name, hs_errors[answer->error].name);
@@ -88,26 +86,24 @@ static void set_due(struct hs_bus *bus, struct bus_ticket *ticket, int64_t due_a
 	bus_tickets_move(&bus->ask->tickets, ticket, due_at < ticket->deadline_at ? due_at : ticket->deadline_at);
 }
 
-static int64_t between(int64_t ms)
+/* What is lost while connected found a queue full, mostly our own, which is empty soon. Who does not answer for long
+ * has too much to do, and is asked less often. */
+static int64_t wait_of(const struct bus_ticket *ticket)
 {
-	if (ms < BUS_RESEND_MS)
-		return BUS_RESEND_MS;
-	return ms < BUS_RESEND_MAX_MS ? ms : BUS_RESEND_MAX_MS;
-}
+	int64_t twice_ms = ticket->wait_ms * 2;
 
-/* What is lost while connected is lost by a peer that has too much to do: who takes long is given longer. */
-static int64_t first_wait(int64_t usual_us)
-{
-	return between(usual_us * 8 / 1000);
+	if (ticket->sent < SENT_OFTEN)
+		return BUS_RESEND_MS;
+	return twice_ms < BUS_RESEND_MAX_MS ? twice_ms : BUS_RESEND_MAX_MS;
 }
 
 static void send_text(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 {
-	if (ticket->was_sent)
+	if (ticket->sent)
 		hs_metric_add(bus->ask->resent, 1);
 	bus_link_post_shared(bus->links[ticket->to], &ticket->frame);
-	ticket->wait_ms = ticket->was_sent ? between(ticket->wait_ms * 2) : first_wait(bus->ask->usual_us[ticket->to]);
-	ticket->was_sent = true;
+	ticket->wait_ms = wait_of(ticket);
+	ticket->sent++;
 	set_due(bus, ticket, now + ticket->wait_ms);
 }
 
@@ -124,7 +120,7 @@ static void step(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 		fail(bus, ticket, HS_ERROR_TIMEOUT, "no answer in time");
 	else if (bus_link_is_up(link))
 		send_text(bus, ticket, now);
-	else if (ticket->patient || ticket->was_sent)
+	else if (ticket->patient || ticket->sent)
 		set_due(bus, ticket, ticket->deadline_at);
 	else if (bus_link_is_new(link))
 		set_due(bus, ticket, bus_link_new_until(link));

@@ -9,13 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOURNALS 4   /* of one role: processes of it, and predecessors */
-#define ACK_MS 10    /* acknowledgements wait so long for more of the same journal; its teller waits 500 ms for one */
-#define ACK_FACTS 64 /* then they wait no longer */
+#define JOURNALS 4 /* of one role: processes of it, and predecessors */
 
 struct cursor {
 	bool is_known, has_route;
-	uint64_t epoch, heard, committed, acknowledged;
+	uint64_t epoch, heard, committed;
 	int64_t used_at;
 	struct bus_route route;
 };
@@ -25,7 +23,6 @@ struct bus_hear_room {
 	void (*hear)(void *context, const struct hs_fact *fact);
 	void (*done)(void *context, enum hs_role from, uint64_t epoch, uint64_t seq);
 	void *context;
-	uv_timer_t timer; /* runs while somebody waits for an acknowledgement */
 	struct hs_metric *heard, *known;
 };
 
@@ -58,38 +55,11 @@ static void acknowledge(struct hs_bus *bus, struct cursor *cursor)
 	struct hs_wire_out *out = bus_write(bus);
 	zmq_msg_t frame;
 
-	cursor->acknowledged = cursor->committed;
 	if (!cursor->has_route)
 		return;
 	hs_wire_write(out, &hs_shape_envelope_ack, &ack);
 	bus_frame_written(out, &frame);
 	bus_serve_post(bus, &cursor->route, &frame);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct hs_bus *bus = timer->data;
-
-	for (int role = 0; role < HS_ROLES; role++)
-		for (int i = 0; i < JOURNALS; i++) {
-			struct cursor *cursor = &bus->hear->cursors[role][i];
-
-			if (cursor->is_known && cursor->committed > cursor->acknowledged)
-				acknowledge(bus, cursor);
-		}
-}
-
-/* One word for many facts: drivers tell in bursts, and keep them until then. */
-static void acknowledge_soon(struct hs_bus *bus, struct cursor *cursor)
-{
-	uv_timer_t *timer = &bus->hear->timer;
-
-	if (cursor->committed - cursor->acknowledged >= ACK_FACTS) {
-		acknowledge(bus, cursor);
-	} else if (cursor->committed > cursor->acknowledged && !uv_is_active((uv_handle_t *)timer)) {
-		uv_update_time(bus->loop);
-		uv_timer_start(timer, on_timer, ACK_MS, 0);
-	}
 }
 
 /* false: the rest of the batch cannot be taken. */
@@ -178,7 +148,7 @@ void hs_bus_acknowledge(struct hs_bus *bus, enum hs_role from, uint64_t epoch, u
 		if (!cursor->is_known || cursor->epoch != epoch || seq < cursor->committed || seq > cursor->heard)
 			continue;
 		cursor->committed = seq;
-		acknowledge_soon(bus, cursor);
+		acknowledge(bus, cursor);
 	}
 }
 
@@ -187,7 +157,7 @@ void hs_bus_heard(struct hs_bus *bus, enum hs_role from, uint64_t epoch, uint64_
 	struct cursor *cursor = cursor_of(bus->hear, from, epoch);
 
 	cursor->is_known = true;
-	cursor->heard = cursor->committed = cursor->acknowledged = seq;
+	cursor->heard = cursor->committed = seq;
 	cursor->used_at = hs_clock_ms();
 }
 
@@ -197,13 +167,5 @@ void bus_hear_create(struct hs_bus *bus)
 
 	room->heard = hs_metric_counter("hookswitch_bus_facts_heard_total", "", "Facts heard for the first time.");
 	room->known = hs_metric_counter("hookswitch_bus_facts_known_total", "", "Facts that came again.");
-	uv_timer_init(bus->loop, &room->timer);
-	bus_handle_opened(bus, (uv_handle_t *)&room->timer);
 	bus->hear = room;
-}
-
-void bus_hear_destroy(struct hs_bus *bus)
-{
-	if (bus->hear)
-		bus_handle_close(bus, (uv_handle_t *)&bus->hear->timer);
 }

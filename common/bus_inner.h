@@ -17,7 +17,7 @@
 #define BUS_PARTS_MAX 6
 #define BUS_ROUTE_BYTES 5 /* of the ids that ROUTER makes */
 #define BUS_KEY_BYTES 80  /* role/id of a question */
-#define BUS_RESEND_MS 500 /* first time without an answer; then twice as long each time */
+#define BUS_RESEND_MS 500 /* without an answer; later longer */
 #define BUS_RESEND_MAX_MS 4000
 
 /* ---- A socket on the loop ---- */
@@ -292,7 +292,6 @@ void bus_tell_acknowledged(struct hs_bus *bus, const struct hs_json *json, struc
 void bus_tell_destroy(struct hs_bus *bus);
 
 void bus_hear_create(struct hs_bus *bus);
-void bus_hear_destroy(struct hs_bus *bus);
 void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, const struct hs_json *head,
 		    struct hs_arena *arena);
 

@@ -14,7 +14,8 @@ struct bus_ticket {
 	zmq_msg_t frame;
 	int64_t asked_us, deadline_at, due_at, wait_ms; /* wait_ms: before it is sent again */
 	size_t heap_at;
-	bool patient, was_sent;
+	bool patient;
+	int sent;             /* times */
 	enum hs_error failed; /* to be told at the next turn */
 	char *call, *leg;     /* for the trace; NULL: none */
 	void (*answered)(void *context, const struct hs_answer *answer);

@@ -73,6 +73,9 @@ static int check_text(const struct decode *decode, const char *text, size_t leng
 	const unsigned char *at = (const unsigned char *)text;
 
 	for (size_t i = 0, bytes; i < length; i += bytes) {
+		bytes = 1;
+		if ((at[i] >= ' ' && at[i] < 0x7f) || at[i] == '\t' || at[i] == '\r' || at[i] == '\n')
+			continue;
 		bytes = hs_wire_utf8(at + i, length - i);
 		if (!bytes || hs_wire_is_control(at + i, bytes))
 			return wrong(decode, "UTF-8 text without control characters");

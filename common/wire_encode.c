@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "wire_inner.h"
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,39 +65,74 @@ static size_t fitting(const struct hs_field *field, const char *value)
 	return length;
 }
 
-/* One character that is not plain; returns its bytes. */
-static size_t put_special(struct hs_wire_out *text, const unsigned char *value, size_t length)
-{
-	size_t bytes = hs_wire_utf8(value, length);
+static const unsigned char escapes[256] = {['\t'] = 't', ['\r'] = 'r', ['\n'] = 'n', ['"'] = '"', ['\\'] = '\\'};
 
+/* One character that is not printable, or a quote or backslash, as it goes out: no more than twice its bytes. */
+static char *copy_special(char *to, const unsigned char **at, const unsigned char *end)
+{
+	const unsigned char *value = *at;
+	unsigned char escape = escapes[*value];
+	size_t bytes;
+
+	if (escape) {
+		++*at;
+		*to++ = '\\';
+		*to++ = (char)escape;
+		return to;
+	}
+	bytes = hs_wire_utf8(value, (size_t)(end - value));
+	*at += bytes ? bytes : 1;
 	if (!bytes || hs_wire_is_control(value, bytes)) {
-		put_char(text, '?');
-		return bytes ? bytes : 1;
+		*to++ = '?';
+		return to;
 	}
-	if (bytes > 1) {
-		put(text, (const char *)value, bytes);
-		return bytes;
+	memcpy(to, value, bytes);
+	return to + bytes;
+}
+
+static bool is_printable(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* to has room for twice the bytes, and 8 more. */
+static char *copy_text(char *to, const unsigned char *at, const unsigned char *end)
+{
+	uint64_t word, special;
+
+	while (end - at >= 8) {
+		memcpy(&word, at, 8);
+		memcpy(to, at, 8);
+		special = hs_wire_specials(le64toh(word));
+		if (!special) {
+			at += 8;
+			to += 8;
+			continue;
+		}
+		at += __builtin_ctzll(special) / 8;
+		to += __builtin_ctzll(special) / 8;
+		to = copy_special(to, &at, end);
 	}
-	put_char(text, '\\');
-	put_char(text, *value == '\t' ? 't' : *value == '\r' ? 'r' : *value == '\n' ? 'n' : (char)*value);
-	return 1;
+	while (at < end) {
+		if (is_printable(*at))
+			*to++ = (char)*at++;
+		else
+			to = copy_special(to, &at, end);
+	}
+	return to;
 }
 
 static void write_text(struct hs_wire_out *text, const struct hs_field *field, const void *slot)
 {
-	const unsigned char *value = *(const unsigned char *const *)slot;
-	size_t length = fitting(field, (const char *)value), at = 0;
+	const char *value = *(const char *const *)slot;
+	size_t length = fitting(field, value);
+	char *start = reserve(text, 2 * length + 10), *to = start;
+	const unsigned char *at = (const unsigned char *)value;
 
-	put_char(text, '"');
-	while (at < length) {
-		size_t run = hs_wire_printable((const char *)value + at, (const char *)value + length);
-
-		put(text, (const char *)value + at, run);
-		at += run;
-		if (at < length)
-			at += put_special(text, value + at, length - at);
-	}
-	put_char(text, '"');
+	*to++ = '"';
+	to = copy_text(to, at, at + length);
+	*to++ = '"';
+	text->used += (size_t)(to - start);
 }
 
 /* Bytes that are not UTF-8 stay what they are: the reader says so. */
@@ -251,6 +287,18 @@ static bool is_left_out(const struct hs_field *field, const char *base)
 	return !is_present(field, base + field->offset);
 }
 
+/* What stands before a member's value. */
+static void put_key(struct hs_wire_out *text, const struct hs_field *field, char before)
+{
+	char *to = reserve(text, field->name_bytes + 4);
+
+	to[0] = before;
+	to[1] = '"';
+	memcpy(to + 2, field->name, field->name_bytes);
+	memcpy(to + 2 + field->name_bytes, "\":", 2);
+	text->used += field->name_bytes + 4;
+}
+
 static void write_struct(struct hs_wire_out *text, const struct hs_shape *shape, const void *structure)
 {
 	const char *base = structure;
@@ -261,10 +309,8 @@ static void write_struct(struct hs_wire_out *text, const struct hs_shape *shape,
 
 		if (is_left_out(field, base))
 			continue;
-		put_char(text, before);
+		put_key(text, field, before);
 		before = ',';
-		put_plain(text, field->name, field->name_bytes);
-		put_char(text, ':');
 		if (field->list)
 			write_list(text, field, *(const char *const *)(base + field->offset),
 				   *(const size_t *)(base + field->mark_offset));

@@ -38,6 +38,18 @@ size_t hs_wire_utf8(const unsigned char *text, size_t length);
  */
 bool hs_wire_is_control(const unsigned char *text, size_t bytes);
 
+/* The highest bit of each byte that is not ASCII from blank to ~, or is a quote or a backslash: exact for the lowest
+ * such byte of a word in little-endian order. */
+static inline uint64_t hs_wire_specials(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+	uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\', delete = word ^ ones * 0x7f;
+
+	return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((delete - ones) & ~delete) |
+		((word - ones * 0x20) & ~word) | word) &
+	       highs;
+}
+
 /* Bytes from at on that are ASCII from blank to ~ and neither quote nor backslash. */
 size_t hs_wire_printable(const char *at, const char *end);
 

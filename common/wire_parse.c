@@ -86,15 +86,12 @@ static char *put_utf8(char *to, uint32_t point)
 /* The character behind a backslash; *at goes behind it. */
 static uint32_t take_escape(const char **at)
 {
-	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-	char c = *(*at)++;
-	const char *found = strchr(from, c);
+	static const char short_ones[128] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+	unsigned char c = (unsigned char)*(*at)++;
 	uint32_t point;
 
-	if (found)
-		return (uint32_t)to[found - from];
 	if (c != 'u')
-		return (uint32_t)c;
+		return short_ones[c] ? (uint32_t)short_ones[c] : c;
 	point = hex_of(*at);
 	*at += 4;
 	if (point < 0xd800 || point > 0xdbff)
@@ -106,17 +103,17 @@ static uint32_t take_escape(const char **at)
 
 const char *hs_wire_unescape(const struct hs_json *json, struct hs_arena *arena, size_t *ret_length)
 {
-	const char *at = json->text, *end = json->text + json->bytes;
+	const char *at = json->text, *end = json->text + json->bytes, *escape;
 	char *text = hs_arena_raw(arena, json->bytes + 1), *to = text; /* no escape is shorter than what it says */
 
-	while (at < end) {
-		if (*at != '\\') {
-			*to++ = *at++;
-			continue;
-		}
-		at++;
+	while ((escape = memchr(at, '\\', (size_t)(end - at)))) {
+		memcpy(to, at, (size_t)(escape - at));
+		to += escape - at;
+		at = escape + 1;
 		to = put_utf8(to, take_escape(&at));
 	}
+	memcpy(to, at, (size_t)(end - at));
+	to += end - at;
 	*to = '\0';
 	*ret_length = (size_t)(to - text);
 	return text;

@@ -11,8 +11,6 @@
 
 #define MEMBERS_MAX 256 /* of one object */
 #define NUMBER_MAX 32   /* characters */
-#define ONES UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
 
 struct scan {
 	const char *text, *at, *end;
@@ -82,12 +80,6 @@ bool hs_wire_is_control(const unsigned char *text, size_t bytes)
 	return bytes == 2 && text[0] == 0xc2 && text[1] < 0xa0;
 }
 
-/* The highest bit of each byte that is 0; exact for the lowest such byte. */
-static uint64_t zero_bytes(uint64_t word)
-{
-	return (word - ONES) & ~word & HIGHS;
-}
-
 size_t hs_wire_printable(const char *at, const char *end)
 {
 	const char *start = at;
@@ -95,9 +87,7 @@ size_t hs_wire_printable(const char *at, const char *end)
 
 	for (; end - at >= 8; at += 8) {
 		memcpy(&word, at, 8);
-		word = le64toh(word);
-		special = zero_bytes(word ^ ONES * '"') | zero_bytes(word ^ ONES * '\\') |
-			  zero_bytes(word ^ ONES * 0x7f) | ((word - ONES * 0x20) & ~word & HIGHS) | (word & HIGHS);
+		special = hs_wire_specials(le64toh(word));
 		if (special)
 			return (size_t)(at - start) + (size_t)__builtin_ctzll(special) / 8;
 	}

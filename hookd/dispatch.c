@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define RESULTS_MS 5      /* results are written together after this long */
+#define PLACE_MS 1000     /* a place in the log, if nothing else is written; behind it stand events that nobody wants */
 #define STUCK_MS 1000     /* the disk is asked again */
 #define PRUNE_MS 60000    /* dead letters are looked through */
 #define WAKE_MAX_MS 60000 /* the wall clock may step: due times are looked at again */
@@ -75,6 +76,7 @@ static int commit(struct dispatch *dispatch, bool durable)
 	}
 	dispatch->generation++;
 	uv_timer_stop(&dispatch->results);
+	uv_timer_stop(&dispatch->place);
 	hs_metric_set(dispatch->depth, outbox_depth(dispatch->outbox));
 	return 0;
 }
@@ -420,6 +422,14 @@ static void queue(struct lane *lane, const struct follow_event *event)
 	pump_soon(lane);
 }
 
+static void set_place(struct dispatch *dispatch, const char *cursor, int64_t seq)
+{
+	hs_copy(dispatch->cursor, sizeof(dispatch->cursor), cursor);
+	dispatch->seq = seq;
+}
+
+/* The place goes to the disk with what was queued, with any change of an endpoint, or else later: who reads from an
+ * earlier one finds only events that no endpoint of then wanted. */
 void dispatch_take(struct dispatch *dispatch, const struct follow_event *event)
 {
 	if (dispatch->stuck)
@@ -431,13 +441,14 @@ void dispatch_take(struct dispatch *dispatch, const struct follow_event *event)
 		if (lane->endpoint->enabled && match_wants(&filter, event->head->type, event->json))
 			queue(lane, event);
 	}
-	dispatch_place(dispatch, event->head->cursor, event->head->seq);
+	set_place(dispatch, event->head->cursor, event->head->seq);
+	if (!uv_is_active((uv_handle_t *)&dispatch->place))
+		uv_timer_start(&dispatch->place, on_results, PLACE_MS, 0);
 }
 
 void dispatch_place(struct dispatch *dispatch, const char *cursor, int64_t seq)
 {
-	hs_copy(dispatch->cursor, sizeof(dispatch->cursor), cursor);
-	dispatch->seq = seq;
+	set_place(dispatch, cursor, seq);
 	commit_soon(dispatch);
 }
 
@@ -554,8 +565,9 @@ struct dispatch *dispatch_create(const struct dispatch_setup *setup)
 	verdict_set_up(dispatch);
 	uv_idle_init(loop, &dispatch->commit);
 	uv_timer_init(loop, &dispatch->results);
+	uv_timer_init(loop, &dispatch->place);
 	uv_timer_init(loop, &dispatch->prune);
-	dispatch->commit.data = dispatch->results.data = dispatch->prune.data = dispatch;
+	dispatch->commit.data = dispatch->results.data = dispatch->place.data = dispatch->prune.data = dispatch;
 	outbox_each_endpoint(setup->outbox, load_endpoint, dispatch);
 	return dispatch;
 }
@@ -594,5 +606,6 @@ void dispatch_destroy(struct dispatch *dispatch)
 	free(dispatch->to_pump);
 	uv_close((uv_handle_t *)&dispatch->commit, NULL);
 	uv_close((uv_handle_t *)&dispatch->results, NULL);
+	uv_close((uv_handle_t *)&dispatch->place, NULL);
 	uv_close((uv_handle_t *)&dispatch->prune, free_dispatch);
 }

@@ -19,7 +19,7 @@ struct dispatch {
 	int64_t seq;
 	struct lane *leaving; /* removed, with requests under way */
 	uv_idle_t commit;     /* runs once at the beginning of the next turn */
-	uv_timer_t results, prune;
+	uv_timer_t results, place, prune;
 	bool running, stuck;
 	struct hs_metric *attempts[3][DELIVER_CLASSES];
 	struct hs_metric *latency, *depth, *flying, *dead;

@@ -20,7 +20,8 @@ struct dialogs {
 	struct hs_table *by_leg, *by_call_id;
 	struct hs_table *line_calls; /* size_t * by line */
 	struct hs_metric *active;
-	char had[HAD][65]; /* ring of legs that are over */
+	char had[HAD][65];      /* ring of legs that are over */
+	uint32_t had_hash[HAD]; /* of each, so that looking for one reads little */
 	size_t had_next;
 	struct dialog *undecided_first, *undecided_last; /* oldest first */
 	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork)];
@@ -61,12 +62,28 @@ struct dialog *dialog_find(const struct dialogs *dialogs, const char *leg, bool 
 	return dialog && (any || dialog->r.state < DIALOG_CLOSING) ? dialog : NULL;
 }
 
+static uint32_t hash_leg(const char *leg)
+{
+	uint32_t hash = 2166136261U;
+	for (; *leg; leg++)
+		hash = (hash ^ (uint8_t)*leg) * 16777619U;
+	return hash;
+}
+
 bool dialogs_had(const struct dialogs *dialogs, const char *leg)
 {
+	uint32_t hash = hash_leg(leg);
 	for (size_t i = 0; i < HAD; i++)
-		if (!strcmp(dialogs->had[i], leg))
+		if (dialogs->had_hash[i] == hash && !strcmp(dialogs->had[i], leg))
 			return true;
 	return false;
+}
+
+static void note_had(struct dialogs *dialogs, const char *leg)
+{
+	size_t at = dialogs->had_next++ % HAD;
+	dialogs->had_hash[at] = hash_leg(leg);
+	hs_copy(dialogs->had[at], sizeof(dialogs->had[at]), leg);
 }
 
 struct dialog *dialog_by_call_id(const struct dialogs *dialogs, const char *call_id)
@@ -217,7 +234,7 @@ static void release(struct dialog *dialog)
 	for (size_t i = 0; i < dialog->r.forks_count; i++)
 		unknow(dialogs->by_call_id, dialog->fork_records[i].call_id, dialog);
 	hs_table_remove(dialogs->by_leg, dialog->r.leg);
-	hs_copy(dialogs->had[dialogs->had_next++ % HAD], sizeof(dialogs->had[0]), dialog->r.leg);
+	note_had(dialogs, dialog->r.leg);
 	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
 	if (dialog->line_calls)
 		--*dialog->line_calls;

@@ -27,7 +27,7 @@
 #define DROPS_MAX 16           /* reasons */
 #define DROPS_AT_ONCE 64       /* refused datagrams in a row, before the loop goes on */
 #define LATE_MS 50             /* a datagram that waited longer is late */
-#define STANDING_MS 100        /* and a queue where all are, for that long, is one that will not be worked off */
+#define STANDING_MS 300        /* and a queue where all are, for that long, is one that will not be worked off */
 #define LINES_MAX 512          /* of headers and bodies without a blank line between, in a stream */
 
 /* One TCP connection, by descriptor. */

@@ -508,7 +508,9 @@ def world(**settings):
         suite.media_start()
         front = Front(suite, **settings)
         try:
-            yield suite, front.start()
+            front.start()
+            wait_for(lambda: b"event=bus.peer_up peer=apid" in front.log.read_bytes(), what="the front's way to apid")
+            yield suite, front
         finally:
             front.stop()
             text = front.log.read_text(errors="replace")
