@@ -159,14 +159,16 @@ bool line_is_free(const struct line *line)
 	return line->state == ON_HOOK && line->legs == 0;
 }
 
-/* All that differs between drivers: who is asked, what its legs' audio is made of, and how it knows the hook. */
+/* All that differs between drivers: who is asked, what its legs' audio is made of, how it knows the hook, and
+ * whether it can be asked about the telephone's port. */
 static const struct {
 	enum hs_role role;
 	enum hs_media_kind media;
 	enum hs_state_source source;
+	bool has_port;
 } drivers[] = {
-	[HS_DRIVER_SIP] = {HS_ROLE_SIPD, HS_MEDIA_KIND_RTP, HS_STATE_SOURCE_INFERRED},
-	[HS_DRIVER_DAHDI] = {HS_ROLE_DAHDID, HS_MEDIA_KIND_CHANNEL, HS_STATE_SOURCE_MEASURED},
+	[HS_DRIVER_SIP] = {HS_ROLE_SIPD, HS_MEDIA_KIND_RTP, HS_STATE_SOURCE_INFERRED, false},
+	[HS_DRIVER_DAHDI] = {HS_ROLE_DAHDID, HS_MEDIA_KIND_CHANNEL, HS_STATE_SOURCE_MEASURED, true},
 };
 
 enum hs_role line_driver(const struct line *line)
@@ -177,6 +179,20 @@ enum hs_role line_driver(const struct line *line)
 enum hs_media_kind line_media(const struct line *line)
 {
 	return drivers[line->config->driver].media;
+}
+
+bool line_has_port(const struct line *line)
+{
+	return drivers[line->config->driver].has_port;
+}
+
+void line_set_messages(struct line *line, int64_t waiting)
+{
+	AUTO(free) char *key = hs_printf("messages:%s", line->config->id);
+	AUTO(free) char *value = hs_printf("%lld", (long long)waiting);
+
+	line->messages = waiting;
+	store_write(line->lines->store, STORE_META_PUT, STORE_V_TEXT(key), STORE_V_TEXT(value));
 }
 
 void line_describe(const struct line *line, struct hs_line *ret_line)
@@ -194,6 +210,8 @@ void line_describe(const struct line *line, struct hs_line *ret_line)
 		.device = line->device,
 		.is_default = line == lines_default(line->lines),
 		.declared = true,
+		.has_messages_waiting = line->messages > 0,
+		.messages_waiting = line->messages,
 	};
 }
 
@@ -219,6 +237,15 @@ static bool see_line(void *context, const struct store_row *row)
 	return true;
 }
 
+static bool see_messages(void *context, const struct store_row *row)
+{
+	struct line *line = lines_find(context, store_text(row, 0));
+
+	if (line)
+		line->messages = store_int(row, 1);
+	return true;
+}
+
 struct lines *lines_create(const struct hs_config *config, struct store *store, struct eventlog *log)
 {
 	struct lines *lines = hs_zalloc(sizeof(*lines));
@@ -237,6 +264,7 @@ struct lines *lines_create(const struct hs_config *config, struct store *store, 
 		hs_table_put(lines->by_id, config->lines[i].id, &lines->all[i]);
 	}
 	store_query(store_at_start(store), STORE_LINES, NULL, 0, see_line, lines);
+	store_query(store_at_start(store), STORE_MESSAGES, NULL, 0, see_messages, lines);
 	return lines;
 }
 
