@@ -50,25 +50,43 @@ void frames_detach(struct port *port)
 
 /* ---- to the telephone ---- */
 
-/* A block for the card. Events come first: it takes nothing while one waits. */
-static void put(struct port *port, const uint8_t *bytes, size_t count)
+/* A block for the card: true when it took it, or dropped it for good. While an event waits it takes nothing. */
+static bool put(struct port *port, const uint8_t *bytes, size_t count)
 {
 	int result = chan_write(&port->chan, bytes, count);
 
-	if (result == -CHAN_ELAST) {
-		watch_events(port);
-		if (!port->audio.is_on)
-			return;
-		result = chan_write(&port->chan, bytes, count);
-	}
+	if (result == -CHAN_ELAST)
+		return false;
 	if (result > 0) {
 		port->audio.written += result;
 		port->counts.blocks_out++;
 		hs_metric_add(port->dahdid->meters.blocks_out, 1);
-		return;
+		return true;
 	}
 	port->counts.overruns++;
 	hs_metric_add(port->dahdid->meters.overruns, 1);
+	return true;
+}
+
+/* The same; what an event keeps out waits until it was taken. */
+static void put_or_keep(struct port *port, const uint8_t *bytes, size_t count)
+{
+	struct port_audio *audio = &port->audio;
+
+	if (put(port, bytes, count))
+		return;
+	memcpy(audio->kept, bytes, count);
+	audio->kept_bytes = count;
+}
+
+void frames_put_kept(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+	size_t count = audio->kept_bytes;
+
+	audio->kept_bytes = 0;
+	if (audio->is_on && count)
+		put_or_keep(port, audio->kept, count);
 }
 
 static void put_silence(struct port *port, size_t count)
@@ -77,8 +95,8 @@ static void put_silence(struct port *port, size_t count)
 	size_t most = (size_t)port->dahdid->block_bytes;
 
 	memset(block, silence_of(port->facts.law), most);
-	for (; count > 0 && port->audio.is_on; count -= count < most ? count : most)
-		put(port, block, count < most ? count : most);
+	for (; count > 0; count -= count < most ? count : most)
+		put_or_keep(port, block, count < most ? count : most);
 }
 
 static bool is_silence(const uint8_t *bytes, size_t count, enum hs_codec law)
@@ -129,8 +147,7 @@ static void hear(struct port *port, const struct hs_frame *frame)
 	}
 	if (audio->is_dry)
 		refill(port);
-	if (audio->is_on)
-		put(port, frame->payload, shrink(port, frame->payload, frame->payload_bytes));
+	put_or_keep(port, frame->payload, shrink(port, frame->payload, frame->payload_bytes));
 }
 
 /* ---- from the telephone ---- */
@@ -181,12 +198,13 @@ static void play_on(struct port *port)
 	struct port_audio *audio = &port->audio;
 	int64_t most = (int64_t)(WATCH_SOUND_BLOCKS - 1) * port->dahdid->block_bytes;
 
-	while (audio->sound && audio->sound_at < audio->sound_bytes && audio->written - audio->heard < most) {
+	while (audio->sound_at < audio->sound_bytes && audio->written - audio->heard < most) {
 		size_t left = audio->sound_bytes - audio->sound_at, block = (size_t)port->dahdid->block_bytes;
-		size_t count = left < block ? left : block, at = audio->sound_at;
+		size_t count = left < block ? left : block;
 
+		if (!put(port, audio->sound + audio->sound_at, count))
+			return; /* at the next block */
 		audio->sound_at += count;
-		put(port, audio->sound + at, count);
 	}
 }
 
@@ -245,6 +263,7 @@ static void begin(struct port *port, int blocks)
 	audio->is_dry = false;
 	audio->written = audio->heard = audio->heard_at_us = audio->changed_at = 0;
 	audio->margin = MARGIN;
+	audio->kept_bytes = 0;
 	chan_blocks(&port->chan, port->dahdid->block_bytes, blocks); /* which empties them */
 	watch_audio(port, true);
 }

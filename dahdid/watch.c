@@ -182,6 +182,7 @@ static void ready(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_PRIORITIZED)
 		watch_events(port);
+	frames_put_kept(port);
 	if ((events & UV_READABLE) && port->poll == poll && port->audio.is_on)
 		read_blocks(port);
 }

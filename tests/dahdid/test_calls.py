@@ -143,7 +143,7 @@ def test_audio_goes_both_ways(plain, phone):
     blocks = [bytes([16 + n]) * 160 for n in range(40)]
     dahdid.say(name, b"".join(blocks))
     phone.speak(b"\x11" * 3200)
-    until(lambda: dahdid.pull() or dahdid.heard.get(name, b"").count(b"\x11") == 3200, what="what the phone said")
+    until(lambda: dahdid.pull() or dahdid.heard.get(name, b"").count(b"\x11") > 2400, what="what the phone said")
     heard = bytearray()
 
     def came():
