@@ -48,7 +48,8 @@ class SimPhone:
     """says: samples spoken into every call, from the moment the handset is lifted (dialled: when dialling is done)."""
 
     driver = "dahdi"
-    rung, ended = ("leg.ringing", "leg.answered"), ("leg.hangup",)  # in the ladder of a call that rang
+    # What a call that rang leaves in its ladder.
+    rung, ended = ("RING", "caller identification", "event off_hook", "OFFHOOK"), ("ONHOOK",)
 
     def __init__(self, suite, line, says, codec="PCMU"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="simphone-"))
