@@ -87,13 +87,12 @@ def suite():
 
 
 def tones(seconds, hertz):
-    return audio.encode(audio.tone(hertz, seconds))
+    return audio.encode(audio.tone([hertz], seconds))
 
 
 def test_an_analog_call_goes_all_the_way(suite, handset):
     receiver = suite.receiver()
-    hook = suite.post("/api/v1/webhooks", {"url": receiver.url("/calls"), "events": ["call.*"]}).json()
-    assert hook, "no webhook"
+    suite.post("/api/v1/webhooks", {"url": receiver.url("/calls"), "events": ["call.answered", "call.ended"]}, status=201)
     line = next(line for line in suite.facts["lines"] if line["driver"] == "dahdi")
     assert line["channel"] == 1
     with suite.events() as events, suite.audio(line["id"]) as operator:
