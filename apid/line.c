@@ -118,13 +118,37 @@ static void replace(char **text, const char *new)
 	*text = hs_strdup(new);
 }
 
+/* What is known of a line beyond its state, in a row of its own. */
+static void keep(const struct line *line, const char *what, const char *value)
+{
+	AUTO(free) char *key = hs_printf("line.%s:%s", what, line->config->id);
+
+	store_write(line->lines->store, STORE_META_PUT, STORE_V_TEXT(key), STORE_V_TEXT(value));
+}
+
+/* True when it is another one than before. */
+static bool note_trouble(struct line *line, const struct hs_line_changed *change)
+{
+	enum hs_trouble trouble = change->trouble; /* 0: none */
+	bool is_new = trouble != line->trouble;
+
+	if (!is_new && !trouble)
+		return false;
+	line->trouble = trouble;
+	replace(&line->why, trouble ? change->why : NULL);
+	keep(line, "trouble", trouble ? hs_enum_trouble.names[trouble] : "");
+	keep(line, "why", line->why ? line->why : "");
+	return is_new;
+}
+
 void line_heard(struct line *line, const struct hs_line_changed *change, int64_t at_ms)
 {
 	bool moved = change->address && (!line->address || strcmp(change->address, line->address) != 0);
 	bool comes = change->reachable && (!line->reachable || moved || change->contacts > line->contacts);
-	bool goes = !change->reachable && line->reachable;
+	bool troubled = note_trouble(line, change);
+	bool goes = !change->reachable && (line->reachable || troubled);
 	struct hs_line_registered registered = {change->contacts, change->address, change->device};
-	struct hs_line_unregistered unregistered = {change->why};
+	struct hs_line_unregistered unregistered = {change->why, change->trouble};
 
 	line->reachable = change->reachable;
 	line->contacts = change->contacts;
@@ -188,11 +212,10 @@ bool line_has_port(const struct line *line)
 
 void line_set_messages(struct line *line, int64_t waiting)
 {
-	AUTO(free) char *key = hs_printf("messages:%s", line->config->id);
 	AUTO(free) char *value = hs_printf("%lld", (long long)waiting);
 
 	line->messages = waiting;
-	store_write(line->lines->store, STORE_META_PUT, STORE_V_TEXT(key), STORE_V_TEXT(value));
+	keep(line, "messages", value);
 }
 
 void line_describe(const struct line *line, struct hs_line *ret_line)
@@ -212,6 +235,8 @@ void line_describe(const struct line *line, struct hs_line *ret_line)
 		.declared = true,
 		.has_messages_waiting = line->messages > 0,
 		.messages_waiting = line->messages,
+		.trouble = line->trouble,
+		.why = line->why,
 	};
 }
 
@@ -237,12 +262,20 @@ static bool see_line(void *context, const struct store_row *row)
 	return true;
 }
 
-static bool see_messages(void *context, const struct store_row *row)
+static bool see_more(void *context, const struct store_row *row)
 {
-	struct line *line = lines_find(context, store_text(row, 0));
+	const char *what = store_text(row, 0), *value = store_text(row, 1);
+	const char *id = what ? strchr(what, ':') : NULL;
+	struct line *line = id ? lines_find(context, id + 1) : NULL;
 
-	if (line)
-		line->messages = store_int(row, 1);
+	if (!line || !value || !value[0])
+		return true;
+	if (strncmp(what, "messages:", 9) == 0)
+		line->messages = strtoll(value, NULL, 10);
+	else if (strncmp(what, "trouble:", 8) == 0)
+		line->trouble = hs_wire_word(&hs_enum_trouble, value);
+	else if (strncmp(what, "why:", 4) == 0)
+		replace(&line->why, value);
 	return true;
 }
 
@@ -264,7 +297,7 @@ struct lines *lines_create(const struct hs_config *config, struct store *store, 
 		hs_table_put(lines->by_id, config->lines[i].id, &lines->all[i]);
 	}
 	store_query(store_at_start(store), STORE_LINES, NULL, 0, see_line, lines);
-	store_query(store_at_start(store), STORE_MESSAGES, NULL, 0, see_messages, lines);
+	store_query(store_at_start(store), STORE_LINES_MORE, NULL, 0, see_more, lines);
 	return lines;
 }
 
@@ -315,6 +348,7 @@ void lines_destroy(struct lines *lines)
 	for (size_t i = 0; i < lines->count; i++) {
 		free(lines->all[i].address);
 		free(lines->all[i].device);
+		free(lines->all[i].why);
 	}
 	hs_table_destroy(lines->by_id);
 	free(lines->all);

@@ -37,9 +37,11 @@ struct line {
 	bool reachable;
 	int64_t contacts;
 	char *address, *device;
-	char call[65];    /* call of its newest leg that lives, or "" */
-	int legs;         /* that live */
-	int64_t messages; /* that wait for it */
+	char call[65];           /* call of its newest leg that lives, or "" */
+	int legs;                /* that live */
+	int64_t messages;        /* that wait for it */
+	enum hs_trouble trouble; /* with its port; 0: none */
+	char *why;               /* the same as a sentence; NULL: none */
 	struct grant *grants;
 	struct line *next_changed;
 	bool is_changed;

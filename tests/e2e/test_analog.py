@@ -206,6 +206,10 @@ def test_a_card_that_goes_away_takes_its_lines_alone(suite, phone):
         assert events.wait("call.ended", 5, call_id=call)["cause"] in ("failed", "unreachable")
         for line in ("phone3", "phone4"):
             suite.wait_state(line, "offline", 10)
+            gone = events.wait("line.unregistered", line=line)
+            shown = suite.get(f"/api/v1/lines/{line}")["line"]
+            assert gone["trouble"] == shown["trouble"] == "unplugged" and gone["why"] == shown["why"]
+            assert shown["why"] in suite.hookctl("status").stdout
         reply = suite.post("/api/v1/phone/ring")
         assert reply.status_code == 409 and reply.json()["state"] == "offline"
         suite.post("/api/v1/lines/phone1/ring", status=202)
@@ -215,6 +219,7 @@ def test_a_card_that_goes_away_takes_its_lines_alone(suite, phone):
         wait_for(lambda: plug(card), 5, step=0.2)
         for line in ("phone3", "phone4"):
             suite.wait_state(line, "on_hook", 10)
+            assert "trouble" not in suite.get(f"/api/v1/lines/{line}")["line"]
         call = call_up(suite, events, phone)
         phone.hangup()
         events.wait("call.ended", call_id=call)
