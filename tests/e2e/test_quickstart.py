@@ -189,7 +189,8 @@ def test_simulated_telephones_in_two_commands(make_suite):
     suite = make_suite(environment={"HOOKSWITCH_ANALOG": "simulator"})
     assert len(mounts(suite)) == 1
     line = next(line for line in suite.facts["lines"] if line["driver"] == "dahdi")
-    assert line["command"] in suite.quickstart("--status").stdout
+    status = suite.quickstart("--status").stdout
+    assert line["command"] in status and f"dahdisim runs with pid {suite.keeper('dahdisim')}" in status
     suite.wait_state(line["id"], "on_hook")
     suite.post(f"/api/v1/lines/{line['id']}/ring", status=202)
     for words in ("wait ringing", "lift"):
