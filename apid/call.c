@@ -274,9 +274,10 @@ static void now_joined(void *object, const void *argument)
 static void start_dialling(void *object, const void *argument)
 {
 	struct call *call = object;
+	const struct line *line = first_leg(call)->line;
 
 	call->collected[0] = '\0';
-	play_tone(call, HS_TONE_DIAL);
+	play_tone(call, line && line->messages > 0 ? HS_TONE_STUTTER : HS_TONE_DIAL);
 	arm(call, call->calls->setup.config->calls->first_digit_timeout_ms);
 }
 

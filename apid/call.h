@@ -63,6 +63,7 @@ struct call {
 	struct line *target; /* line to ring next, or NULL */
 	bool to_operator;
 	char *dialled, *caller_number, *caller_name;
+	char *cadence; /* of the first leg's bell; not stored: our successor has it ring as usual */
 	int64_t created_at, answered_at, ended_at;
 	enum hs_cause cause;
 	const char *ended_by;

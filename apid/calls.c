@@ -171,6 +171,7 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	call->target = order->to_line;
 	call->caller_number = hs_strdup(order->caller_number);
 	call->caller_name = hs_strdup(order->caller_name);
+	call->cadence = hs_strdup(order->cadence);
 	call->ring_ms = order->ring_ms;
 	calls_add_leg(call, order->line, NULL, false);
 	tell_created(call);

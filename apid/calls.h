@@ -60,6 +60,7 @@ char (*calls_all(struct calls *calls, size_t *ret_count))[65];
 struct calls_order {
 	struct line *line, *to_line; /* to_line NULL: the operator */
 	const char *caller_number, *caller_name;
+	const char *cadence; /* of an analog telephone; NULL: its usual one */
 	int64_t ring_ms;
 };
 

@@ -205,6 +205,7 @@ void calls_media_opened(struct leg *leg, const char *description, enum hs_cause 
 		.caller_number = from ? (from->number ? from->number : from->id) : call->caller_number,
 		.caller_name = from ? from->name : call->caller_name,
 		.ring_timeout_ms = call->ring_ms,
+		.cadence = leg == first ? call->cadence : NULL,
 	};
 
 	if (leg->media != LEG_MEDIA_OPENING)

@@ -4,6 +4,7 @@
 #include "apid.h"
 #include "cleanup.h"
 #include "log.h"
+#include "serve.h"
 #include "watch.h"
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ static void driver_started(struct apid *apid, const struct hs_fact *fact)
 	watch_started(apid->watch, fact->from, body->clean, fact->at_ms);
 	if ((fact->from == HS_ROLE_SIPD || fact->from == HS_ROLE_DAHDID) && !body->keeps)
 		calls_driver_restarted(apid->calls, fact->from, fact->at_ms);
+	serve_lines_driver_started(apid, fact->from);
 	if (fact->from != HS_ROLE_MEDIAD)
 		return;
 	calls_media_restarted(apid->calls, fact->at_ms);

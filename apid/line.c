@@ -118,13 +118,37 @@ static void replace(char **text, const char *new)
 	*text = hs_strdup(new);
 }
 
+/* What is known of a line beyond its state, in a row of its own. */
+static void keep(const struct line *line, const char *what, const char *value)
+{
+	AUTO(free) char *key = hs_printf("line.%s:%s", what, line->config->id);
+
+	store_write(line->lines->store, STORE_META_PUT, STORE_V_TEXT(key), STORE_V_TEXT(value));
+}
+
+/* True when it is another one than before. */
+static bool note_trouble(struct line *line, const struct hs_line_changed *change)
+{
+	enum hs_trouble trouble = change->trouble; /* 0: none */
+	bool is_new = trouble != line->trouble;
+
+	if (!is_new && !trouble)
+		return false;
+	line->trouble = trouble;
+	replace(&line->why, trouble ? change->why : NULL);
+	keep(line, "trouble", trouble ? hs_enum_trouble.names[trouble] : "");
+	keep(line, "why", line->why ? line->why : "");
+	return is_new;
+}
+
 void line_heard(struct line *line, const struct hs_line_changed *change, int64_t at_ms)
 {
 	bool moved = change->address && (!line->address || strcmp(change->address, line->address) != 0);
 	bool comes = change->reachable && (!line->reachable || moved || change->contacts > line->contacts);
-	bool goes = !change->reachable && line->reachable;
+	bool troubled = note_trouble(line, change);
+	bool goes = !change->reachable && (line->reachable || troubled);
 	struct hs_line_registered registered = {change->contacts, change->address, change->device};
-	struct hs_line_unregistered unregistered = {change->why};
+	struct hs_line_unregistered unregistered = {change->why, change->trouble};
 
 	line->reachable = change->reachable;
 	line->contacts = change->contacts;
@@ -159,14 +183,16 @@ bool line_is_free(const struct line *line)
 	return line->state == ON_HOOK && line->legs == 0;
 }
 
-/* All that differs between drivers: who is asked, what its legs' audio is made of, and how it knows the hook. */
+/* All that differs between drivers: who is asked, what its legs' audio is made of, how it knows the hook, and
+ * whether it can be asked about the telephone's port. */
 static const struct {
 	enum hs_role role;
 	enum hs_media_kind media;
 	enum hs_state_source source;
+	bool has_port;
 } drivers[] = {
-	[HS_DRIVER_SIP] = {HS_ROLE_SIPD, HS_MEDIA_KIND_RTP, HS_STATE_SOURCE_INFERRED},
-	[HS_DRIVER_DAHDI] = {HS_ROLE_DAHDID, HS_MEDIA_KIND_CHANNEL, HS_STATE_SOURCE_MEASURED},
+	[HS_DRIVER_SIP] = {HS_ROLE_SIPD, HS_MEDIA_KIND_RTP, HS_STATE_SOURCE_INFERRED, false},
+	[HS_DRIVER_DAHDI] = {HS_ROLE_DAHDID, HS_MEDIA_KIND_CHANNEL, HS_STATE_SOURCE_MEASURED, true},
 };
 
 enum hs_role line_driver(const struct line *line)
@@ -177,6 +203,19 @@ enum hs_role line_driver(const struct line *line)
 enum hs_media_kind line_media(const struct line *line)
 {
 	return drivers[line->config->driver].media;
+}
+
+bool line_has_port(const struct line *line)
+{
+	return drivers[line->config->driver].has_port;
+}
+
+void line_set_messages(struct line *line, int64_t waiting)
+{
+	AUTO(free) char *value = hs_printf("%lld", (long long)waiting);
+
+	line->messages = waiting;
+	keep(line, "messages", value);
 }
 
 void line_describe(const struct line *line, struct hs_line *ret_line)
@@ -194,6 +233,10 @@ void line_describe(const struct line *line, struct hs_line *ret_line)
 		.device = line->device,
 		.is_default = line == lines_default(line->lines),
 		.declared = true,
+		.has_messages_waiting = line->messages > 0,
+		.messages_waiting = line->messages,
+		.trouble = line->trouble,
+		.why = line->why,
 	};
 }
 
@@ -219,6 +262,23 @@ static bool see_line(void *context, const struct store_row *row)
 	return true;
 }
 
+static bool see_more(void *context, const struct store_row *row)
+{
+	const char *what = store_text(row, 0), *value = store_text(row, 1);
+	const char *id = what ? strchr(what, ':') : NULL;
+	struct line *line = id ? lines_find(context, id + 1) : NULL;
+
+	if (!line || !value || !value[0])
+		return true;
+	if (strncmp(what, "messages:", 9) == 0)
+		line->messages = strtoll(value, NULL, 10);
+	else if (strncmp(what, "trouble:", 8) == 0)
+		line->trouble = hs_wire_word(&hs_enum_trouble, value);
+	else if (strncmp(what, "why:", 4) == 0)
+		replace(&line->why, value);
+	return true;
+}
+
 struct lines *lines_create(const struct hs_config *config, struct store *store, struct eventlog *log)
 {
 	struct lines *lines = hs_zalloc(sizeof(*lines));
@@ -237,6 +297,7 @@ struct lines *lines_create(const struct hs_config *config, struct store *store, 
 		hs_table_put(lines->by_id, config->lines[i].id, &lines->all[i]);
 	}
 	store_query(store_at_start(store), STORE_LINES, NULL, 0, see_line, lines);
+	store_query(store_at_start(store), STORE_LINES_MORE, NULL, 0, see_more, lines);
 	return lines;
 }
 
@@ -287,6 +348,7 @@ void lines_destroy(struct lines *lines)
 	for (size_t i = 0; i < lines->count; i++) {
 		free(lines->all[i].address);
 		free(lines->all[i].device);
+		free(lines->all[i].why);
 	}
 	hs_table_destroy(lines->by_id);
 	free(lines->all);

@@ -37,8 +37,11 @@ struct line {
 	bool reachable;
 	int64_t contacts;
 	char *address, *device;
-	char call[65]; /* call of its newest leg that lives, or "" */
-	int legs;      /* that live */
+	char call[65];           /* call of its newest leg that lives, or "" */
+	int legs;                /* that live */
+	int64_t messages;        /* that wait for it */
+	enum hs_trouble trouble; /* with its port; 0: none */
+	char *why;               /* the same as a sentence; NULL: none */
 	struct grant *grants;
 	struct line *next_changed;
 	bool is_changed;
@@ -75,6 +78,12 @@ void line_heard(struct line *line, const struct hs_line_changed *change, int64_t
 /* A leg of the call begins at the line; it ends. */
 void line_engage(struct line *line, const char *call);
 void line_disengage(struct line *line, const char *call, int64_t at_ms);
+
+/* So many messages wait for it from now on; kept. */
+void line_set_messages(struct line *line, int64_t waiting);
+
+/* Whether its driver has a telephone of its own there, with a port and perhaps a lamp. */
+bool line_has_port(const struct line *line);
 
 /* Fills the public form; texts are borrowed from the line. */
 void line_describe(const struct line *line, struct hs_line *ret_line);

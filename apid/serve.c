@@ -242,7 +242,7 @@ static void check_token(struct visit *visit)
 static const struct serve_row *row_of(enum hs_message_id message)
 {
 	static const struct serve_row *const tables[] = {serve_call_rows, serve_event_rows, serve_stream_rows,
-							 serve_hook_rows, serve_suite_rows};
+							 serve_hook_rows, serve_suite_rows, serve_line_rows};
 
 	for (size_t i = 0; i < HS_COUNT(tables); i++)
 		for (const struct serve_row *row = tables[i]; row->handle; row++)
@@ -276,5 +276,5 @@ const struct hs_door apid_doors[APID_DOORS] = {
 	{HS_EVENTS_OPEN, serve},     {HS_STREAM_OPEN, serve},     {HS_STREAM_CLOSE, serve},
 	{HS_SUITE_HEALTH, serve},    {HS_SUITE_METRICS, serve},   {HS_WEBHOOKS_LIST, serve},
 	{HS_WEBHOOKS_CREATE, serve}, {HS_WEBHOOKS_DELETE, serve}, {HS_WEBHOOKS_DEAD, serve},
-	{HS_WEBHOOKS_REPLAY, serve},
+	{HS_WEBHOOKS_REPLAY, serve}, {HS_LINES_MESSAGES, serve},  {HS_LINES_PORT, serve},
 };

@@ -29,7 +29,10 @@ struct serve_row {
 
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
-	serve_suite_rows[];
+	serve_suite_rows[], serve_line_rows[];
+
+/* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
+void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
 
 /* answer: struct hs_<message>_answer; NULL where it has no members. Ends the visit. */
 void visit_answer(struct visit *visit, const void *answer);

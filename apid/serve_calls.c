@@ -34,7 +34,7 @@ static bool cannot_ring(struct visit *visit, const struct line *line)
 		return true;
 	if (line->state == HS_LINE_STATE_OFFLINE)
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
-			     "no phone is registered for the line");
+			     "the line cannot be reached: no phone is registered for it, or its port does not work");
 	else if (!line_is_free(line))
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
 			     "the line is in a call already; hang up first");
@@ -50,6 +50,14 @@ static int64_t ring_ms(const struct visit *visit, bool given, int64_t timeout_s)
 	return (given ? timeout_s : visit->apid->house->config->calls->ring_timeout_s) * 1000;
 }
 
+static bool knows_cadence(const struct hs_config_dahdi *config, const char *cadence)
+{
+	for (size_t i = 0; i < config->cadences_count; i++)
+		if (strcmp(config->cadences[i].id, cadence) == 0)
+			return true;
+	return false;
+}
+
 /* line NULL: the visit was refused. */
 static void ring(struct visit *visit, struct line *line, const struct calls_order *order)
 {
@@ -57,7 +65,13 @@ static void ring(struct visit *visit, struct line *line, const struct calls_orde
 	struct calls_order whole = *order;
 	const struct call *call;
 
-	if (!line || cannot_ring(visit, line))
+	if (!line)
+		return;
+	if (order->cadence && !knows_cadence(visit->apid->house->config->dahdi, order->cadence)) {
+		visit_refuse(visit, HS_ERROR_INVALID, "cadence", NULL, "dahdi.cadences has no such cadence");
+		return;
+	}
+	if (cannot_ring(visit, line))
 		return;
 	whole.line = line;
 	call = calls_ring(visit->apid->calls, &whole);
@@ -70,6 +84,7 @@ static void phone_ring(struct visit *visit)
 	const struct hs_phone_ring *body = visit->request->body;
 	struct calls_order order = {.caller_number = body->caller_number,
 				    .caller_name = body->caller_name,
+				    .cadence = body->cadence,
 				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
 	ring(visit, visit_line(visit, NULL), &order);
@@ -80,6 +95,7 @@ static void lines_ring(struct visit *visit)
 	const struct hs_lines_ring *body = visit->request->body;
 	struct calls_order order = {.caller_number = body->caller_number,
 				    .caller_name = body->caller_name,
+				    .cadence = body->cadence,
 				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
 	ring(visit, visit_line(visit, body->line), &order);

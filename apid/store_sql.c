@@ -83,6 +83,8 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_ANSWERS_EXPIRE] =
 		"DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE until < ?1 ORDER BY until LIMIT ?2)",
 	[STORE_META_GET] = "SELECT value FROM meta WHERE key=?",
+	/* "line.WHAT:LINE", without its first word */
+	[STORE_LINES_MORE] = "SELECT substr(key,6),value FROM meta WHERE key > 'line.' AND key < 'line/'",
 	[STORE_GENERATIONS] = "SELECT generation,first_seq,survived FROM generations ORDER BY generation",
 	[STORE_EVENTS_BOUNDS] = "SELECT min(seq),max(seq) FROM events",
 	/* since, last to look at, types or NULL, line or NULL, call or NULL, with digits, limit */

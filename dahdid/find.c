@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "dahdid.h"
 #include "frames.h"
+#include "ladder.h"
 #include "log.h"
 #include "metrics.h"
 #include "slow.h"
@@ -232,7 +233,7 @@ void find_alarmed(void *object, const void *argument)
 
 	trouble_explain(HS_TROUBLE_ALARM, port->chan.number, port->dahdid->config->device, why, sizeof(why));
 	end_call(port, why);
-	chan_hook(&port->chan, CHAN_STOP_RING);
+	ladder_hook(port, CHAN_STOP_RING);
 	note_trouble(port, HS_TROUBLE_ALARM);
 	tell_line(port);
 	port_save(port);

@@ -11,9 +11,11 @@
 #include <string.h>
 
 /* How much of what the telephone is to hear waits in the card: one block, which is the time until the next one comes,
- * and a little for the way to mediad and back. */
-#define MARGIN 80 /* samples: 10 ms */
-#define READS 8   /* blocks read in one turn */
+ * and a margin for the way to mediad and back. It grows when the card ran dry, and shrinks after a quiet while. */
+#define MARGIN 80       /* samples: 10 ms */
+#define MARGIN_MOST 480 /* 60 ms */
+#define QUIET 80000     /* samples: 10 s */
+#define READS 8         /* blocks read in one turn */
 #define LATE_BLOCKS 3
 
 static uint8_t silence_of(enum hs_codec law)
@@ -48,40 +50,92 @@ void frames_detach(struct port *port)
 
 /* ---- to the telephone ---- */
 
-/* A block for the card. Events come first: it takes nothing while one waits. */
-static void put(struct port *port, const uint8_t *bytes, size_t count)
+/* A block for the card: true when it took it, or dropped it for good. While an event waits it takes nothing. */
+static bool put(struct port *port, const uint8_t *bytes, size_t count)
 {
 	int result = chan_write(&port->chan, bytes, count);
 
-	if (result == -CHAN_ELAST) {
-		watch_events(port);
-		if (!port->audio.is_on)
-			return;
-		result = chan_write(&port->chan, bytes, count);
-	}
+	if (result == -CHAN_ELAST)
+		return false;
 	if (result > 0) {
 		port->audio.written += result;
 		port->counts.blocks_out++;
 		hs_metric_add(port->dahdid->meters.blocks_out, 1);
-		return;
+		return true;
 	}
 	port->counts.overruns++;
 	hs_metric_add(port->dahdid->meters.overruns, 1);
+	return true;
+}
+
+/* The same; what an event keeps out waits until it was taken. */
+static void put_or_keep(struct port *port, const uint8_t *bytes, size_t count)
+{
+	struct port_audio *audio = &port->audio;
+
+	if (put(port, bytes, count))
+		return;
+	memcpy(audio->kept, bytes, count);
+	audio->kept_bytes = count;
+}
+
+void frames_put_kept(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+	size_t count = audio->kept_bytes;
+
+	audio->kept_bytes = 0;
+	if (audio->is_on && count)
+		put_or_keep(port, audio->kept, count);
 }
 
 static void put_silence(struct port *port, size_t count)
 {
-	uint8_t block[CHAN_BLOCK_MAX + MARGIN];
+	uint8_t block[CHAN_BLOCK_MAX];
+	size_t most = (size_t)port->dahdid->block_bytes;
 
-	memset(block, silence_of(port->facts.law), count);
-	put(port, block, count);
+	memset(block, silence_of(port->facts.law), most);
+	for (; count > 0; count -= count < most ? count : most)
+		put_or_keep(port, block, count < most ? count : most);
+}
+
+static bool is_silence(const uint8_t *bytes, size_t count, enum hs_codec law)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] != silence_of(law))
+			return false;
+	return true;
+}
+
+/* The card ran dry: it begins again with a larger margin. */
+static void refill(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+
+	audio->is_dry = false;
+	audio->margin = audio->margin * 2 > MARGIN_MOST ? MARGIN_MOST : audio->margin * 2;
+	audio->changed_at = audio->heard;
+	put_silence(port, (size_t)audio->margin);
+}
+
+/* Half of the margin is given back where nobody hears it. What is left of the block. */
+static size_t shrink(struct port *port, const uint8_t *bytes, size_t count)
+{
+	struct port_audio *audio = &port->audio;
+
+	if (audio->margin <= MARGIN || audio->heard - audio->changed_at < QUIET ||
+	    !is_silence(bytes, count, port->facts.law))
+		return count;
+	audio->changed_at = audio->heard;
+	audio->margin /= 2;
+	return count - ((size_t)audio->margin < count ? (size_t)audio->margin : count - 1);
 }
 
 /* What mediad answers to a block. */
 static void hear(struct port *port, const struct hs_frame *frame)
 {
 	struct port_audio *audio = &port->audio;
-	int64_t most = (LATE_BLOCKS + 1) * (int64_t)port->dahdid->block_bytes;
+	int64_t most = (LATE_BLOCKS + 1) * (int64_t)port->dahdid->block_bytes + audio->margin;
 
 	if (!audio->is_on || audio->sound || frame->payload_bytes == 0 || frame->payload_bytes > CHAN_BLOCK_MAX ||
 	    frame->codec != port->facts.law)
@@ -91,12 +145,9 @@ static void hear(struct port *port, const struct hs_frame *frame)
 		hs_metric_add(port->dahdid->meters.overruns, 1);
 		return;
 	}
-	if (audio->is_dry) {
-		audio->is_dry = false;
-		put_silence(port, MARGIN);
-	}
-	if (audio->is_on)
-		put(port, frame->payload, frame->payload_bytes);
+	if (audio->is_dry)
+		refill(port);
+	put_or_keep(port, frame->payload, shrink(port, frame->payload, frame->payload_bytes));
 }
 
 /* ---- from the telephone ---- */
@@ -141,17 +192,20 @@ static void tick(struct port *port, size_t bytes)
 	hs_metric_add(port->dahdid->meters.underruns, 1);
 }
 
-/* The next block of a sound. */
+/* As much of a sound as the card takes. */
 static void play_on(struct port *port)
 {
 	struct port_audio *audio = &port->audio;
-	size_t left = audio->sound_bytes - audio->sound_at, block = (size_t)port->dahdid->block_bytes;
-	size_t count = left < block ? left : block, at = audio->sound_at;
+	int64_t most = (int64_t)(WATCH_SOUND_BLOCKS - 1) * port->dahdid->block_bytes;
 
-	if (count == 0)
-		return;
-	audio->sound_at += count;
-	put(port, audio->sound + at, count);
+	while (audio->sound_at < audio->sound_bytes && audio->written - audio->heard < most) {
+		size_t left = audio->sound_bytes - audio->sound_at, block = (size_t)port->dahdid->block_bytes;
+		size_t count = left < block ? left : block;
+
+		if (!put(port, audio->sound + audio->sound_at, count))
+			return; /* at the next block */
+		audio->sound_at += count;
+	}
 }
 
 /* Samples that the card dropped because nobody read for long show in the clock only. */
@@ -201,17 +255,17 @@ int frames_read(struct port *port)
 
 /* ---- on and off ---- */
 
-static void begin(struct port *port)
+static void begin(struct port *port, int blocks)
 {
 	struct port_audio *audio = &port->audio;
 
 	audio->is_on = true;
 	audio->is_dry = false;
-	audio->written = audio->heard = audio->heard_at_us = 0;
-	chan_flush(&port->chan, CHAN_FLUSH_READ | CHAN_FLUSH_WRITE);
-	put_silence(port, (size_t)port->dahdid->block_bytes + MARGIN);
-	if (audio->is_on)
-		watch_audio(port, true);
+	audio->written = audio->heard = audio->heard_at_us = audio->changed_at = 0;
+	audio->margin = MARGIN;
+	audio->kept_bytes = 0;
+	chan_blocks(&port->chan, port->dahdid->block_bytes, blocks); /* which empties them */
+	watch_audio(port, true);
 }
 
 void frames_begin(struct port *port)
@@ -220,7 +274,8 @@ void frames_begin(struct port *port)
 	if (port->settings.echo_taps)
 		chan_echo(&port->chan, port->settings.echo_taps);
 	port->audio.sequence = 0;
-	begin(port);
+	begin(port, WATCH_BLOCKS);
+	put_silence(port, (size_t)port->dahdid->block_bytes + MARGIN);
 	frames_attach(port);
 }
 
@@ -230,7 +285,8 @@ void frames_play(struct port *port, uint8_t *sound, size_t bytes)
 	port->audio.sound = sound;
 	port->audio.sound_bytes = bytes;
 	port->audio.sound_at = 0;
-	begin(port);
+	begin(port, WATCH_SOUND_BLOCKS);
+	play_on(port);
 }
 
 bool frames_sound_ended(struct port *port)

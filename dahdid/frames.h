@@ -32,6 +32,9 @@ void frames_end(struct port *port);
 /* Lets go of the grant. None is fine. */
 void frames_detach(struct port *port);
 
+/* Events were taken: what they kept out goes to the card now. */
+void frames_put_kept(struct port *port);
+
 /* Reads all blocks that wait. 0, or -CHAN_ELAST: look for events first; -ENODEV: the card is gone. */
 int frames_read(struct port *port);
 

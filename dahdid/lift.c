@@ -6,6 +6,7 @@
 #include "find.h"
 #include "frames.h"
 #include "id.h"
+#include "ladder.h"
 #include "log.h"
 #include "slow.h"
 #include "tell.h"
@@ -66,7 +67,7 @@ void lift_offer(void *object, const void *argument)
 	char leg[HS_ID_BYTES], call[HS_ID_BYTES];
 	struct hs_leg_incoming fact = {.leg = leg, .call = call, .line = port->r.line, .measured = true};
 
-	chan_hook(&port->chan, CHAN_ENGAGE);
+	ladder_hook(port, CHAN_ENGAGE);
 	port->counts.lifted++;
 	hs_id_make('l', port->dahdid->house->config->node, leg);
 	hs_id_make('c', port->dahdid->house->config->node, call);
@@ -157,7 +158,7 @@ void lift_rest(void *object, const void *argument)
 	struct port *port = object;
 
 	uv_timer_stop(&port->timer);
-	chan_hook(&port->chan, CHAN_HANG_UP); /* the telephone did: ready for the next ring at once */
+	ladder_hook(port, CHAN_HANG_UP); /* ready for the next ring at once */
 	turn_back(port);
 	port_save(port);
 	find_ready(port, NULL);
@@ -166,6 +167,7 @@ void lift_rest(void *object, const void *argument)
 static void put_down(struct port *port, enum hs_cause cause, const char *why)
 {
 	be_silent(port);
+	ladder_sent(port, "the handset is down");
 	tell_ended(port, cause, true, why);
 	lift_rest(port, NULL);
 }
@@ -197,7 +199,7 @@ static void release(struct port *port)
 	};
 	enum hs_disconnect how = port->settings.disconnect;
 
-	chan_hook(&port->chan, rows[how].hook);
+	ladder_hook(port, rows[how].hook);
 	if (how == HS_DISCONNECT_REVERSAL)
 		slow_polarity(port, true, NULL);
 	else
@@ -264,6 +266,16 @@ void lift_unpark(void *object, const void *argument)
 
 	chan_tone(&port->chan, CHAN_TONE_NONE);
 	lift_rest(port, NULL);
+}
+
+void lift_offer_parked(void *object, const void *argument)
+{
+	struct port *port = object;
+
+	uv_timer_stop(&port->timer);
+	chan_tone(&port->chan, CHAN_TONE_NONE);
+	find_ready(port, NULL);
+	lift_offer(port, NULL);
 }
 
 /* ---- a predecessor's ---- */

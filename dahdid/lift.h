@@ -20,6 +20,7 @@ void lift_restore_parked(struct port *port);
 bool lift_is_described(const void *object, const void *argument);
 
 void lift_offer(void *object, const void *argument);
+void lift_offer_parked(void *object, const void *argument);
 void lift_note_answer(void *object, const void *argument);
 void lift_answer(void *object, const void *argument);
 void lift_unheard(void *object, const void *argument);

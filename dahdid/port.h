@@ -83,6 +83,10 @@ struct port_audio {
 	int64_t written, heard; /* samples since the beginning: what the card got, and its clock */
 	int64_t heard_at_us;    /* when the last block was read */
 	bool is_dry;
+	int margin;                   /* samples that wait in the card beyond a block */
+	int64_t changed_at;           /* heard, when the margin was changed last */
+	uint8_t kept[CHAN_BLOCK_MAX]; /* for the card, until it was asked for its events */
+	size_t kept_bytes;
 	uint8_t *sound; /* caller identification that is being sent, or NULL */
 	size_t sound_bytes, sound_at;
 };

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "dahdid.h"
 #include "frames.h"
+#include "ladder.h"
 #include "log.h"
 #include "metrics.h"
 #include "slow.h"
@@ -83,6 +84,7 @@ static void play_sound(struct port *port)
 	size_t bytes = port->caller_bytes;
 
 	port->caller_bytes = 0;
+	ladder_sent(port, "caller identification");
 	frames_play(port, TAKE(port->caller_sound), bytes);
 }
 
@@ -170,7 +172,7 @@ void ring_start(void *object, const void *argument)
 	struct hs_leg_ringing fact = {.leg = port->r.leg};
 	int result;
 
-	result = chan_hook(&port->chan, CHAN_RING);
+	result = ladder_hook(port, CHAN_RING);
 	if (result < 0) {
 		refuse_ring(port, result);
 		return;
@@ -221,7 +223,7 @@ void ring_answered(void *object, const void *argument)
 	struct port *port = object;
 	struct hs_leg_answered fact = {.leg = port->r.leg, .measured = true};
 
-	chan_hook(&port->chan, CHAN_ENGAGE); /* or the cadence goes on */
+	ladder_hook(port, CHAN_ENGAGE); /* or the cadence goes on */
 	uv_timer_stop(&port->timer);
 	drop_sound(port);
 	port->counts.lifted++;
@@ -238,7 +240,7 @@ static void stop(struct port *port)
 	drop_sound(port);
 	frames_end(port);
 	frames_detach(port);
-	chan_hook(&port->chan, CHAN_STOP_RING); /* never drops the battery */
+	ladder_hook(port, CHAN_STOP_RING); /* never drops the battery */
 	if (port->r.reversed)
 		slow_polarity(port, false, NULL);
 }

@@ -2,13 +2,12 @@
 #include "cleanup.h"
 #include "dahdid.h"
 #include "frames.h"
+#include "ladder.h"
 #include "log.h"
 #include "metrics.h"
 #include "pulse.h"
 #include "ring.h"
-#include "trace.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define QUEUE 63     /* events that the driver keeps */
@@ -109,21 +108,12 @@ static const struct {
 	[CHAN_NO_ALARM] = {PORT_CLEARED, NULL, true},    [CHAN_REMOVED] = {0, on_removed, true},
 };
 
-static void trace(const struct port *port, const struct chan_event *event)
-{
-	char from[32];
-
-	snprintf(from, sizeof(from), "dahdi/%d", port->chan.number);
-	hs_trace_add(HS_TRACE_KIND_STATE, port->r.call[0] ? port->r.call : NULL, port->r.leg[0] ? port->r.leg : NULL,
-		     from, "dahdid", "event %s (%s)", chan_event_name(event->kind), port_state_name(port));
-}
-
 static void take(struct port *port, const struct chan_event *event)
 {
 	hs_metric_add(port->dahdid->meters.events[event->kind], 1);
 	hs_log(DEBUG, "port.event", LOG_LINE(port->r.line), LOG_INT("channel", port->chan.number),
 	       LOG_TEXT("event", chan_event_name(event->kind)), LOG_TEXT("state", port_state_name(port)));
-	trace(port, event);
+	ladder_came(port, event);
 	if (!rows[event->kind].is_used)
 		return;
 	if (rows[event->kind].happened)
@@ -192,6 +182,7 @@ static void ready(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_PRIORITIZED)
 		watch_events(port);
+	frames_put_kept(port);
 	if ((events & UV_READABLE) && port->poll == poll && port->audio.is_on)
 		read_blocks(port);
 }

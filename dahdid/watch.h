@@ -9,7 +9,8 @@
 
 struct port;
 
-#define WATCH_BLOCKS 6 /* that the card keeps in each direction */
+#define WATCH_BLOCKS 6        /* that the card keeps in each direction */
+#define WATCH_SOUND_BLOCKS 32 /* of a sound that is known beforehand: a stall of the host must not spoil it */
 
 /* Waits for events of the open channel. -errno. */
 int watch_begin(struct port *port);

@@ -10,6 +10,7 @@ struct tone_row {
 	int hz[2];               /* 0: one frequency only */
 	int level_dbm0;          /* of each frequency */
 	int cadence_ms[CADENCE]; /* on, off, on, off; 0 ends it; none: continuous */
+	int times;               /* the cadence is played so often, then it is continuous; 0: for ever */
 };
 
 static const struct tone_row rows[HS_TONE_PLAN_COUNT][HS_TONE_COUNT] =
@@ -20,6 +21,7 @@ static const struct tone_row rows[HS_TONE_PLAN_COUNT][HS_TONE_COUNT] =
 				[HS_TONE_RINGBACK] = {{440, 480}, -19, {2000, 4000}},
 				[HS_TONE_BUSY] = {{480, 620}, -24, {500, 500}},
 				[HS_TONE_CONGESTION] = {{480, 620}, -24, {250, 250}},
+				[HS_TONE_STUTTER] = {{350, 440}, -13, {100, 100}, 10},
 			},
 		[HS_TONE_PLAN_EU] =
 			{
@@ -27,6 +29,7 @@ static const struct tone_row rows[HS_TONE_PLAN_COUNT][HS_TONE_COUNT] =
 				[HS_TONE_RINGBACK] = {{425, 0}, -10, {1000, 4000}},
 				[HS_TONE_BUSY] = {{425, 0}, -10, {500, 500}},
 				[HS_TONE_CONGESTION] = {{425, 0}, -10, {250, 250}},
+				[HS_TONE_STUTTER] = {{425, 0}, -10, {400, 40}},
 			},
 		[HS_TONE_PLAN_UK] =
 			{
@@ -34,6 +37,7 @@ static const struct tone_row rows[HS_TONE_PLAN_COUNT][HS_TONE_COUNT] =
 				[HS_TONE_RINGBACK] = {{400, 450}, -16, {400, 200, 400, 2000}},
 				[HS_TONE_BUSY] = {{400, 0}, -16, {375, 375}},
 				[HS_TONE_CONGESTION] = {{400, 0}, -16, {400, 350, 225, 525}},
+				[HS_TONE_STUTTER] = {{350, 440}, -13, {100, 100}, 10},
 			},
 };
 
@@ -62,7 +66,7 @@ static bool sounds(const struct tone_row *row, uint64_t position)
 	uint64_t period = 0;
 	for (int i = 0; i < CADENCE; i++)
 		period += (uint64_t)row->cadence_ms[i] * CODEC_SAMPLES_PER_MS;
-	if (period == 0)
+	if (period == 0 || (row->times && position >= period * (uint64_t)row->times))
 		return true;
 	uint64_t at = position % period;
 	for (int i = 0; i < CADENCE; i++) {

@@ -151,6 +151,18 @@ static void refuse_dead(struct files *files, fuse_req_t request, struct file *fi
 
 /* ---- read and write ---- */
 
+/* Whether there is a living channel behind the file; otherwise the caller is refused. */
+static bool has_audio(struct files *files, fuse_req_t request, struct file *file)
+{
+	if (file->kind != KIND_CHANNEL)
+		fuse_reply_err(request, file->kind == KIND_CONTROL ? EINVAL : ENOSYS);
+	else if (is_dead(files, file))
+		refuse_dead(files, request, file);
+	else
+		return true;
+	return false;
+}
+
 static int try_read(struct file *file, size_t size, uint8_t *ret_bytes)
 {
 	struct faults *faults = &file->port->faults;
@@ -176,14 +188,8 @@ static void read_file(fuse_req_t request, fuse_ino_t inode, size_t size, off_t o
 	struct file *file = file_of(info);
 	static uint8_t bytes[READ_MAX];
 
-	if (file->kind != KIND_CHANNEL) {
-		fuse_reply_err(request, file->kind == KIND_CONTROL ? EINVAL : ENOSYS);
+	if (!has_audio(files, request, file))
 		return;
-	}
-	if (is_dead(files, file)) {
-		refuse_dead(files, request, file);
-		return;
-	}
 	file->port->chan.nonblocking = info->flags & O_NONBLOCK;
 	int result = try_read(file, size < READ_MAX ? size : READ_MAX - 1, bytes);
 
@@ -207,14 +213,8 @@ static void write_file(fuse_req_t request, fuse_ino_t inode, const char *bytes, 
 	struct files *files = of(request);
 	struct file *file = file_of(info);
 
-	if (file->kind != KIND_CHANNEL) {
-		fuse_reply_err(request, file->kind == KIND_CONTROL ? EINVAL : ENOSYS);
+	if (!has_audio(files, request, file))
 		return;
-	}
-	if (is_dead(files, file)) {
-		refuse_dead(files, request, file);
-		return;
-	}
 	file->port->chan.nonblocking = info->flags & O_NONBLOCK;
 	int result = try_write(file, (const uint8_t *)bytes, size);
 

@@ -86,6 +86,8 @@ static void print_lines(struct json_object *lines)
 		printf("%-16s %-6s %-8s %-9s %8s  %-22s %s\n", text_of(line, "id"), text_of(line, "driver"),
 		       text_of(line, "number"), text_of(line, "state"), text_of(line, "contacts"),
 		       text_of(line, "address"), text_of(line, "device"));
+		if (json_object_object_get(line, "why"))
+			printf("  %s: %s\n", text_of(line, "trouble"), text_of(line, "why"));
 	}
 }
 

@@ -120,6 +120,71 @@ static void test_callee_fails_after_dial_tone(void **state)
 	scene_end(&scene);
 }
 
+/* Messages are kept over the death of apid, and heard in the dial tone. */
+static void test_waiting_messages(void **state)
+{
+	struct scene scene = {0};
+	struct hs_line shown;
+	struct line *line;
+
+	scene_open(&scene);
+	line_set_messages(lines_find(scene.lines, "phone1"), 3);
+	scene_turn(&scene);
+	scene_close(&scene, false);
+	scene_open(&scene);
+	line = lines_find(scene.lines, "phone1");
+	assert_int_equal(line->messages, 3);
+	line_describe(line, &shown);
+	assert_true(shown.has_messages_waiting && shown.messages_waiting == 3);
+	calls_leg_answered(scene_incoming(&scene, "phone1", NULL), true, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.answer", "\"tone\":\"stutter\"", NULL);
+	line_set_messages(line, 0);
+	line_describe(line, &shown);
+	assert_false(shown.has_messages_waiting);
+	scene_end(&scene);
+}
+
+/* A port that does not work: told once, shown with its reason, over the death of apid too, and forgotten when it works.
+ */
+static void test_trouble_of_a_port(void **state)
+{
+	struct scene scene = {0};
+	struct hs_line_changed change = {.line = "phone1", .trouble = HS_TROUBLE_IN_USE, .why = "stop it"};
+	struct hs_line shown;
+	struct line *line;
+
+	scene_open(&scene);
+	line = lines_find(scene.lines, "phone1");
+	line_heard(line, &change, hs_clock_wall_ms());
+	scene_expect(&scene, "\"why\":\"stop it\",\"trouble\":\"in_use\"", NULL);
+	line_heard(line, &change, hs_clock_wall_ms());
+	scene_turn(&scene);
+	scene_expect_none(&scene, "line.unregistered");
+	change.trouble = HS_TROUBLE_MISSING;
+	line_heard(line, &change, hs_clock_wall_ms());
+	scene_expect(&scene, "\"trouble\":\"missing\"", NULL);
+	line_describe(line, &shown);
+	assert_int_equal(shown.trouble, HS_TROUBLE_MISSING);
+	assert_string_equal(shown.why, "stop it");
+	change = (struct hs_line_changed){.line = "phone1", .reachable = true, .contacts = 1};
+	line_heard(line, &change, hs_clock_wall_ms());
+	line_describe(line, &shown);
+	assert_true(!shown.trouble && !shown.why);
+	scene_end(&scene);
+}
+
+static void test_distinctive_ring(void **state)
+{
+	struct scene scene = {0};
+	struct calls_order order = {.line = NULL, .cadence = "short", .ring_ms = 20000};
+
+	scene_open(&scene);
+	order.line = lines_find(scene.lines, "phone1");
+	scene_media_opened(calls_ring(scene.calls, &order));
+	scene_expect(&scene, "ask media.open", "\"cadence\":\"short\"", NULL);
+	scene_end(&scene);
+}
+
 static void test_silence_after_dial_tone(void **state)
 {
 	struct scene scene = {0};
@@ -256,6 +321,9 @@ int main(void)
 		cmocka_unit_test(test_answer_crosses_hangup),
 		cmocka_unit_test(test_line_to_line),
 		cmocka_unit_test(test_callee_fails_after_dial_tone),
+		cmocka_unit_test(test_waiting_messages),
+		cmocka_unit_test(test_trouble_of_a_port),
+		cmocka_unit_test(test_distinctive_ring),
 		cmocka_unit_test(test_silence_after_dial_tone),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_several_legs_of_a_line),

@@ -70,6 +70,10 @@ static const struct {
 	{"lines:\n  - {id: a, number: b}\n  - id: b\n",
 	 "2: lines[0].number: b is the id of another line, which is dialled by it; choose another\n"},
 	{"lines:\n  - id: a\n    driver: isdn\n", "3: lines[0].driver: must be one of sip, dahdi\n"},
+	{"lines:\n  - id: a\n    driver: dahdi\n",
+	 "2: lines[0].channel: is missing: an analog line needs the number of its DAHDI channel\n"},
+	{"dahdi: {block_ms: 25}\n", "1: dahdi.block_ms: must be a multiple of 10\n"},
+	{"dahdi: {device: dev/dahdi}\n", "1: dahdi.device: must be an absolute path, such as /dev/dahdi\n"},
 	{"lines:\n  - id: a\n    secret: plain\n",
 	 "3: lines[0].secret: must be a sealed text; make it with: hookctl seal\n"},
 	{"calls:\n  default_line: x\n", "2: calls.default_line: there is no line x; add it to lines or name another\n"},
@@ -211,7 +215,7 @@ static const char example[] = "server:\n"
 			      "    number: 0123    # a number is text, however it looks\n"
 			      "    secret: \"sealed:abc\"\n"
 			      "    name: 'Anna \"A\" \\ Ä'\n"
-			      "  - {id: phone2, number: +49301, driver: dahdi, name: true}\n"
+			      "  - {id: phone2, number: +49301, driver: dahdi, channel: 3, name: true}\n"
 			      "calls: {default_line: phone2, busy_tone_ms: 0}\n"
 			      "webhooks:\n"
 			      "  outgoing:\n"

@@ -326,6 +326,10 @@ class Handset:
         """G.711 that was heard since the last time."""
         raise NotImplementedError
 
+    def display(self):
+        """Number and name that it shows; None where it has no display."""
+        return None
+
     def has(self, event, detail=None):
         return any(e[1] == event and detail in (None, e[2]) for e in self.events())
 
@@ -450,6 +454,10 @@ class SimHandset(Handset):
 
     def seen_number(self):
         return self.seen[-1][3]
+
+    def display(self):
+        shown = self.ask("display")
+        return shown["number"], shown["name"]
 
     def speak(self, data):
         self.said += 1

@@ -40,7 +40,11 @@ class Simulator:
                 pytest.skip("dahdisim cannot mount here: " + self.process.stderr.read().decode())
             time.sleep(0.005)
         self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.connect(str(self.socket))
+        try:
+            self.connection.connect(str(self.socket))
+        except OSError:
+            self.process.terminate()
+            raise
         self.answers = self.connection.makefile("r")
 
     def tell(self, line):

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from baresip import Baresip
-from simphone import SimPhone
+from simphone import PlainPhone, SimPhone
 
 
 def handset(suite, says, number=0, driver=None, **more):
@@ -14,6 +14,17 @@ def handset(suite, says, number=0, driver=None, **more):
     if line["driver"] == "dahdi":
         return SimPhone(suite, line, says, **more)
     return Baresip(line, suite.sip, suite.facts["domain"], says, **more)
+
+
+def plain_phone(suite, number=0):
+    """A phone without a voice, ready to be rung."""
+    line = suite.line(number)
+    if line["driver"] == "sip":
+        return suite.phone(number)
+    phone = PlainPhone(suite, line)
+    suite.phones.append(phone)
+    suite.wait_state(line["id"], "on_hook", 10)
+    return phone
 
 
 def need(driver):

@@ -48,7 +48,8 @@ class SimPhone:
     """says: samples spoken into every call, from the moment the handset is lifted (dialled: when dialling is done)."""
 
     driver = "dahdi"
-    rung, ended = ("leg.ringing", "leg.answered"), ("leg.hangup",)  # in the ladder of a call that rang
+    # What a call that rang leaves in its ladder.
+    rung, ended = ("RING", "caller identification", "event off_hook", "OFFHOOK"), ("ONHOOK",)
 
     def __init__(self, suite, line, says, codec="PCMU"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="simphone-"))
@@ -162,3 +163,40 @@ class SimPhone:
 
     def __exit__(self, *_):
         self.close()
+
+
+class PlainPhone:
+    """The same telephone by the words of phone.Phone, for tests that only want one to ring and be lifted."""
+
+    def __init__(self, suite, line):
+        self.user, self.channel, self.simulator, self.calls = line["id"], line["channel"], Simulator(suite), {}
+        self.down_at = 0.0
+
+    def command(self, *words):
+        return self.simulator.command(self.channel, *words)
+
+    def wait_call(self, timeout=5):
+        self.command("wait", "ringing", int(timeout * 1000))
+        return self
+
+    def answer(self):
+        time.sleep(max(0.0, self.down_at + DOWN_S - time.monotonic()))
+        self.command("lift")
+        return self
+
+    def hangup(self):
+        if self.command("state")["hook"] == "off":
+            self.down_at = time.monotonic()
+        self.command("hangup")
+
+    def reject(self):
+        """Lifted and put down, which is all that a telephone can do about a call."""
+        self.answer().hangup()
+
+    def register(self, seconds=0):
+        """A telephone on a wire is where it is."""
+
+    def close(self):
+        self.hangup()
+        time.sleep(max(0.0, self.down_at + DOWN_S - time.monotonic()))
+        self.simulator.close()

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import requests
@@ -239,3 +240,24 @@ def wait_for(condition, timeout=5, why=lambda: "it did not happen", step=0.02):
             return value
         assert time.monotonic() < until, f"waited {timeout} s: {why()}"
         time.sleep(step)
+
+
+class Pauses:
+    """How long this machine made an idle thread of ours wait: what it does to a card's driver is nobody's fault."""
+
+    def __enter__(self):
+        self.longest_ms, self.ended = 0.0, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        return self
+
+    def _run(self):
+        before = time.monotonic()
+        while not self.ended.wait(0.002):
+            now = time.monotonic()
+            self.longest_ms = max(self.longest_ms, (now - before) * 1000 - 2)
+            before = now
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()

@@ -17,7 +17,9 @@ DEBOUNCE_S = 0.7  # the driver overlooks what the hook does in the first moments
 @pytest.fixture(scope="module")
 def shared(make_shared):
     need("dahdi")
-    suite = make_shared(configuration={"calls": {"default_line": "phone3", "digit_timeout_ms": 2500}})
+    suite = make_shared(configuration={
+        "calls": {"default_line": "phone3", "digit_timeout_ms": 2500},
+        "dahdi": {"port": {"lamp": "neon"}, "cadences": [{"id": "short", "ms": "400 400"}]}})
     suite.driver = "dahdi"
     return suite
 
@@ -151,6 +153,50 @@ def test_hold(suite, phone):
         events.wait("call.ended", call_id=call)
 
 
+def test_waiting_messages_light_the_lamp_and_make_the_dial_tone_stutter(suite, phone):
+    path = "/api/v1/lines/phone3/messages"
+    assert suite.post(path, {"waiting": 3}, status=200).json() == {"line": "phone3", "waiting": 3}
+    phone.command("wait", "lamp")
+    assert suite.get("/api/v1/lines/phone3")["line"]["messages_waiting"] == 3
+    suite.kill("dahdid")
+    suite.kill("apid")
+    wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
+    suite.wait_state("phone3", "on_hook")
+    assert phone.command("state")["lamp"] and suite.get("/api/v1/lines/phone3")["line"]["messages_waiting"] == 3
+    phone.lift()
+    wait_for(lambda: len(phone.heard()) > 2.5 * audio.RATE, 8)
+    loud = [audio.loudness_db(phone.heard()[at:at + 320]) > 40 for at in range(0, 2 * audio.RATE, 320)]
+    assert sum(a != b for a, b in zip(loud, loud[1:])) >= 10, "it does not stutter"
+    phone.hangup()
+    suite.wait_state("phone3", "on_hook")
+    suite.post(path, {"waiting": 0}, status=200)
+    phone.command("wait", "dark")
+    assert "messages_waiting" not in suite.get("/api/v1/lines/phone3")["line"]
+    assert suite.post(path, {"waiting": -1}).status_code == 422
+
+
+def test_the_port_of_a_line(suite, phone):
+    port = suite.get("/api/v1/lines/phone3/port")["port"]
+    assert port["line"] == "phone3" and port["channel"] == 1 and port["state"] == "idle" and port["off_hook"] is False
+    assert port["signalling"] == "fxoks" and port["law"] == "pcmu"
+    phone.off_hook()
+    wait_for(lambda: suite.get("/api/v1/lines/phone3/port")["port"]["off_hook"])
+    reply = suite.request("GET", "/api/v1/lines/phone1/port")
+    assert reply.status_code == 409 and reply.json()["state"] == "sip"
+    assert suite.request("GET", "/api/v1/lines/nobody/port").status_code == 404
+
+
+def test_a_distinctive_ring(suite, phone):
+    assert suite.post("/api/v1/phone/ring", {"cadence": "unheard-of"}).json()["field"] == "cadence"
+    with suite.events() as events:
+        call = suite.post("/api/v1/phone/ring", {"cadence": "short"}, status=202).json()["call_id"]
+        events.wait("call.ringing", call_id=call)
+        time.sleep(2)  # the usual cadence is still at its first ring then
+        assert 2 <= phone.command("state")["rings"] <= 4, phone.command("state")
+        suite.post("/api/v1/phone/hangup", status=200)
+        events.wait("call.ended", call_id=call)
+
+
 def test_a_card_that_goes_away_takes_its_lines_alone(suite, phone):
     card = Simulator(suite)
     sip = suite.phone(0)
@@ -160,6 +206,10 @@ def test_a_card_that_goes_away_takes_its_lines_alone(suite, phone):
         assert events.wait("call.ended", 5, call_id=call)["cause"] in ("failed", "unreachable")
         for line in ("phone3", "phone4"):
             suite.wait_state(line, "offline", 10)
+            gone = events.wait("line.unregistered", line=line)
+            shown = suite.get(f"/api/v1/lines/{line}")["line"]
+            assert gone["trouble"] == shown["trouble"] == "unplugged" and gone["why"] == shown["why"]
+            assert shown["why"] in suite.hookctl("status").stdout
         reply = suite.post("/api/v1/phone/ring")
         assert reply.status_code == 409 and reply.json()["state"] == "offline"
         suite.post("/api/v1/lines/phone1/ring", status=202)
@@ -169,6 +219,7 @@ def test_a_card_that_goes_away_takes_its_lines_alone(suite, phone):
         wait_for(lambda: plug(card), 5, step=0.2)
         for line in ("phone3", "phone4"):
             suite.wait_state(line, "on_hook", 10)
+            assert "trouble" not in suite.get(f"/api/v1/lines/{line}")["line"]
         call = call_up(suite, events, phone)
         phone.hangup()
         events.wait("call.ended", call_id=call)

@@ -193,7 +193,8 @@ def test_simulated_telephones_in_two_commands(make_suite):
     suite = make_suite(environment={"HOOKSWITCH_ANALOG": "simulator"})
     assert len(mounts(suite)) == 1
     line = next(line for line in suite.facts["lines"] if line["driver"] == "dahdi")
-    assert line["command"] in suite.quickstart("--status").stdout
+    status = suite.quickstart("--status").stdout
+    assert line["command"] in status and f"dahdisim runs with pid {suite.keeper('dahdisim')}" in status
     suite.wait_state(line["id"], "on_hook")
     suite.post(f"/api/v1/lines/{line['id']}/ring", status=202)
     for words in ("wait ringing", "lift"):
@@ -234,7 +235,12 @@ def test_without_simulator(make_suite, word, lines):
     analog = [line for line in suite.facts["lines"] if line["driver"] == "dahdi"]
     assert len(analog) >= lines and not any("command" in line for line in analog) and not mounts(suite)
     if lines:
-        assert suite.get(f"/api/v1/lines/{analog[0]['id']}")["line"]["state"] == "offline"
+        line = suite.get(f"/api/v1/lines/{analog[0]['id']}")["line"]
+        assert line["state"] == "offline" and line["trouble"] == "no_driver" and "modprobe" in line["why"]
+        assert line["why"] in suite.quickstart("--status").stdout
+        suite.wait_child("apid", suite.kill("apid"))
+        wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 10)
+        assert suite.get(f"/api/v1/lines/{line['id']}")["line"] == line
     else:
         assert "dahdid" not in (suite.home / "pids").read_text()
 

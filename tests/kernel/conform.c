@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -570,6 +571,16 @@ static void section_ring(void)
 	close_line();
 }
 
+/* Closes the port while a process without any other duty holds it for ms. */
+static void hold_and_close(int ms)
+{
+	if (fork() == 0) {
+		pause_ms(ms);
+		kill(getpid(), SIGKILL);
+	}
+	close_line();
+}
+
 static void section_drop(void)
 {
 	long first, then, since;
@@ -620,9 +631,13 @@ static void section_drop(void)
 	hook(DAHDI_OFFHOOK);
 	pause_ms(700);
 	handset_forget(hand);
-	close_line();
-	first = handset_expect(hand, "battery_drop", "", 300);
-	tell("close with the handset off: battery drop", "%s", about(first < 0 ? -1 : 0));
+	hold_and_close(1000);
+	tell("closed, held by another process: battery drop", "%s",
+	     about(handset_expect(hand, "battery_drop", "", 300)));
+	tell("open meanwhile", "%s", error_name(open_name("1", O_NONBLOCK) < 0 ? errno : 0));
+	first = handset_expect(hand, "battery_drop", "", 3000);
+	tell("when that one is killed: battery drop", "%s", first < 0 ? "no" : "yes");
+	wait(NULL);
 	open_line(O_NONBLOCK);
 	rest();
 	close_line();

@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import time
+from xml.etree import ElementTree
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", HERE.parents[1] / "build"))
+REPO = HERE.parents[1]
+BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build")).resolve()
 CONFORM = BUILD / "tests/kernel/conform"
 PORTS = "so"  # a telephone, an exchange line
 SKIPPED = 77
@@ -34,11 +36,11 @@ def simulator(tmp_path):
     assert process.returncode == 0 and "ERROR" not in errors, errors
 
 
-def machine(folder, command, **options):
+def machine(folder, command, *words, ports=PORTS, seconds=240, out=None):
     """The outcome of a command in the machine; skips the test where there is none."""
-    words = [HERE / "machine", "-p", PORTS, "-t", str(options.get("seconds", 240))]
-    if "out" in options:
-        words += ["-o", options["out"]]
+    words = [HERE / "machine", "-p", ports, "-t", str(seconds), *words]
+    if out:
+        words += ["-o", out]
     outcome = subprocess.run([*words, folder, command], capture_output=True, text=True)
     if outcome.returncode == SKIPPED:
         pytest.skip(outcome.stderr.strip().splitlines()[-1])
@@ -71,3 +73,22 @@ def test_simulator_does_what_the_driver_does(simulator, tmp_path):
     difference = list(difflib.unified_diff(real.stdout.splitlines(), trace.splitlines(), "the driver",
                                            "the simulator", lineterm=""))
     assert not difference, "\n".join(difference)
+
+
+def pytest_inside(out, *words):
+    """Tests in Python on the real driver, with this build and what is installed here; the cases that failed."""
+    command = (f"export TERM=dumb HOOKSWITCH_BUILD={BUILD} HOOKSWITCH_TEST_OWNER=machine\n"
+               f"/usr/bin/python3 -m pytest -q --color=no --tb=short -p no:cacheprovider --junitxml=/out/cases.xml "
+               + " ".join(words))
+    outcome = machine(REPO, command, "-r", "-c", "2", "-m", "2048", ports="ss", seconds=900, out=out)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    cases = ElementTree.parse(out / "cases.xml").getroot().find("testsuite")
+    return int(cases.get("tests")) - int(cases.get("skipped"))
+
+
+def test_dahdid_on_the_driver(tmp_path):
+    assert pytest_inside(tmp_path, "tests/dahdid") > 20
+
+
+def test_suite_on_the_driver(tmp_path):
+    assert pytest_inside(tmp_path, "tests/kernel/inside") == 2

@@ -82,6 +82,11 @@ static void test_cadences(void **state)
 	check_cadence(HS_TONE_PLAN_UK, HS_TONE_RINGBACK, (const int[]){400, 200, 400, 2000}, 4);
 	check_cadence(HS_TONE_PLAN_UK, HS_TONE_BUSY, (const int[]){375, 375}, 2);
 	check_cadence(HS_TONE_PLAN_UK, HS_TONE_CONGESTION, (const int[]){400, 350, 225, 525}, 4);
+	check_cadence(HS_TONE_PLAN_EU, HS_TONE_STUTTER, (const int[]){400, 40}, 2);
+	check_cadence(HS_TONE_PLAN_US, HS_TONE_STUTTER,
+		      (const int[]){100, 100, 100, 100, 100, 100, 100, 100, 100, 100,  100,
+				    100, 100, 100, 100, 100, 100, 100, 100, 100, 60000},
+		      21);
 }
 
 static void test_continuous(void **state)
