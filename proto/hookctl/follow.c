@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define PAGE_WIDTH 400 /* where nothing is cut off: a file or a pipe */
-#define GATHER_MS 120 /* live: records of all daemons are sorted over this long */
+#define GATHER_MS 120  /* live: records of all daemons are sorted over this long */
 
 struct follow {
 	struct hookctl *ctl;
