@@ -7,9 +7,11 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#define PAGE_WIDTH 100
-#define GATHER_MS 120 /* live: records of all daemons are sorted over this long */
+#define PAGE_WIDTH 400 /* where nothing is cut off: a file or a pipe */
+#define GATHER_MS 120  /* live: records of all daemons are sorted over this long */
 
 struct follow {
 	struct hookctl *ctl;
@@ -200,6 +202,15 @@ static int show(struct follow *follow, bool live)
 	return HOOKCTL_OK;
 }
 
+/* Columns of the terminal, so that a row stays a row. */
+static int page_width(void)
+{
+	struct winsize size;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return PAGE_WIDTH;
+}
+
 int follow_run(struct hookctl *ctl, int count, char **words)
 {
 	const char *width = hookctl_option(&count, words, "width");
@@ -210,7 +221,7 @@ int follow_run(struct hookctl *ctl, int count, char **words)
 		return hookctl_usage(ctl, "--live has no JSON form; hookctl tap --operations --json call=CALL has");
 	if (!link_open(ctl))
 		return HOOKCTL_FAILED;
-	int columns = width ? (int)strtol(width, NULL, 10) : PAGE_WIDTH;
+	int columns = width ? (int)strtol(width, NULL, 10) : page_width();
 	struct follow follow = {.ctl = ctl, .call = words[0], .ladder = ladder_create(columns)};
 	if (live) {
 		follow.early = ladder_create(columns);

@@ -22,7 +22,7 @@ static const struct command commands[] = {
 	 tap_run},
 	{"follow", "CALL [--live] [--width N]", "one call across all daemons, as a ladder",
 	 "Shows SIP messages, bus messages, media facts and webhooks in the order in which they happened.\n"
-	 "--live goes on until Ctrl-C. --width N: columns of the page (100).",
+	 "--live goes on until Ctrl-C. --width N: columns of the page (the terminal's).",
 	 follow_run},
 	{"call", "METHOD [JSON] [--to DAEMON]", "any request of the contract, by name",
 	 "For example: hookctl call lines.ring '{\"line\":\"phone1\"}'. JSON \"-\" is read from standard input.\n"
