@@ -1,6 +1,5 @@
 """The main job: a phone registers, and an operator drives it over REST, WebSocket and webhooks."""
 import json
-import time
 
 import pytest
 
