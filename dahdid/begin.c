@@ -94,7 +94,7 @@ int begin_start(struct hs_house *house)
 	make_timer(dahdid, &dahdid->survey);
 	make_timer(dahdid, &dahdid->voltages);
 	meters_create(&dahdid->meters);
-	dahdid->ports = ports_create(dahdid, &life_of_ports);
+	dahdid->ports = ports_create(dahdid, life_of);
 	result = frames_open(dahdid);
 	if (result < 0)
 		return result;

@@ -377,6 +377,14 @@ int chan_tone(struct chan *chan, enum chan_tone tone)
 	return command_int(chan, "send_tone", DAHDI_SENDTONE, tone);
 }
 
+int chan_dial(struct chan *chan, const char *digits, bool by_pulses)
+{
+	struct dahdi_dialoperation operation = {.op = DAHDI_DIAL_OP_REPLACE};
+
+	snprintf(operation.dialstr, sizeof(operation.dialstr), "%c%s", by_pulses ? 'P' : 'T', digits);
+	return command(chan, "dial", DAHDI_DIAL, &operation);
+}
+
 int chan_on_hook_transfer(struct chan *chan, int ms)
 {
 	return command_int(chan, "on_hook_transfer", DAHDI_ONHOOKTRANSFER, ms);

@@ -110,6 +110,9 @@ int chan_echo(struct chan *chan, int taps);
 /* A tone of the driver's own; any write ends it. */
 int chan_tone(struct chan *chan, enum chan_tone tone);
 
+/* Dials digits by tones or pulses; CHAN_DIALLED tells the end. What is read meanwhile is silence. */
+int chan_dial(struct chan *chan, const char *digits, bool by_pulses);
+
 /* These four may sleep for some ms on a card: call them from a worker. -ENOTTY: the card cannot. */
 int chan_on_hook_transfer(struct chan *chan, int ms);
 int chan_polarity(struct chan *chan, bool is_reversed);

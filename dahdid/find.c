@@ -47,9 +47,9 @@ static int set_up(struct port *port)
 		result = chan_ask(chan, &port->facts);
 	if (result == 0)
 		result = chan_blocks(chan, port->dahdid->block_bytes, WATCH_BLOCKS);
-	if (result == 0)
+	if (result == 0 && !port->exchange)
 		result = chan_flash_time(chan, port->settings.flash_ms);
-	if (result == 0)
+	if (result == 0 && !port->exchange)
 		result = chan_cadence(chan, port->settings.cadence);
 	return result == 0 ? set_gains(port) : result;
 }
@@ -134,6 +134,8 @@ static void seek(struct port *port)
 		port->span = (struct chan_span){0};
 	hold(port);
 	port_step(port, PORT_FOUND, NULL);
+	if (port->chan.fd >= 0 && chan_ask(&port->chan, &port->facts) == 0 && port->facts.alarms)
+		port_step(port, PORT_ALARMED, NULL); /* it was there before we were */
 	watch_hook(port, REPORT_HOOK_MS);
 }
 

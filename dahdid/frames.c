@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "dahdid.h"
+#include "exchange.h"
 #include "frame.h"
 #include "log.h"
 #include "metrics.h"
@@ -137,8 +138,8 @@ static void hear(struct port *port, const struct hs_frame *frame)
 	struct port_audio *audio = &port->audio;
 	int64_t most = (LATE_BLOCKS + 1) * (int64_t)port->dahdid->block_bytes + audio->margin;
 
-	if (!audio->is_on || audio->sound || frame->payload_bytes == 0 || frame->payload_bytes > CHAN_BLOCK_MAX ||
-	    frame->codec != port->facts.law)
+	if (!audio->is_on || audio->is_mute || audio->sound || frame->payload_bytes == 0 ||
+	    frame->payload_bytes > CHAN_BLOCK_MAX || frame->codec != port->facts.law)
 		return;
 	if (audio->written - audio->heard > most) { /* it came late, and others after it in time */
 		port->counts.overruns++;
@@ -185,7 +186,7 @@ static void tick(struct port *port, size_t bytes)
 	if (audio->written >= audio->heard)
 		return;
 	audio->written = audio->heard;
-	if (audio->is_dry || audio->sound)
+	if (audio->is_dry || audio->is_mute || audio->sound)
 		return;
 	audio->is_dry = true;
 	port->counts.underruns++;
@@ -234,6 +235,8 @@ static void take_block(struct port *port, const uint8_t *block, size_t bytes)
 	else if (port->audio.is_attached)
 		send_block(port, block, bytes);
 	port->audio.timestamp += (uint32_t)bytes;
+	if (port->exchange)
+		exchange_hear(port, block, bytes);
 }
 
 int frames_read(struct port *port)
@@ -260,7 +263,7 @@ static void begin(struct port *port, int blocks)
 	struct port_audio *audio = &port->audio;
 
 	audio->is_on = true;
-	audio->is_dry = false;
+	audio->is_dry = audio->is_mute = false;
 	audio->written = audio->heard = audio->heard_at_us = audio->changed_at = 0;
 	audio->margin = MARGIN;
 	audio->kept_bytes = 0;
@@ -277,6 +280,25 @@ void frames_begin(struct port *port)
 	begin(port, WATCH_BLOCKS);
 	put_silence(port, (size_t)port->dahdid->block_bytes + MARGIN);
 	frames_attach(port);
+}
+
+void frames_mute(struct port *port, bool is_mute)
+{
+	struct port_audio *audio = &port->audio;
+
+	if (!audio->is_on || audio->is_mute == is_mute)
+		return;
+	audio->is_mute = is_mute;
+	audio->kept_bytes = 0;
+	if (is_mute)
+		chan_flush(&port->chan, CHAN_FLUSH_WRITE);
+	else
+		put_silence(port, (size_t)(port->dahdid->block_bytes + audio->margin));
+}
+
+void frames_listen(struct port *port)
+{
+	begin(port, WATCH_BLOCKS);
 }
 
 void frames_play(struct port *port, uint8_t *sound, size_t bytes)

@@ -26,6 +26,12 @@ void frames_play(struct port *port, uint8_t *sound, size_t bytes);
 /* The whole sound was played: it is gone, and no blocks go any more. */
 bool frames_sound_ended(struct port *port);
 
+/* Blocks come up for exchange_hear only: nobody is told, nothing is played. */
+void frames_listen(struct port *port);
+
+/* Nothing is written to the card from now on, or again: what is written goes before what the driver plays or dials. */
+void frames_mute(struct port *port, bool is_mute);
+
 /* No blocks any more. Off is fine. */
 void frames_end(struct port *port);
 

@@ -1,6 +1,7 @@
 #include "leg.h"
 #include "cleanup.h"
 #include "dahdid.h"
+#include "exchange.h"
 #include "ring.h"
 #include "tell.h"
 #include "trouble.h"
@@ -52,11 +53,11 @@ static void ring(struct port *port, struct hs_request *request)
 	int result;
 
 	hs_copy(port->chan.request, sizeof(port->chan.request), request->request_id);
-	result = ring_begin(port, request->body);
+	result = port->exchange ? exchange_begin(port, request->body) : ring_begin(port, request->body);
 	if (result == -EINVAL)
 		hs_bus_refuse(request, HS_ERROR_INVALID, "description", NULL,
 			      "an analog port needs the offer of a channel (media.open), and a cadence of "
-			      "dahdi.cadences if any");
+			      "dahdi.cadences or a number of digits if any");
 	else if (result)
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "the journal is full");
 	else

@@ -98,35 +98,43 @@ static const struct hs_fsm_rule rules[] = {
 	{PORT_PARKED, PORT_CLEARED, NULL, NULL, PORT_PARKED},
 };
 
-static const char *const states[PORT_STATES] = {
-	"away", "alarm", "idle", "announcing", "ringing", "offered", "up", "releasing", "parked",
+const char *const life_states[PORT_STATES] = {
+	"away",      "alarm",  "idle", "announcing", "ringing", "offered",  "up",
+	"releasing", "parked", "rung", "ignored",    "seized",  "dialling", "calling",
 };
 
-static const char *const events[PORT_EVENTS] = {
-	"found",  "lost",     "alarmed",   "cleared",      "lifted",    "down",         "flashed",
-	"pulsed", "burst_on", "burst_off", "originate",    "announced", "ring_timeout", "progress",
-	"answer", "hangup",   "unheard",   "media_failed", "released",
+const char *const life_events[PORT_EVENTS] = {
+	"found",    "lost",         "alarmed",   "cleared",   "lifted",       "down",     "flashed", "pulsed",
+	"burst_on", "burst_off",    "originate", "announced", "ring_timeout", "progress", "answer",  "hangup",
+	"unheard",  "media_failed", "released",  "rings",     "reversed",     "dialled",  "timeout", "heard",
 };
 
-static const char *id_of(const void *object)
+const char *life_id_of(const void *object)
 {
 	return ((const struct port *)object)->r.line;
 }
 
-static void changed(void *object, int old_state)
+void life_changed(void *object, int old_state)
 {
 	watch_moved(object);
 }
 
+const struct hs_fsm *life_of(enum hs_signalling signalling)
+{
+	bool is_exchange = signalling == HS_SIGNALLING_FXSKS || signalling == HS_SIGNALLING_FXSLS;
+
+	return is_exchange ? &life_of_exchange_lines : &life_of_ports;
+}
+
 const struct hs_fsm life_of_ports = {
 	.name = "port",
-	.states = states,
-	.events = events,
+	.states = life_states,
+	.events = life_events,
 	.states_count = PORT_STATES,
 	.events_count = PORT_EVENTS,
 	.rules = rules,
 	.rules_count = sizeof(rules) / sizeof(rules[0]),
 	.state_offset = offsetof(struct port, r.state),
-	.id = id_of,
-	.changed = changed,
+	.id = life_id_of,
+	.changed = life_changed,
 };

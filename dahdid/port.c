@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "dahdid.h"
+#include "exchange.h"
 #include "log.h"
 #include "table.h"
 #include <errno.h>
@@ -15,13 +16,13 @@
 
 struct ports {
 	struct dahdid *dahdid;
-	const struct hs_fsm *life;
 	struct hs_table *by_line, *by_leg, *by_grant;
 	char had[HAD][65]; /* ring of legs that are over */
 	size_t had_next;
 };
 
-static void make_port(struct ports *ports, const struct hs_config_line *line)
+static void make_port(struct ports *ports, const struct hs_config_line *line,
+		      const struct hs_fsm *(*life)(enum hs_signalling signalling))
 {
 	struct port *port = hs_zalloc(sizeof(*port));
 	uv_loop_t *loop = ports->dahdid->house->loop;
@@ -36,6 +37,8 @@ static void make_port(struct ports *ports, const struct hs_config_line *line)
 	hs_copy(port->r.line, sizeof(port->r.line), line->id);
 	if (settings_make(ports->dahdid->config, line, &port->settings, why) < 0)
 		hs_log(ERROR, "port.bad_setting", LOG_LINE(line->id), LOG_WHY(why));
+	port->life = life(port->settings.signalling);
+	exchange_create(port);
 	for (size_t i = 0; i < HS_COUNT(timers); i++) {
 		uv_timer_init(loop, timers[i]);
 		timers[i]->data = port;
@@ -43,19 +46,18 @@ static void make_port(struct ports *ports, const struct hs_config_line *line)
 	hs_table_put(ports->by_line, line->id, port);
 }
 
-struct ports *ports_create(struct dahdid *dahdid, const struct hs_fsm *life)
+struct ports *ports_create(struct dahdid *dahdid, const struct hs_fsm *(*life)(enum hs_signalling signalling))
 {
 	struct ports *ports = hs_zalloc(sizeof(*ports));
 	const struct hs_config *config = dahdid->house->config;
 
 	ports->dahdid = dahdid;
-	ports->life = life;
 	ports->by_line = hs_table_create();
 	ports->by_leg = hs_table_create();
 	ports->by_grant = hs_table_create();
 	for (size_t i = 0; i < config->lines_count; i++)
 		if (config->lines[i].driver == HS_DRIVER_DAHDI)
-			make_port(ports, &config->lines[i]);
+			make_port(ports, &config->lines[i], life);
 	return ports;
 }
 
@@ -109,12 +111,12 @@ size_t ports_count(const struct ports *ports)
 
 int port_step(struct port *port, enum port_event event, const void *argument)
 {
-	return hs_fsm_step(port->dahdid->ports->life, port, (int)event, argument);
+	return hs_fsm_step(port->life, port, (int)event, argument);
 }
 
 const char *port_state_name(const struct port *port)
 {
-	return port->dahdid->ports->life->states[port->r.state];
+	return port->life->states[port->r.state];
 }
 
 int port_save(struct port *port)
@@ -235,6 +237,7 @@ static bool free_one(void *context, const char *key, void *object)
 
 	free(port->audio.sound);
 	free(port->caller_sound);
+	exchange_destroy(port->exchange);
 	free(port);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 struct dahdid;
+struct exchange;
 struct ports;
 
 enum port_state {
@@ -23,6 +24,12 @@ enum port_state {
 	PORT_UP,        /* in a call */
 	PORT_RELEASING, /* we hung up first: what the handset does shows when the battery is back */
 	PORT_PARKED,    /* handset lifted and in no call */
+	/* exchange lines */
+	PORT_RUNG,    /* the exchange rings; who calls is listened for */
+	PORT_IGNORED, /* it rings, and nobody here answers */
+	PORT_SEIZED,  /* dial tone is awaited */
+	PORT_DIALLING,
+	PORT_CALLING, /* dialled; the answer is awaited */
 	PORT_STATES,
 };
 
@@ -46,6 +53,12 @@ enum port_event {
 	PORT_UNHEARD,      /* apid did not decide in time */
 	PORT_MEDIA_FAILED, /* struct port_end */
 	PORT_RELEASED,     /* the battery is back */
+	/* exchange lines */
+	PORT_RINGS,    /* a burst began */
+	PORT_REVERSED, /* the polarity */
+	PORT_DIALLED,
+	PORT_TIMEOUT,
+	PORT_HEARD, /* const enum progress_sound * */
 	PORT_EVENTS,
 };
 
@@ -83,6 +96,7 @@ struct port_audio {
 	int64_t written, heard; /* samples since the beginning: what the card got, and its clock */
 	int64_t heard_at_us;    /* when the last block was read */
 	bool is_dry;
+	bool is_mute;                 /* nothing is written: the card's own tones go before it */
 	int margin;                   /* samples that wait in the card beyond a block */
 	int64_t changed_at;           /* heard, when the margin was changed last */
 	uint8_t kept[CHAN_BLOCK_MAX]; /* for the card, until it was asked for its events */
@@ -100,6 +114,7 @@ struct port {
 	struct dahdid *dahdid;
 	const struct hs_config_line *line;
 	struct settings settings;
+	const struct hs_fsm *life;
 	struct chan chan;
 	struct chan_facts facts; /* as asked last */
 	struct chan_span span;   /* likewise; number 0: not known */
@@ -124,11 +139,13 @@ struct port {
 	int voltages_mv[3];
 	int64_t measured_at_ms; /* wall; 0: never */
 	bool cannot_measure;
-	int slow; /* calls of the driver in a worker */
+	/* exchange lines */
+	struct exchange *exchange; /* its own; NULL for a telephone's port */
+	int slow;                  /* calls of the driver in a worker */
 };
 
-/* life: the state machine. A port for each analog line of the configuration. */
-struct ports *ports_create(struct dahdid *dahdid, const struct hs_fsm *life);
+/* life: the state machine for a signalling. A port for each analog line of the configuration. */
+struct ports *ports_create(struct dahdid *dahdid, const struct hs_fsm *(*life)(enum hs_signalling signalling));
 
 struct port *ports_of_line(const struct ports *ports, const char *line); /* or NULL */
 struct port *ports_of_leg(const struct ports *ports, const char *leg);   /* or NULL */

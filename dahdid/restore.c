@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "dahdid.h"
+#include "exchange.h"
 #include "find.h"
 #include "lift.h"
 #include "log.h"
@@ -95,7 +96,10 @@ static void restore_one(void *context, const struct port_record *record, struct 
 	}
 	hs_log(INFO, "port.restored", LOG_LINE(port->r.line), LOG_INT("channel", port->chan.number),
 	       LOG_TEXT("state", port_state_name(port)), LOG_CALL(port->r.call[0] ? port->r.call : NULL));
-	rows[port->r.state](port);
+	if (port->exchange)
+		exchange_restore(port);
+	else
+		rows[port->r.state](port);
 	watch_events(port); /* what happened meanwhile */
 	if (port->chan.fd >= 0)
 		watch_hook(port, SOON_MS);

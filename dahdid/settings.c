@@ -17,6 +17,7 @@ static const struct settings built_in = {
 	.disconnect = HS_DISCONNECT_BATTERY_DROP,
 	.echo_taps = 128,
 	.lamp = HS_LAMP_NONE,
+	.answer = HS_ANSWER_BY_DIALLED,
 };
 
 int settings_cadence(const char *text, int ret_ms[CHAN_CADENCE])
@@ -67,6 +68,8 @@ static int lay_over(struct settings *settings, const struct hs_config_port *port
 	settings->tx_gain_db = port->has_tx_gain_db ? (int)port->tx_gain_db : settings->tx_gain_db;
 	settings->echo_taps = port->has_echo_taps ? (int)port->echo_taps : settings->echo_taps;
 	settings->lamp = port->lamp ? port->lamp : settings->lamp;
+	settings->answer = port->answer ? port->answer : settings->answer;
+	settings->pulse_dialling = port->has_pulse_dialling ? port->pulse_dialling : settings->pulse_dialling;
 	return take_cadence(port, settings, ret_why);
 }
 
@@ -77,6 +80,11 @@ int settings_make(const struct hs_config_dahdi *config, const struct hs_config_l
 	if (lay_over(ret_settings, config->port, ret_why) < 0)
 		return -EINVAL;
 	return lay_over(ret_settings, line->port, ret_why);
+}
+
+bool settings_is_exchange(const struct settings *settings)
+{
+	return settings->signalling == HS_SIGNALLING_FXSKS || settings->signalling == HS_SIGNALLING_FXSLS;
 }
 
 static int16_t limit(double sample)

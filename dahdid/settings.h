@@ -19,6 +19,8 @@ struct settings {
 	int rx_gain_db, tx_gain_db;
 	int echo_taps;
 	enum hs_lamp lamp;
+	enum hs_answer_by answer;
+	bool pulse_dialling;
 };
 
 /* Settings of a line. -EINVAL with one sentence in ret_why when a cadence cannot be read. */
@@ -30,5 +32,8 @@ int settings_cadence(const char *text, int ret_ms[CHAN_CADENCE]);
 
 /* A table that makes G.711 louder or softer, for chan_gains. */
 void settings_gain(enum hs_codec law, int db, uint8_t ret_table[256]);
+
+/* True for an exchange line. */
+bool settings_is_exchange(const struct settings *settings);
 
 #endif

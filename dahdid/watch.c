@@ -1,6 +1,7 @@
 #include "watch.h"
 #include "cleanup.h"
 #include "dahdid.h"
+#include "exchange.h"
 #include "frames.h"
 #include "ladder.h"
 #include "log.h"
@@ -39,7 +40,7 @@ static void look(struct port *port, bool is_second)
 	struct chan_facts facts;
 	bool is_wrong;
 
-	if (port->chan.fd < 0 || hooks[port->r.state] == ANY || chan_ask(&port->chan, &facts) < 0)
+	if (port->chan.fd < 0 || port->exchange || hooks[port->r.state] == ANY || chan_ask(&port->chan, &facts) < 0)
 		return;
 	is_wrong = facts.off_hook != (hooks[port->r.state] == LIFTED);
 	if (is_wrong && (is_second || facts.off_hook)) {
@@ -105,7 +106,9 @@ static const struct {
 	[CHAN_FLASH] = {PORT_FLASHED, NULL, true},       [CHAN_PULSES] = {0, on_pulses, true},
 	[CHAN_PULSE_DIGIT] = {0, on_pulse_digit, true},  [CHAN_BURST_ON] = {PORT_BURST_ON, NULL, true},
 	[CHAN_BURST_OFF] = {PORT_BURST_OFF, NULL, true}, [CHAN_ALARM] = {PORT_ALARMED, NULL, true},
-	[CHAN_NO_ALARM] = {PORT_CLEARED, NULL, true},    [CHAN_REMOVED] = {0, on_removed, true},
+	[CHAN_NO_ALARM] = {PORT_CLEARED, NULL, true},    [CHAN_RING_BEGAN] = {PORT_RINGS, NULL, true},
+	[CHAN_POLARITY] = {PORT_REVERSED, NULL, true},   [CHAN_DIALLED] = {PORT_DIALLED, NULL, true},
+	[CHAN_REMOVED] = {0, on_removed, true},
 };
 
 static void take(struct port *port, const struct chan_event *event)
@@ -167,6 +170,8 @@ static void read_blocks(struct port *port)
 		lose(port, result);
 	else if (frames_sound_ended(port))
 		ring_sound_ended(port);
+	else if (port->exchange)
+		exchange_act(port);
 }
 
 /* status < 0: the driver cut the descriptor off, which shows when it is asked for events. */

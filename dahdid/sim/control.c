@@ -12,6 +12,7 @@
 
 #define LINKS_MAX 128
 #define BACKLOG 16
+#define UNREAD_MAX 65536 /* bytes of answers that wait to be read */
 
 struct link {
 	struct link *next;
@@ -34,6 +35,7 @@ struct control {
 
 struct reply {
 	uv_write_t request;
+	struct link *link;
 	char *text;
 };
 
@@ -63,9 +65,12 @@ static void drop(struct link *link)
 static void written(uv_write_t *request, int status)
 {
 	struct reply *reply = request->data;
+	struct link *link = reply->link;
 
 	free(reply->text);
 	free(reply);
+	if (!link->closing)
+		look_at_lines(link);
 }
 
 static void answer(struct link *link)
@@ -73,13 +78,24 @@ static void answer(struct link *link)
 	AUTO(json_put) struct json_object *json = commands_answer(&link->call);
 	struct reply *reply = hs_zalloc(sizeof(*reply));
 
+	reply->link = link;
 	reply->text = hs_printf("%s\n", json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	reply->request.data = reply;
 	uv_buf_t buffer = uv_buf_init(reply->text, (unsigned int)strlen(reply->text));
 
 	link->busy = false;
-	if (uv_write(&reply->request, (uv_stream_t *)&link->pipe, &buffer, 1, written))
-		written(&reply->request, 0);
+	if (uv_write(&reply->request, (uv_stream_t *)&link->pipe, &buffer, 1, written)) {
+		free(reply->text);
+		free(reply);
+		drop(link);
+	}
+}
+
+/* Who does not read his answers is not served further until he does. */
+static bool may_go_on(const struct link *link)
+{
+	return !link->busy && !link->closing &&
+	       uv_stream_get_write_queue_size((const uv_stream_t *)&link->pipe) < UNREAD_MAX;
 }
 
 static void run_line(struct link *link, char *line)
@@ -136,7 +152,7 @@ static void look_at_lines(struct link *link)
 {
 	char *end;
 
-	while (!link->busy && !link->closing && (end = memchr(link->line, '\n', link->have))) {
+	while (may_go_on(link) && (end = memchr(link->line, '\n', link->have))) {
 		char line[COMMANDS_LINE];
 		size_t length = (size_t)(end - link->line);
 
@@ -148,7 +164,7 @@ static void look_at_lines(struct link *link)
 		memmove(link->line, end + 1, link->have);
 		run_line(link, strlen(line) < length - (length > 0) ? (char *)"\x01" : line);
 	}
-	if (!link->busy && link->have == sizeof(link->line))
+	if (may_go_on(link) && link->have == sizeof(link->line))
 		refuse_long_line(link);
 	read_or_not(link);
 }

@@ -16,6 +16,7 @@
 #define REQUESTS_A_TURN 64
 #define DEAD_DELAY_MS 5 /* what the driver takes to refuse a call on a descriptor whose card is gone */
 #define READ_MAX 65536
+#define WRITE_MAX (2 * (size_t)BLOCKS_SIZE_MAX)
 
 enum { INODE_ROOT = 1, INODE_CTL, INODE_TIMER, INODE_CHANNEL, INODE_FIRST = 16 };
 
@@ -223,6 +224,8 @@ static void write_file(fuse_req_t request, fuse_ino_t inode, const char *bytes, 
 
 		if (!sleeper)
 			return;
+		/* the driver takes a count modulo 64 KiB, and of that at most a block */
+		size = (size & 0xffff) < WRITE_MAX ? size & 0xffff : WRITE_MAX;
 		sleeper->bytes = hs_zalloc(size);
 		memcpy(sleeper->bytes, bytes, size);
 		sleeper->size = size;

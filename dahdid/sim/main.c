@@ -11,12 +11,14 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct options {
@@ -221,6 +223,22 @@ static int start_clock(struct simulator *simulator)
 	return uv_poll_start(&simulator->clock, UV_READABLE, ticked);
 }
 
+/* Takes a mount away whose process is dead; an ordinary user has fusermount3 do it. */
+static int unmount_stale(const char *folder)
+{
+	const char *const words[] = {"fusermount3", "-u", "-q", "-z", folder, NULL};
+	int status;
+	pid_t child;
+
+	if (!umount2(folder, MNT_DETACH))
+		return 0;
+	int result = posix_spawnp(&child, words[0], NULL, NULL, (char *const *)words, environ);
+
+	if (result)
+		return -result;
+	return waitpid(child, &status, 0) == child && !status ? 0 : -EPERM;
+}
+
 /* The folder, fresh: one that a dead predecessor left mounted is taken down first. */
 static int prepare_folder(const char *folder)
 {
@@ -228,10 +246,10 @@ static int prepare_folder(const char *folder)
 
 	if (!mkdir(folder, 0755))
 		return 0;
-	if (stat(folder, &status) && errno == ENOTCONN && umount2(folder, MNT_DETACH)) {
+	if (stat(folder, &status) && errno == ENOTCONN && unmount_stale(folder)) {
 		hs_log(ERROR, "dahdisim.stale_mount", LOG_TEXT("folder", folder),
-		       LOG_TEXT("mend", "fusermount3 -u FOLDER"));
-		return -errno;
+		       LOG_TEXT("mend", "umount FOLDER, as root"));
+		return -EBUSY;
 	}
 	return stat(folder, &status) ? -errno : S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
 }

@@ -1,6 +1,7 @@
-/* Caller identification: what is made is understood by spandsp's receivers, in each variant and law. */
+/* Caller identification: what is made is understood by spandsp's receivers and by our own, in each variant and law. */
 #include "callerid.h"
 #include "cleanup.h"
+#include "identity.h"
 #include <setjmp.h>
 #include <spandsp.h>
 #include <stdarg.h>
@@ -99,6 +100,33 @@ static void is_understood(void **state)
 		}
 }
 
+/* What one port sends, another one hears. */
+static void our_own_ear(void **state)
+{
+	for (size_t i = 0; i < HS_COUNT(kinds); i++)
+		for (int law = 1; law < HS_CODEC_COUNT; law++) {
+			struct callerid callerid = {.kind = kinds[i].kind, .number = "4155550100", .name = "Ada"};
+			struct identity *identity = identity_create(kinds[i].kind);
+			uint8_t silence[4000];
+			size_t samples;
+			AUTO(free) uint8_t *sound = callerid_make(&callerid, (enum hs_codec)law, &samples);
+
+			memset(silence, law == HS_CODEC_PCMA ? 0xd5 : 0xff, sizeof(silence));
+			assert_false(identity_is_complete(identity));
+			assert_null(identity_number(identity));
+			identity_hear(identity, (enum hs_codec)law, sound, samples);
+			identity_hear(identity, (enum hs_codec)law, silence, sizeof(silence));
+			assert_true(identity_is_complete(identity));
+			assert_string_equal(identity_number(identity), "4155550100");
+			if (kinds[i].has_name)
+				assert_string_equal(identity_name(identity), "Ada");
+			identity_destroy(identity);
+		}
+	assert_null(identity_create(HS_CALLER_ID_NONE));
+	identity_hear(NULL, HS_CODEC_PCMU, (const uint8_t *)"", 1);
+	assert_null(identity_name(NULL));
+}
+
 static void unknown_callers(void **state)
 {
 	struct callerid callerid = {.kind = HS_CALLER_ID_BELLCORE, .name = "Zo\xc3\xab \x01"};
@@ -146,10 +174,8 @@ static void messages_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(is_understood),
-		cmocka_unit_test(unknown_callers),
-		cmocka_unit_test(longest),
-		cmocka_unit_test(messages_wait),
+		cmocka_unit_test(is_understood), cmocka_unit_test(our_own_ear),   cmocka_unit_test(unknown_callers),
+		cmocka_unit_test(longest),       cmocka_unit_test(messages_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

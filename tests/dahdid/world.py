@@ -472,16 +472,16 @@ class SimHandset(Handset):
 
 
 class Sim:
-    """dahdisim, with two telephones."""
+    """dahdisim, with ports as asked for."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *ports):
         self.folder = pathlib.Path(folder)
         self.device = str(self.folder / "dahdi")
         self.path = str(self.folder / "control")
         self.log = open(self.folder / "log", "wb")
         owner = UID if os.geteuid() == 0 else os.geteuid()
         self.process = subprocess.Popen(
-            [str(BUILD / "dahdid" / "sim" / "dahdisim"), "--mount", self.device, "--control", self.path, "--fxs", "4",
+            [str(BUILD / "dahdid" / "sim" / "dahdisim"), "--mount", self.device, "--control", self.path, *(ports or ("--fxs", "4")),
              "--owner", f"{owner}:{owner}"], stderr=self.log)
         until(lambda: self.process.poll() is not None or os.path.exists(self.path), 10, "dahdisim")
         assert self.process.poll() is None, (self.folder / "log").read_text()

@@ -193,6 +193,7 @@ def test_simulated_telephones_in_two_commands(make_suite):
     suite = make_suite(environment={"HOOKSWITCH_ANALOG": "simulator"})
     assert len(mounts(suite)) == 1
     line = next(line for line in suite.facts["lines"] if line["driver"] == "dahdi")
+    assert mode(suite.home / "run/dahdisim") == 0o700, "whoever reaches it has files read and written by the simulator"
     status = suite.quickstart("--status").stdout
     assert line["command"] in status and f"dahdisim runs with pid {suite.keeper('dahdisim')}" in status
     suite.wait_state(line["id"], "on_hook")

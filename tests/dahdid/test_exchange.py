@@ -1,0 +1,171 @@
+"""A line to an exchange (FXO port): calls from it and to it, and how they end."""
+import os
+import tempfile
+import time
+
+import pytest
+import world
+from world import until
+
+ON_CARD = os.path.exists("/dev/hscard/card")
+PORT = 4 if ON_CARD else 1  # the machine of these tests has three telephones before its exchange line
+LINE = [{"id": "trunk1", "driver": "dahdi", "channel": PORT}]
+speaks = pytest.mark.skipif(ON_CARD, reason="the card's exchange has no tones, identities and ears")
+
+
+@pytest.fixture(scope="module")
+def exchange():
+    if ON_CARD:
+        yield world.Card()
+        return
+    with tempfile.TemporaryDirectory(prefix="hookswitch-exchange-") as folder:
+        os.chmod(folder, 0o755)
+        made = world.Sim(folder, "--fxo", "1")
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def far(exchange):
+    made = exchange.handset(PORT)
+    yield made
+    made.do("unring", "battery on")
+    made.close()
+
+
+@pytest.fixture
+def trunk(start, exchange):
+    def make(**port):
+        made = start(LINE, device=exchange.device, port={"signalling": "fxsks", "caller_id": "bellcore", **port})
+        made.fact("line.changed", line="trunk1", reachable=True, seconds=10)
+        return made
+    return make
+
+
+def state(dahdid):
+    return dahdid.ask("line.port", line="trunk1")["port"]["state"]
+
+
+def dial(dahdid, name, number="5551234"):
+    return dahdid.ask("leg.originate", leg=name, call="c1", line="trunk1", ring_timeout_ms=20000, number=number,
+                      description=f"channel/1 grant={name}")
+
+
+def incoming(dahdid, far, *who):
+    """A call from the exchange. The driver hears none within 2 s of being opened."""
+    opened = time.monotonic()
+    until(lambda: time.monotonic() > opened + 2.1, what="the driver's ear for rings")
+    far.do(" ".join(["ring", *who]))
+    return dahdid.fact("leg.incoming", line="trunk1", seconds=20)
+
+
+@speaks
+def test_a_call_from_the_exchange(trunk, far):
+    dahdid = trunk()
+    call = incoming(dahdid, far, "4155550100", "Ada")
+    assert (call["caller_number"], call["caller_name"]) == ("4155550100", "Ada")
+    dahdid.ask("leg.answer", leg=call["leg"])
+    dahdid.fact("leg.answered", leg=call["leg"], measured=True)
+    until(lambda: far.has("answered"), what="the answer at the exchange")
+    until(lambda: dahdid.pull() or len(dahdid.heard.get(call["leg"], b"")) > 1600, what="audio")
+    far.do("pause 1000", "battery off 700")  # the driver does not look at it sooner
+    ended = dahdid.fact("leg.ended", leg=call["leg"])
+    assert (ended["cause"], ended["by_far_end"]) == ("normal", True) and "battery" in ended["why"]
+    until(lambda: state(dahdid) == "idle", what="idle")
+
+
+def test_the_caller_gives_up(trunk, far):
+    dahdid = trunk()
+    call = incoming(dahdid, far)
+    assert "caller_number" not in call
+    far.do("unring")
+    ended = dahdid.fact("leg.ended", leg=call["leg"], seconds=10)
+    assert (ended["cause"], ended["by_far_end"]) == ("cancelled", True)
+    assert state(dahdid) == "idle"
+
+
+def test_nobody_here_wants_the_call(trunk, far):
+    dahdid = trunk(caller_id="none")
+    call = incoming(dahdid, far)
+    dahdid.ask("leg.hangup", leg=call["leg"], cause="declined")
+    assert dahdid.fact("leg.ended", leg=call["leg"])["cause"] == "declined"
+    assert state(dahdid) == "ignored"
+    far.do("unring")
+    until(lambda: state(dahdid) == "idle", 10, "idle")
+    assert not far.has("answered")
+
+
+@speaks
+@pytest.mark.parametrize("pulse", [False, True])
+def test_a_call_to_the_exchange(trunk, far, leg, pulse):
+    dahdid, name = trunk(pulse_dialling=pulse), leg()
+    dial(dahdid, name, "31")
+    dahdid.fact("leg.answered", leg=name, seconds=20)
+    until(lambda: far.has("seized"), what="seized")
+    until(lambda: [d for _, e, d in far.events() if e == "digit"] == ["3", "1"], what="the digits")
+    dahdid.ask("leg.hangup", leg=name, cause="normal")
+    assert dahdid.fact("leg.ended", leg=name)["by_far_end"] is False
+    until(lambda: far.has("released"), what="released")
+
+
+def test_answered_by_polarity(trunk, far, leg):
+    dahdid, name = trunk(answer="polarity"), leg()
+    dial(dahdid, name)
+    assert dahdid.fact("leg.progressing", leg=name, seconds=20)["early_media"]
+    until(lambda: dahdid.pull() or len(dahdid.heard.get(name, b"")) > 1600, what="early audio")
+    far.do("polarity")
+    assert dahdid.fact("leg.answered", leg=name)["measured"]
+    far.do("polarity")
+    assert "polarity" in dahdid.fact("leg.ended", leg=name)["why"]
+
+
+@speaks
+def test_the_called_party_is_busy(trunk, far, leg):
+    dahdid, name = trunk(answer="voice"), leg()
+    dial(dahdid, name)
+    dahdid.fact("leg.progressing", leg=name, seconds=20)
+    far.do("tone busy")
+    ended = dahdid.fact("leg.ended", leg=name, seconds=10)
+    assert (ended["cause"], ended["by_far_end"]) == ("busy", True)
+
+
+@speaks
+def test_busy_tone_ends_a_call(trunk, far, leg):
+    dahdid, name = trunk(), leg()
+    dial(dahdid, name)
+    dahdid.fact("leg.answered", leg=name, seconds=20)
+    far.do("tone busy")
+    ended = dahdid.fact("leg.ended", leg=name, seconds=10)
+    assert ended["cause"] == "normal" and "busy tone" in ended["why"]
+
+
+@speaks
+def test_no_battery(trunk, far, leg):
+    dahdid, name = trunk(), leg()
+    dial(dahdid, name)
+    dahdid.fact("leg.answered", leg=name, seconds=20)
+    far.do("cut")
+    assert dahdid.fact("leg.ended", leg=name)["by_far_end"] in (True, False)
+    assert dahdid.fact("line.changed", reachable=False)["trouble"] == "alarm"
+    far.do("mend")
+    dahdid.fact("line.changed", reachable=True)
+
+
+def test_numbers_that_are_none(trunk, far, leg):
+    dahdid = trunk()
+    for number in ("12x", "1;2", "1" * 65):
+        with pytest.raises(world.Error) as error:
+            dial(dahdid, leg(), number)
+        assert error.value.name == "invalid"
+
+
+def test_a_call_goes_on_after_kill(trunk, far, leg):
+    dahdid, name = trunk(), leg()
+    dial(dahdid, name)
+    dahdid.fact("leg.answered", leg=name, seconds=20)
+    before = dahdid.child()
+    dahdid.kill()
+    dahdid.fact("driver.started", keeps=True)
+    assert dahdid.child() != before and not far.has("released")
+    far.do("battery off")
+    dahdid.fact("leg.ended", leg=name)
