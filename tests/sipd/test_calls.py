@@ -684,6 +684,32 @@ def test_at_the_limit(house):
     answered(house, phone)
 
 
+def test_a_call_that_takes_its_time_refuses_nobody(house):
+    """Call control knows of it and waits for another phone to ring: that says nothing about the next call."""
+    phone, other = house.registered("alice"), house.registered("bob")
+    slow = incoming(house, phone)
+    phone.nothing(lambda m: m.status and m.status > 100, 1.3)
+    call = other.call("hotline")
+    house.bus.fact("leg.incoming", line="line-bob")
+    call.response(100)
+    house.bus.ask("leg.progress", leg=slow.fact["leg"], early_media=False)
+    slow.response(180)
+
+
+def test_call_control_is_behind(house):
+    """It does not even take the facts: whoever calls now would wait as well."""
+    phone, other = house.registered("alice"), house.registered("bob")
+    wait_for(lambda: house.metric("hookswitch_bus_facts_waiting") == 0)
+    house.bus.acknowledges = False
+    incoming(house, phone)
+    phone.nothing(lambda m: m.status and m.status > 100, 1.3)
+    assert other.ask("INVITE", f"sip:hotline@{REALM}", body=SDP).status == 503
+    house.bus.acknowledges = True
+    wait_for(lambda: house.metric("hookswitch_bus_facts_waiting") == 0)
+    other.call("hotline")
+    house.bus.fact("leg.incoming", line="line-bob")
+
+
 @pytest.mark.parametrize("line,error", [("line-bob", "wrong_state"), ("nothing", "not_found")])
 def test_originate_refused(house, line, error):
     with pytest.raises(world.Refused) as refused:
