@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -428,6 +430,42 @@ static void stopped_on_a_full_disk(void **state)
 	end_den(&den);
 }
 
+/* ---- somebody else has the database ---- */
+
+struct holder {
+	sqlite3 *db;
+	uv_thread_t thread;
+};
+
+static void let_go(void *context)
+{
+	struct holder *holder = context;
+
+	poll(NULL, 0, 200);
+	sqlite3_close(holder->db); /* its transaction is over */
+}
+
+/* A tool that writes for a moment, or a predecessor on its way out: the start waits for it. */
+static void locked_at_start(void **state)
+{
+	struct den den = {.durability = HS_DURABILITY_GROUP};
+	AUTO(free) char *path = NULL;
+	struct holder holder;
+
+	open_den(&den);
+	write_turn(&den, 1, "{}");
+	close_den(&den);
+	den.told = 0;
+	path = path_in(den.folder, "apid.db");
+	assert_int_equal(sqlite3_open(path, &holder.db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(holder.db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(uv_thread_create(&holder.thread, let_go, &holder), 0);
+	open_den(&den);
+	uv_thread_join(&holder.thread);
+	assert_int_equal(last_turn(&den), 1);
+	end_den(&den);
+}
+
 /* ---- drawing together ---- */
 
 /* A table of rows that are there or not, so that what is made was not there before, as the rooms do it. */
@@ -637,6 +675,7 @@ int main(void)
 		cmocka_unit_test(full_disk),
 		cmocka_unit_test(reads_on_a_full_disk),
 		cmocka_unit_test(stopped_on_a_full_disk),
+		cmocka_unit_test(locked_at_start),
 		cmocka_unit_test(drawing_together_changes_nothing),
 		cmocka_unit_test(foreign_bytes),
 	};
