@@ -1,5 +1,7 @@
 """Calls both ways: what phones see, what apid hears, what mediad is asked."""
+import os
 import re
+import signal
 import threading
 import time
 
@@ -694,6 +696,19 @@ def test_a_call_that_takes_its_time_refuses_nobody(house):
     call.response(100)
     house.bus.ask("leg.progress", leg=slow.fact["leg"], early_media=False)
     slow.response(180)
+
+
+def test_a_hiccup_of_the_machine_refuses_nobody(house):
+    """The processor is gone for a moment, in the midst of a turn mostly; who calls after that finds nothing to do."""
+    phone, pid = house.registered("alice"), house.wait_ready()
+    for i in range(8):
+        phone.send(phone.build("OPTIONS", f"sip:{REALM}")[0])
+        time.sleep(i * 0.0001)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.2)  # this is the hiccup
+        os.kill(pid, signal.SIGCONT)
+        assert phone.response(method="OPTIONS").status == 200
+        assert phone.ask("INVITE", f"sip:hotline@{REALM}", body=SDP).status == 401
 
 
 def test_call_control_is_behind(house):
