@@ -215,7 +215,6 @@ static int open_database(struct store *store)
 	umask(before);
 	if (error != 0)
 		return error;
-	sqlite3_busy_timeout(store->writer.db, 0); /* the loop never waits: a failed commit is tried again */
 	sqlite3_wal_hook(store->writer.db, wal_grew, store);
 	store->wal_fd = open(wal, O_RDWR | O_CLOEXEC);
 	return store->wal_fd >= 0 ? 0 : -errno;
@@ -265,6 +264,7 @@ struct store *store_create(const struct store_setup *setup)
 		store_destroy(store);
 		return NULL;
 	}
+	sqlite3_busy_timeout(store->writer.db, 0); /* from here on nobody waits: a failed commit is tried again */
 	return store;
 }
 

@@ -73,7 +73,8 @@ static void retry_is_due(uv_timer_t *timer)
 	struct store *store = timer->data;
 
 	store->well = true;
-	store_flush(store);
+	if (store_flush(store) != 0)
+		store_end_late_reads(store);
 }
 
 static void committed(struct store *store)

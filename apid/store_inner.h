@@ -162,6 +162,9 @@ void store_flush_later(struct store *store);
 /* Begins what waits for a reader, as far as the database knows all that was told. */
 void store_read_more(struct store *store);
 
+/* While the database takes nothing, none is begun; those that nobody waits for any more are ended. */
+void store_end_late_reads(struct store *store);
+
 /* ---- store_disk.c ---- */
 
 /* What is committed may be told now, or after the next fdatasync. */

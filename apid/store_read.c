@@ -141,6 +141,42 @@ static struct read *take_read(struct reads *reads)
 	return NULL;
 }
 
+/* Those that are late, taken out of a lane. */
+static struct read *take_late(struct reads *reads)
+{
+	struct read *late = NULL, **late_last = &late, **at = &reads->first;
+
+	while (*at) {
+		struct read *read = *at;
+
+		if (is_late(read)) {
+			*at = read->next;
+			*late_last = read;
+			late_last = &read->next;
+		} else {
+			at = &read->next;
+		}
+	}
+	*late_last = NULL;
+	reads->last = at;
+	return late;
+}
+
+void store_end_late_reads(struct store *store)
+{
+	for (size_t i = 0; i < STORE_LANES; i++) {
+		struct read *read = take_late(&store->reads[i]);
+
+		while (read) {
+			struct read *next = read->next;
+
+			read->error = -ETIMEDOUT;
+			end_read(read);
+			read = next;
+		}
+	}
+}
+
 static bool has_read(const struct store *store, bool brief)
 {
 	if (brief)

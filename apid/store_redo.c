@@ -18,30 +18,33 @@
 
 /* ---- the predecessor's ---- */
 
-/* Where the database is: number of a ring, and of its last record that is in. */
-static void read_mark(struct store *store, uint64_t *ret_epoch, uint64_t *ret_seq)
+/* Where the database is: number of a ring, and of its last record that is in. SQLITE_OK or SQLite's error: not to know
+ * is not the same as to have none. */
+static int read_mark(struct store *store, uint64_t *ret_epoch, uint64_t *ret_seq)
 {
 	const struct store_value key = STORE_V_TEXT(MARK);
 	sqlite3_stmt *stmt = connection_bind(&store->writer, STORE_META_GET, &key, 1);
-	const char *text = stmt && sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+	int rc = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
+	const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
 
 	*ret_epoch = *ret_seq = 0;
 	if (text)
 		sscanf(text, "%" SCNu64 " %" SCNu64, ret_epoch, ret_seq);
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* Takes into the batch what follows on the database without a gap. */
-static void take_over(struct store *store, struct hs_journal *old)
+/* Takes into the batch what follows on the database without a gap. SQLITE_OK or SQLite's error. */
+static int take_over(struct store *store, struct hs_journal *old)
 {
 	uint64_t epoch, seq, found;
 	const void *data;
 	size_t bytes, count = 0;
+	int rc;
 
-	read_mark(store, &epoch, &seq);
-	if (epoch != hs_journal_epoch(old))
-		return;
+	if ((rc = read_mark(store, &epoch, &seq)) != SQLITE_OK || epoch != hs_journal_epoch(old))
+		return rc;
 	for (; hs_journal_next(old, seq, &found, &data, &bytes); seq = found, count++) {
 		if (found != seq + 1 || !store_bytes_whole(data, bytes)) {
 			hs_log(ERROR, "store.redo_damaged", LOG_INT("after", (int64_t)seq),
@@ -53,6 +56,7 @@ static void take_over(struct store *store, struct hs_journal *old)
 	if (count > 0)
 		hs_log(INFO, "store.redone", LOG_INT("turns", (int64_t)count),
 		       LOG_INT("writes", (int64_t)store->batch.count));
+	return SQLITE_OK;
 }
 
 /* ---- ours ---- */
@@ -100,14 +104,15 @@ int store_redo_open(struct store *store)
 	AUTO(free) char *path = hs_printf("%s/redo", store->setup.folder);
 	AUTO(free) char *fresh = hs_printf("%s.new", path);
 	struct hs_journal *old = hs_journal_find_file(path);
-	int rc;
+	int rc = SQLITE_OK;
 
 	if (old)
-		take_over(store, old);
+		rc = take_over(store, old);
 	else if (errno != ENOENT)
 		hs_log(ERROR, "store.redo_unreadable", LOG_TEXT("path", path), LOG_TEXT("error", strerror(errno)));
 	begin_ring(store, fresh);
-	rc = store_run_batch(store);
+	if (rc == SQLITE_OK)
+		rc = store_run_batch(store);
 	store_batch_clear(&store->batch);
 	hs_journal_close(old);
 	if (rc == SQLITE_OK) {

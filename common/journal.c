@@ -307,6 +307,16 @@ uint64_t hs_journal_epoch(const struct hs_journal *journal)
 	return journal->head->epoch;
 }
 
+uint64_t hs_journal_newest(const struct hs_journal *journal)
+{
+	return journal->last_seq;
+}
+
+uint64_t hs_journal_forgotten(const struct hs_journal *journal)
+{
+	return journal->head->trimmed;
+}
+
 size_t hs_journal_waiting(const struct hs_journal *journal)
 {
 	return journal->waiting;

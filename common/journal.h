@@ -40,6 +40,10 @@ bool hs_journal_next(struct hs_journal *journal, uint64_t after, uint64_t *ret_s
 /* Forgets all facts up to seq. */
 void hs_journal_trim(struct hs_journal *journal, uint64_t seq);
 
+/* Numbers of the newest fact, and of the newest that was forgotten; 0: none yet. */
+uint64_t hs_journal_newest(const struct hs_journal *journal);
+uint64_t hs_journal_forgotten(const struct hs_journal *journal);
+
 /* Facts that wait; used and whole ring bytes. */
 size_t hs_journal_waiting(const struct hs_journal *journal);
 void hs_journal_fill(const struct hs_journal *journal, size_t *ret_used, size_t *ret_size);

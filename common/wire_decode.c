@@ -219,7 +219,8 @@ static int read_enum(const struct decode *decode, const struct hs_field *field, 
 	for (int i = 1; i < field->values->count; i++) {
 		const char *name = field->values->names[i];
 
-		if (length == 0 || *name != *text || strncmp(name, text, length) != 0 || name[length])
+		/* Text of our own may hold NUL. */
+		if (length == 0 || *name != *text || strlen(name) != length || memcmp(name, text, length) != 0)
 			continue;
 		/* Enumerations are unsigned int in memory, whatever their type. */
 		*(unsigned int *)slot = (unsigned int)i;

@@ -20,8 +20,10 @@
 #include <unistd.h>
 
 #define ROUTES 256
-#define ROUTE_MS 1000 /* so long an answer of the kernel is believed */
-#define STEPS 4       /* of su_root in one turn: more starves the bus */
+#define ROUTE_MS 1000      /* so long an answer of the kernel is believed */
+#define STEPS 4            /* of su_root in one turn: more starves the bus */
+#define LONG_US 50000      /* a turn that took longer is a long one */
+#define STANDING_US 300000 /* and where all of them are, for that long, there is too much to do */
 
 struct agent {
 	struct agent_setup setup;
@@ -36,8 +38,10 @@ struct agent {
 	struct route {
 		char peer[SOURCES_HOST], local[SOURCES_HOST];
 		int64_t asked_ms;
-	} routes[ROUTES]; /* as they were a moment ago */
-	int64_t turn_us, lag_us;
+	} routes[ROUTES];         /* as they were a moment ago */
+	int64_t turn_us;          /* when the present turn began; 0: it has not */
+	int64_t ended_us, lag_us; /* when the last one ended, and what it took */
+	int64_t long_since_us;    /* since when each one was long; 0: the last one was not */
 };
 
 /* They change what the library does (facts of its source); nobody may set them for us. */
@@ -65,6 +69,18 @@ static void timer_due(uv_timer_t *timer)
 {
 }
 
+/* One long turn is a hiccup of the machine, after which all is well again. */
+static void note_turn(struct agent *agent)
+{
+	agent->ended_us = hs_clock_us();
+	agent->lag_us = agent->turn_us ? agent->ended_us - agent->turn_us : 0;
+	if (agent->lag_us < LONG_US)
+		agent->long_since_us = 0;
+	else if (!agent->long_since_us)
+		agent->long_since_us = agent->ended_us;
+	agent->turn_us = 0;
+}
+
 static void step(uv_prepare_t *prepare)
 {
 	struct agent *agent = prepare->data;
@@ -76,9 +92,7 @@ static void step(uv_prepare_t *prepare)
 		uv_timer_stop(&agent->timer);
 	else /* su cuts to whole ms and would spin through the last one */
 		uv_timer_start(&agent->timer, timer_due, next < 1 ? 1 : (uint64_t)next, 0);
-	int64_t took = agent->turn_us ? hs_clock_us() - agent->turn_us : 0;
-	agent->lag_us = took > agent->lag_us ? took : agent->lag_us - agent->lag_us / 8;
-	agent->turn_us = 0;
+	note_turn(agent);
 }
 
 static void turn_begins(uv_check_t *check)
@@ -88,8 +102,9 @@ static void turn_begins(uv_check_t *check)
 
 int64_t agent_lag_us(const struct agent *agent)
 {
-	int64_t now = agent->turn_us ? hs_clock_us() - agent->turn_us : 0;
-	return now > agent->lag_us ? now : agent->lag_us;
+	int64_t now_us = hs_clock_us();
+	bool stands = agent->long_since_us && now_us - agent->long_since_us > STANDING_US;
+	return stands && now_us - agent->ended_us < STANDING_US ? agent->lag_us : 0;
 }
 
 static void start_hosting(struct agent *agent)

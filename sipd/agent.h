@@ -69,7 +69,7 @@ void agent_branch(char ret_branch[40]);
 /* Answers a request without a transaction; msg is gone afterwards. Extra headers as text lines, or NULL. */
 void agent_reply(struct agent *agent, msg_t *msg, int status, const char *phrase, const char *headers);
 
-/* Microseconds that the present turn of the loop lasts, and the longest of late (decays). */
+/* Microseconds that the last turn of the loop took, where all of the last while were long; else 0. */
 int64_t agent_lag_us(const struct agent *agent);
 
 /* Closes sockets and handles, waits for no transaction. */

@@ -190,7 +190,7 @@ static void refuse(struct dialog *dialog, int status, const char *phrase)
 static void stop_waiting(struct dialog *dialog)
 {
 	uv_timer_stop(&dialog->timer);
-	dialog_decided(dialog);
+	dialog_taken(dialog);
 }
 
 static void patience_over(uv_timer_t *timer)
@@ -258,7 +258,7 @@ void callee_offer(void *object, const void *argument)
 		dialog_step(dialog, DIALOG_UNHEARD, NULL);
 		return;
 	}
-	dialog_undecided(dialog);
+	dialog_untaken(dialog);
 	dialog_wait(dialog, TRYING_MS, trying_due);
 }
 

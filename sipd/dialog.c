@@ -23,7 +23,7 @@ struct dialogs {
 	char had[HAD][65];      /* ring of legs that are over */
 	uint32_t had_hash[HAD]; /* of each, so that looking for one reads little */
 	size_t had_next;
-	struct dialog *undecided_first, *undecided_last; /* oldest first */
+	struct dialog *untaken_first, *untaken_last; /* oldest first */
 	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork)];
 };
 
@@ -159,30 +159,34 @@ void dialog_wait(struct dialog *dialog, int ms, void (*due)(uv_timer_t *timer))
 	uv_timer_start(&dialog->timer, due, (uint64_t)ms, 0);
 }
 
-void dialog_undecided(struct dialog *dialog)
+void dialog_untaken(struct dialog *dialog)
 {
 	struct dialogs *dialogs = dialog->sipd->dialogs;
-	dialog->undecided_ms = hs_clock_ms();
-	dialog->undecided_last = dialogs->undecided_last;
-	*(dialogs->undecided_last ? &dialogs->undecided_last->undecided_next : &dialogs->undecided_first) = dialog;
-	dialogs->undecided_last = dialog;
+	dialog->untaken_ms = hs_clock_ms();
+	dialog->untaken_seq = hs_journal_newest(dialog->sipd->house->journal);
+	dialog->untaken_last = dialogs->untaken_last;
+	*(dialogs->untaken_last ? &dialogs->untaken_last->untaken_next : &dialogs->untaken_first) = dialog;
+	dialogs->untaken_last = dialog;
 }
 
-void dialog_decided(struct dialog *dialog)
+void dialog_taken(struct dialog *dialog)
 {
 	struct dialogs *dialogs = dialog->sipd->dialogs;
-	struct dialog *next = dialog->undecided_next, *last = dialog->undecided_last;
-	if (!dialog->undecided_ms)
+	struct dialog *next = dialog->untaken_next, *last = dialog->untaken_last;
+	if (!dialog->untaken_ms)
 		return;
-	*(last ? &last->undecided_next : &dialogs->undecided_first) = next;
-	*(next ? &next->undecided_last : &dialogs->undecided_last) = last;
-	dialog->undecided_next = dialog->undecided_last = NULL;
-	dialog->undecided_ms = 0;
+	*(last ? &last->untaken_next : &dialogs->untaken_first) = next;
+	*(next ? &next->untaken_last : &dialogs->untaken_last) = last;
+	dialog->untaken_next = dialog->untaken_last = NULL;
+	dialog->untaken_ms = 0;
 }
 
-int64_t dialogs_undecided_ms(const struct dialogs *dialogs)
+int64_t dialogs_untaken_ms(struct dialogs *dialogs)
 {
-	return dialogs->undecided_first ? hs_clock_ms() - dialogs->undecided_first->undecided_ms : 0;
+	uint64_t taken = hs_journal_forgotten(dialogs->sipd->house->journal);
+	while (dialogs->untaken_first && dialogs->untaken_first->untaken_seq <= taken)
+		dialog_taken(dialogs->untaken_first);
+	return dialogs->untaken_first ? hs_clock_ms() - dialogs->untaken_first->untaken_ms : 0;
 }
 
 void dialog_forget_question(struct dialog *dialog)
@@ -227,7 +231,7 @@ static void release(struct dialog *dialog)
 {
 	struct dialogs *dialogs = dialog->sipd->dialogs;
 	dialog->closing = true;
-	dialog_decided(dialog);
+	dialog_taken(dialog);
 	dialog_forget_question(dialog);
 	end_transactions(dialog);
 	unknow(dialogs->by_call_id, dialog->r.call_id, dialog);

@@ -116,8 +116,9 @@ struct dialog {
 	uint64_t ticket;      /* of the question mediad works on */
 	int best_status;      /* of the forks that failed */
 	int waited_ms;        /* for apid's decision */
-	int64_t undecided_ms; /* since when, 0: it is decided */
-	struct dialog *undecided_next, *undecided_last;
+	int64_t untaken_ms;   /* since when apid has not taken leg.incoming; 0: it has */
+	uint64_t untaken_seq; /* that fact's number */
+	struct dialog *untaken_next, *untaken_last;
 	int glares;                                 /* 491 in a row */
 	bool wants_answer, wants_progress, early;   /* apid decided before mediad answered */
 	bool is_answered;                           /* theirs: something went out, 100 at least */
@@ -163,12 +164,13 @@ int dialog_save(struct dialog *dialog);
 /* Starts the dialog's one timer; due runs once. */
 void dialog_wait(struct dialog *dialog, int ms, void (*due)(uv_timer_t *timer));
 
-/* It waits for apid's decision, until it is decided: decided twice is fine. */
-void dialog_undecided(struct dialog *dialog);
-void dialog_decided(struct dialog *dialog);
+/* The newest fact told that it came in: it waits until apid has taken that, or has decided. Taken twice is fine. */
+void dialog_untaken(struct dialog *dialog);
+void dialog_taken(struct dialog *dialog);
 
-/* How long the oldest one waits for apid's decision. */
-int64_t dialogs_undecided_ms(const struct dialogs *dialogs);
+/* How long the oldest one waits for apid to take it. What apid decides then may take as long as a phone far away takes
+ * to ring. */
+int64_t dialogs_untaken_ms(struct dialogs *dialogs);
 
 /* Answers that come for a question of before are no longer ours. */
 void dialog_forget_question(struct dialog *dialog);

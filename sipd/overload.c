@@ -4,9 +4,9 @@
 #include "tell.h"
 #include "wiretap.h"
 
-#define LAG_US 60000    /* of one turn of the loop */
-#define DELAY_MS 100    /* of messages before we read them; a phone sends again after 500 */
-#define DECISION_MS 500 /* of calls for which apid has not said anything yet */
+#define LAG_US 60000 /* of one turn of the loop */
+#define DELAY_MS 100 /* of messages before we read them; a phone sends again after 500 */
+#define TAKEN_MS 500 /* of calls that apid has not taken yet */
 
 const char *overload_refuses(const struct sipd *sipd, enum overload_who who)
 {
@@ -22,7 +22,7 @@ const char *overload_refuses(const struct sipd *sipd, enum overload_who who)
 		return "the processor is busy";
 	if (wiretap_delay_ms() > DELAY_MS * times)
 		return "messages wait too long";
-	if (who != OVERLOAD_OURS && dialogs_undecided_ms(sipd->dialogs) > DECISION_MS * times)
+	if (who != OVERLOAD_OURS && dialogs_untaken_ms(sipd->dialogs) > TAKEN_MS * times)
 		return "call control is behind";
 	return NULL;
 }

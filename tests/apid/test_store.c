@@ -2,12 +2,16 @@
  * changes nothing, and a full disk delays but never loses. */
 #include "../common/check.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
 #include "store.h"
 #include "store_batch.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -373,6 +377,42 @@ static void full_disk(void **state)
 	end_den(&den);
 }
 
+static void read_nothing(void *context, struct store_reader *reader)
+{
+}
+
+static void read_ended(void *context, int error)
+{
+	*(int *)context = error;
+}
+
+/* The database cannot take what was told, so that nothing of it can be read; but nobody waits for ever. */
+static void reads_on_a_full_disk(void **state)
+{
+	struct den den = {.durability = HS_DURABILITY_GROUP};
+	int late = 1, patient = 1;
+	struct store_job job = {STORE_LONG, hs_clock_ms() + 20, read_nothing, read_ended, &late};
+
+	open_den(&den);
+	assert_int_equal(store_commit(den.store), 0);
+	let_files_grow(false);
+	write_turn(&den, 1, "{}");
+	store_read(den.store, &job);
+	job.deadline_at = 0;
+	job.context = &patient;
+	store_read(den.store, &job);
+	for (int64_t until = hs_clock_ms() + 5000; late == 1 && hs_clock_ms() < until;)
+		uv_run(&den.loop, UV_RUN_ONCE);
+	assert_int_equal(late, -ETIMEDOUT);
+	assert_int_equal(patient, 1);
+	let_files_grow(true);
+	wait_until_well(&den);
+	while (patient == 1)
+		uv_run(&den.loop, UV_RUN_ONCE);
+	assert_int_equal(patient, 0);
+	end_den(&den);
+}
+
 /* Stopped while the disk is full: the ring stays for the successor. */
 static void stopped_on_a_full_disk(void **state)
 {
@@ -386,6 +426,42 @@ static void stopped_on_a_full_disk(void **state)
 	let_files_grow(true);
 	den.told = 0;
 	open_den(&den);
+	assert_int_equal(last_turn(&den), 1);
+	end_den(&den);
+}
+
+/* ---- somebody else has the database ---- */
+
+struct holder {
+	sqlite3 *db;
+	uv_thread_t thread;
+};
+
+static void let_go(void *context)
+{
+	struct holder *holder = context;
+
+	poll(NULL, 0, 200);
+	sqlite3_close(holder->db); /* its transaction is over */
+}
+
+/* A tool that writes for a moment, or a predecessor on its way out: the start waits for it. */
+static void locked_at_start(void **state)
+{
+	struct den den = {.durability = HS_DURABILITY_GROUP};
+	AUTO(free) char *path = NULL;
+	struct holder holder;
+
+	open_den(&den);
+	write_turn(&den, 1, "{}");
+	close_den(&den);
+	den.told = 0;
+	path = path_in(den.folder, "apid.db");
+	assert_int_equal(sqlite3_open(path, &holder.db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(holder.db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(uv_thread_create(&holder.thread, let_go, &holder), 0);
+	open_den(&den);
+	uv_thread_join(&holder.thread);
 	assert_int_equal(last_turn(&den), 1);
 	end_den(&den);
 }
@@ -597,7 +673,9 @@ int main(void)
 		cmocka_unit_test(big_turn),
 		cmocka_unit_test(full_tells_after_the_disk),
 		cmocka_unit_test(full_disk),
+		cmocka_unit_test(reads_on_a_full_disk),
 		cmocka_unit_test(stopped_on_a_full_disk),
+		cmocka_unit_test(locked_at_start),
 		cmocka_unit_test(drawing_together_changes_nothing),
 		cmocka_unit_test(foreign_bytes),
 	};

@@ -96,6 +96,8 @@ static void appends_and_trims(void **state)
 	assert_int_equal(seq, 42);
 	hs_journal_trim(journal, 42);
 	assert_int_equal(hs_journal_waiting(journal), 58);
+	assert_int_equal(hs_journal_forgotten(journal), 42);
+	assert_int_equal(hs_journal_newest(journal), 100);
 	assert_true(hs_journal_next(journal, 0, &seq, &data, &bytes));
 	assert_int_equal(seq, 43);
 	hs_journal_trim(journal, 1000000);

@@ -170,6 +170,7 @@ static void test_what_is_taken(void **state)
 static void test_text_of_our_own(void **state)
 {
 	static const char quoted[] = "{\"leg\":\"a\\u0000b\",\"cause\":\"busy\"}",
+			  longer[] = "{\"leg\":\"a\",\"cause\":\"busy\\u0000\\u0000\\u0000\\u0000\\u0000\"}",
 			  odd[] = "{\"leg\":\"\xff\",\"cause\":\"busy\"}";
 	struct hs_arena *arena = hs_arena_create();
 	const struct hs_json *json;
@@ -179,6 +180,9 @@ static void test_text_of_our_own(void **state)
 	assert_int_equal(hs_wire_reread(quoted, strlen(quoted), arena, &json, &fault), 0);
 	assert_int_equal(hs_wire_decode(hs_messages[HS_LEG_HANGUP].body, json, true, arena, &hangup, &fault), -EINVAL);
 	assert_string_equal(fault.why, "must be text without NUL");
+	assert_int_equal(hs_wire_reread(longer, strlen(longer), arena, &json, &fault), 0);
+	assert_int_equal(hs_wire_decode(hs_messages[HS_LEG_HANGUP].body, json, true, arena, &hangup, &fault), -EINVAL);
+	assert_string_equal(fault.field, "cause");
 	assert_int_equal(hs_wire_reread(odd, strlen(odd), arena, &json, &fault), 0);
 	assert_int_equal(hs_wire_decode(hs_messages[HS_LEG_HANGUP].body, json, true, arena, &hangup, &fault), -EINVAL);
 	assert_string_equal(fault.field, "leg");

@@ -1,5 +1,7 @@
 """Calls both ways: what phones see, what apid hears, what mediad is asked."""
+import os
 import re
+import signal
 import threading
 import time
 
@@ -682,6 +684,45 @@ def test_at_the_limit(house):
     assert calls[0].ask("BYE").status == 200
     wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 1)
     answered(house, phone)
+
+
+def test_a_call_that_takes_its_time_refuses_nobody(house):
+    """Call control knows of it and waits for another phone to ring: that says nothing about the next call."""
+    phone, other = house.registered("alice"), house.registered("bob")
+    slow = incoming(house, phone)
+    phone.nothing(lambda m: m.status and m.status > 100, 1.3)
+    call = other.call("hotline")
+    house.bus.fact("leg.incoming", line="line-bob")
+    call.response(100)
+    house.bus.ask("leg.progress", leg=slow.fact["leg"], early_media=False)
+    slow.response(180)
+
+
+def test_a_hiccup_of_the_machine_refuses_nobody(house):
+    """The processor is gone for a moment, in the midst of a turn mostly; who calls after that finds nothing to do."""
+    phone, pid = house.registered("alice"), house.wait_ready()
+    for i in range(8):
+        phone.send(phone.build("OPTIONS", f"sip:{REALM}")[0])
+        time.sleep(i * 0.0001)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.2)  # this is the hiccup
+        os.kill(pid, signal.SIGCONT)
+        assert phone.response(method="OPTIONS").status == 200
+        assert phone.ask("INVITE", f"sip:hotline@{REALM}", body=SDP).status == 401
+
+
+def test_call_control_is_behind(house):
+    """It does not even take the facts: whoever calls now would wait as well."""
+    phone, other = house.registered("alice"), house.registered("bob")
+    wait_for(lambda: house.metric("hookswitch_bus_facts_waiting") == 0)
+    house.bus.acknowledges = False
+    incoming(house, phone)
+    phone.nothing(lambda m: m.status and m.status > 100, 1.3)
+    assert other.ask("INVITE", f"sip:hotline@{REALM}", body=SDP).status == 503
+    house.bus.acknowledges = True
+    wait_for(lambda: house.metric("hookswitch_bus_facts_waiting") == 0)
+    other.call("hotline")
+    house.bus.fact("leg.incoming", line="line-bob")
 
 
 @pytest.mark.parametrize("line,error", [("line-bob", "wrong_state"), ("nothing", "not_found")])
