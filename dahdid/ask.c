@@ -6,7 +6,8 @@
 
 #define MEDIA_MS 3000 /* people notice two */
 
-void ask_describe(struct port *port, enum hs_description_role role, ask_answered *answered)
+static void describe(struct port *port, enum hs_description_role role,
+		     void (*answered)(void *context, const struct hs_answer *answer))
 {
 	struct words words = {.codec = port->facts.law, .ptime_ms = (int)port->dahdid->config->block_ms};
 	char text[WORDS_BYTES];
@@ -31,4 +32,58 @@ void ask_describe(struct port *port, enum hs_description_role role, ask_answered
 	words_write(&words, text);
 	port_forget_question(port);
 	port->ticket = hs_bus_ask(port->dahdid->house->bus, &ask);
+}
+
+static void fail(struct port *port, const char *why)
+{
+	struct port_end end = {HS_CAUSE_MEDIA_FAILED, why};
+
+	port_step(port, PORT_MEDIA_FAILED, &end);
+}
+
+static const char *why_of(const struct hs_answer *answer)
+{
+	return answer->detail ? answer->detail : "the audio engine is away";
+}
+
+static void answer_described(void *context, const struct hs_answer *answer)
+{
+	struct port *port = context;
+
+	port->ticket = 0;
+	if (answer->error)
+		fail(port, why_of(answer));
+}
+
+void ask_describe_answer(struct port *port)
+{
+	describe(port, HS_DESCRIPTION_ROLE_ANSWER, answer_described);
+}
+
+static void offer_described(void *context, const struct hs_answer *answer)
+{
+	struct port *port = context;
+	const struct hs_media_describe_answer *body = answer->body;
+	struct words words;
+
+	port->ticket = 0;
+	if (answer->error) {
+		fail(port, why_of(answer));
+		return;
+	}
+	if (words_read(body->description, &words) < 0 || !words.grant[0]) {
+		fail(port, "the audio engine gave no channel");
+		return;
+	}
+	port_take_grant(port, words.grant);
+	port_save(port);
+	port->opened(port);
+	if (port->wants_answer)
+		port_step(port, PORT_ANSWER, NULL);
+}
+
+void ask_describe_offer(struct port *port, void (*opened)(struct port *port))
+{
+	port->opened = opened;
+	describe(port, HS_DESCRIPTION_ROLE_OFFER, offer_described);
 }

@@ -1,17 +1,17 @@
 /* Questions we ask mediad about our own legs, with deadlines.
- * Called by lift and ring; calls the bus. Owns nothing; a ticket can be forgotten with port_forget_question.
+ * Called by lift, ring and exchange; calls the bus. Owns nothing; a ticket can be forgotten with port_forget_question.
  */
 #ifndef ASK_H
 #define ASK_H
 
-#include "bus.h"
-
 struct port;
 
-typedef void ask_answered(void *context, const struct hs_answer *answer);
+/* The port was rung and answered: mediad is told what its audio is like. Where it refuses, PORT_MEDIA_FAILED happens.
+ */
+void ask_describe_answer(struct port *port);
 
-/* Describes the port's audio: as an offer when its telephone begins, as the answer when it was rung. Its ticket is the
- * port's. */
-void ask_describe(struct port *port, enum hs_description_role role, ask_answered *answered);
+/* The port begins a call: mediad opens a channel for it. Then the port has its grant, opened is called, and an answer
+ * of apid that came earlier happens now. Where it refuses, PORT_MEDIA_FAILED happens. */
+void ask_describe_offer(struct port *port, void (*opened)(struct port *port));
 
 #endif

@@ -209,18 +209,3 @@ uint8_t *callerid_make(const struct callerid *callerid, enum hs_codec law, size_
 		write_fsk(&message, variant, callerid);
 	return render(&message, variant, law, ret_samples);
 }
-
-uint8_t *callerid_make_waiting(enum hs_caller_id kind, bool is_waiting, enum hs_codec law, size_t *ret_samples)
-{
-	const struct variant *variant = find(kind);
-	const uint8_t indicator = is_waiting ? 0xff : 0;
-	struct message message;
-
-	if (!variant || variant->standard == ADSI_STANDARD_CLIP_DTMF)
-		return NULL;
-	begin(&message, variant);
-	add(&message, variant->standard == ADSI_STANDARD_CLASS ? CLASS_MDMF_MSG_WAITING : CLIP_MDMF_MSG_WAITING, "");
-	message.length =
-		adsi_add_field(message.tx, message.bytes, message.length, MCLASS_VISUAL_INDICATOR, &indicator, 1);
-	return render(&message, variant, law, ret_samples);
-}

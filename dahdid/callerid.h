@@ -28,7 +28,4 @@ struct callerid {
  * frees it. At most 6 s. */
 uint8_t *callerid_make(const struct callerid *callerid, enum hs_codec law, size_t *ret_samples);
 
-/* The same for a message-waiting indicator (FSK kinds only), sent on hook. */
-uint8_t *callerid_make_waiting(enum hs_caller_id kind, bool is_waiting, enum hs_codec law, size_t *ret_samples);
-
 #endif

@@ -233,19 +233,6 @@ int chan_span(const char *folder, int number, struct chan_span *ret_span)
 	return result;
 }
 
-int chan_peek(const char *folder, int number, struct chan_facts *ret_facts)
-{
-	struct chan ctl;
-	int result = open_ctl(&ctl, folder);
-
-	if (result < 0)
-		return result;
-	ctl.number = number;
-	result = chan_ask(&ctl, ret_facts);
-	chan_close(&ctl);
-	return result;
-}
-
 /* ---- events ---- */
 
 static const struct {
@@ -318,7 +305,6 @@ int chan_hook(struct chan *chan, enum chan_hook hook)
 		[CHAN_ENGAGE] = {"engage", DAHDI_OFFHOOK},
 		[CHAN_RING] = {"ring", DAHDI_RING},
 		[CHAN_STOP_RING] = {"stop_ring", DAHDI_RINGOFF},
-		[CHAN_SEND_FLASH] = {"send_flash", DAHDI_FLASH},
 	};
 	int value = rows[hook].value;
 

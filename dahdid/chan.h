@@ -67,9 +67,9 @@ struct chan_event {
 /* Word of an event for logs. */
 const char *chan_event_name(enum chan_event_kind kind);
 
-enum chan_hook { CHAN_HANG_UP, CHAN_ENGAGE, CHAN_RING, CHAN_STOP_RING, CHAN_SEND_FLASH };
+enum chan_hook { CHAN_HANG_UP, CHAN_ENGAGE, CHAN_RING, CHAN_STOP_RING };
 
-enum chan_tone { CHAN_TONE_NONE = -1, CHAN_TONE_BUSY = 1, CHAN_TONE_CONGESTION = 3 };
+enum chan_tone { CHAN_TONE_NONE = -1, CHAN_TONE_CONGESTION = 3 };
 
 enum { CHAN_FLUSH_READ = 1, CHAN_FLUSH_WRITE = 2, CHAN_FLUSH_EVENTS = 4 };
 
@@ -131,8 +131,5 @@ int chan_span(const char *folder, int number, struct chan_span *ret_span);
 
 /* The span of an open channel. */
 int chan_own_span(struct chan *chan, struct chan_span *ret_span);
-
-/* A channel that need not be open, by number. */
-int chan_peek(const char *folder, int number, struct chan_facts *ret_facts);
 
 #endif

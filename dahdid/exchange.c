@@ -34,7 +34,7 @@ struct exchange {
 
 void exchange_create(struct port *port)
 {
-	if (settings_is_exchange(&port->settings))
+	if (settings_is_exchange(port->settings.signalling))
 		port->exchange = hs_zalloc(sizeof(*port->exchange));
 }
 
@@ -164,25 +164,6 @@ void exchange_rung(void *object, const void *argument)
 	port_wait(port, port->exchange->identity ? IDENTITY_MS : 0, due);
 }
 
-static void described(void *context, const struct hs_answer *answer)
-{
-	struct port *port = context;
-	const struct hs_media_describe_answer *body = answer->body;
-	struct port_end failed = {HS_CAUSE_MEDIA_FAILED, answer->detail ? answer->detail : "the audio engine is away"};
-	struct words words;
-
-	port->ticket = 0;
-	if (answer->error || words_read(body->description, &words) < 0 || !words.grant[0]) {
-		port_step(port, PORT_MEDIA_FAILED, &failed);
-		return;
-	}
-	port_take_grant(port, words.grant);
-	port_save(port);
-	frames_attach(port);
-	if (port->wants_answer)
-		port_step(port, PORT_ANSWER, NULL);
-}
-
 void exchange_offer(void *object, const void *argument)
 {
 	struct port *port = object;
@@ -203,7 +184,7 @@ void exchange_offer(void *object, const void *argument)
 		return;
 	}
 	stop_listening(port);
-	ask_describe(port, HS_DESCRIPTION_ROLE_OFFER, described);
+	ask_describe_offer(port, frames_attach);
 	port_wait(port, RING_PAUSE_MS, due);
 }
 
@@ -301,16 +282,6 @@ int exchange_begin(struct port *port, const struct hs_leg_originate *request)
 	return port_step(port, PORT_ORIGINATE, request);
 }
 
-static void audio_described(void *context, const struct hs_answer *answer)
-{
-	struct port *port = context;
-	struct port_end failed = {HS_CAUSE_MEDIA_FAILED, answer->detail ? answer->detail : "the audio engine is away"};
-
-	port->ticket = 0;
-	if (answer->error)
-		port_step(port, PORT_MEDIA_FAILED, &failed);
-}
-
 void exchange_seize(void *object, const void *argument)
 {
 	struct port *port = object;
@@ -322,7 +293,7 @@ void exchange_seize(void *object, const void *argument)
 		return;
 	}
 	port->counts.lifted++;
-	ask_describe(port, HS_DESCRIPTION_ROLE_ANSWER, audio_described);
+	ask_describe_answer(port);
 	frames_begin(port);
 	port_save(port);
 	port_wait(port, port->exchange->number[0] ? TONE_WAIT_MS : 0, due);

@@ -89,8 +89,9 @@ static void measured(void *context, struct port *port, const struct slow_call *c
 
 static const struct slow_call measuring = {.work = measure};
 
-void figures_port(struct dahdid *dahdid, struct hs_request *request)
+void figures_port(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_line_port *body = request->body;
 	struct port *port = ports_of_line(dahdid->ports, body->line);
 
@@ -125,8 +126,9 @@ void figures_begin(struct dahdid *dahdid)
 
 /* ---- line.messages ---- */
 
-void figures_messages(struct dahdid *dahdid, struct hs_request *request)
+void figures_messages(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_line_messages *body = request->body;
 	struct port *port = ports_of_line(dahdid->ports, body->line);
 

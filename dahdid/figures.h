@@ -9,10 +9,10 @@
 struct dahdid;
 
 /* line.port: voltages are measured before the answer, where the card can. */
-void figures_port(struct dahdid *dahdid, struct hs_request *request);
+void figures_port(void *context, struct hs_request *request);
 
 /* line.messages */
-void figures_messages(struct dahdid *dahdid, struct hs_request *request);
+void figures_messages(void *context, struct hs_request *request);
 
 /* Measures all ports now and then, as configured. */
 void figures_begin(struct dahdid *dahdid);

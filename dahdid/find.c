@@ -185,11 +185,6 @@ bool find_take_over(struct port *port, int fd)
 	return false;
 }
 
-bool find_is_lifted(struct port *port)
-{
-	return chan_ask(&port->chan, &port->facts) == 0 && port->facts.off_hook;
-}
-
 bool find_guard_lifted(const void *object, const void *argument)
 {
 	struct chan chan = ((const struct port *)object)->chan;

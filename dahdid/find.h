@@ -17,9 +17,6 @@ void find_begin(struct dahdid *dahdid);
  * closed. */
 bool find_take_over(struct port *port, int fd);
 
-/* The other end of the port is lifted, as asked now. */
-bool find_is_lifted(struct port *port);
-
 /* ---- actions ---- */
 
 void find_ready(void *object, const void *argument);

@@ -64,8 +64,9 @@ static void ring(struct port *port, struct hs_request *request)
 		hs_bus_answer(request, NULL);
 }
 
-void leg_originate(struct dahdid *dahdid, struct hs_request *request)
+void leg_originate(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_leg_originate *body = request->body;
 	struct port *port = ports_of_line(dahdid->ports, body->line);
 
@@ -100,15 +101,17 @@ static void step(struct dahdid *dahdid, struct hs_request *request, const char *
 		hs_bus_answer(request, NULL);
 }
 
-void leg_progress(struct dahdid *dahdid, struct hs_request *request)
+void leg_progress(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_leg_progress *body = request->body;
 
 	step(dahdid, request, body->leg, PORT_PROGRESS, "progress");
 }
 
-void leg_answer(struct dahdid *dahdid, struct hs_request *request)
+void leg_answer(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_leg_answer *body = request->body;
 	const struct port *port = ports_of_leg(dahdid->ports, body->leg);
 
@@ -118,8 +121,9 @@ void leg_answer(struct dahdid *dahdid, struct hs_request *request)
 		step(dahdid, request, body->leg, PORT_ANSWER, "answer");
 }
 
-void leg_hangup(struct dahdid *dahdid, struct hs_request *request)
+void leg_hangup(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_leg_hangup *body = request->body;
 	struct port *port = ports_of_leg(dahdid->ports, body->leg);
 	struct port_end end = {.cause = body->cause};
@@ -132,8 +136,9 @@ void leg_hangup(struct dahdid *dahdid, struct hs_request *request)
 }
 
 /* A held telephone hears what is played to it; what it says goes nowhere. */
-void leg_hold(struct dahdid *dahdid, struct hs_request *request)
+void leg_hold(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_leg_hold *body = request->body;
 	struct hs_leg_held fact = {.leg = body->leg, .held = body->held};
 	struct port *port = find(dahdid, request, body->leg);
@@ -152,8 +157,9 @@ void leg_hold(struct dahdid *dahdid, struct hs_request *request)
 	hs_bus_answer(request, NULL);
 }
 
-void leg_digits(struct dahdid *dahdid, struct hs_request *request)
+void leg_digits(void *context, struct hs_request *request)
 {
+	struct dahdid *dahdid = context;
 	const struct hs_leg_digits *body = request->body;
 	struct port *port = find(dahdid, request, body->leg);
 

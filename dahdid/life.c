@@ -121,9 +121,7 @@ void life_changed(void *object, int old_state)
 
 const struct hs_fsm *life_of(enum hs_signalling signalling)
 {
-	bool is_exchange = signalling == HS_SIGNALLING_FXSKS || signalling == HS_SIGNALLING_FXSLS;
-
-	return is_exchange ? &life_of_exchange_lines : &life_of_ports;
+	return settings_is_exchange(signalling) ? &life_of_exchange_lines : &life_of_ports;
 }
 
 const struct hs_fsm life_of_ports = {

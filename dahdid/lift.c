@@ -12,7 +12,6 @@
 #include "tell.h"
 #include "trouble.h"
 #include "watch.h"
-#include "words.h"
 
 #define PATIENCE_MS 4000      /* a lifted handset waits this long for a call control that is away */
 #define LONGEST_WAIT_MS 60000 /* and this long for one that is there */
@@ -31,33 +30,6 @@ static void patience_over(uv_timer_t *timer)
 		port_wait(port, PATIENCE_MS, patience_over);
 	else
 		port_step(port, PORT_UNHEARD, NULL);
-}
-
-static void fail_media(struct port *port, const char *why)
-{
-	struct port_end end = {HS_CAUSE_MEDIA_FAILED, why};
-
-	port_step(port, PORT_MEDIA_FAILED, &end);
-}
-
-static void offered(void *context, const struct hs_answer *answer)
-{
-	struct port *port = context;
-	const struct hs_media_describe_answer *body = answer->body;
-	struct words words;
-
-	port->ticket = 0;
-	if (answer->error)
-		fail_media(port, answer->detail ? answer->detail : "the audio engine is away");
-	else if (words_read(body->description, &words) < 0 || !words.grant[0])
-		fail_media(port, "the audio engine gave no channel");
-	else {
-		port_take_grant(port, words.grant);
-		port_save(port);
-		frames_begin(port);
-		if (port->wants_answer)
-			port_step(port, PORT_ANSWER, NULL);
-	}
 }
 
 /* The port engages at once: the telephone must not be rung, and pulses count from now on. */
@@ -79,7 +51,7 @@ void lift_offer(void *object, const void *argument)
 		port_step(port, PORT_UNHEARD, NULL);
 		return;
 	}
-	ask_describe(port, HS_DESCRIPTION_ROLE_OFFER, offered);
+	ask_describe_offer(port, frames_begin);
 	port_wait(port, PATIENCE_MS, patience_over);
 }
 
@@ -286,16 +258,7 @@ void lift_restore_offered(struct port *port)
 	if (port->r.grant[0])
 		frames_begin(port);
 	else
-		ask_describe(port, HS_DESCRIPTION_ROLE_OFFER, offered);
-}
-
-static void described(void *context, const struct hs_answer *answer)
-{
-	struct port *port = context;
-
-	port->ticket = 0;
-	if (answer->error)
-		fail_media(port, answer->detail ? answer->detail : "the audio engine is away");
+		ask_describe_offer(port, frames_begin);
 }
 
 void lift_restore_up(struct port *port)
@@ -303,7 +266,7 @@ void lift_restore_up(struct port *port)
 	struct hs_leg_answered fact = {.leg = port->r.leg, .measured = true};
 
 	if (port->r.outgoing)
-		ask_describe(port, HS_DESCRIPTION_ROLE_ANSWER, described);
+		ask_describe_answer(port);
 	if (!port->r.answered && tell_fact(port->dahdid, HS_LEG_ANSWERED, &fact) == 0)
 		port->r.answered = true;
 	frames_begin(port);

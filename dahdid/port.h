@@ -129,8 +129,9 @@ struct port {
 	uv_timer_t owed;  /* until an end is told again */
 	struct port_audio audio;
 	struct port_counts counts;
-	uint64_t ticket;       /* of the question that mediad works on */
-	uint8_t *caller_sound; /* made before it rings; NULL: none */
+	uint64_t ticket;                   /* of the question that mediad works on */
+	void (*opened)(struct port *port); /* when that was the description of its offer */
+	uint8_t *caller_sound;             /* made before it rings; NULL: none */
 	size_t caller_bytes;
 	int bursts; /* that ended, of this ring */
 	int waited_ms;

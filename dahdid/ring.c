@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DROP_MS 850            /* a battery drop, and what the driver waits after it */
 #define TRANSFER_SPARE_MS 1000 /* the line stays open for so much longer than the sound takes */
 
 static const char no_zone[] = "the port cannot ring without a tone zone: set loadzone and defaultzone in system.conf, "
@@ -166,13 +167,22 @@ static void wait_for_answer(struct port *port)
 	port_wait(port, port->r.until_ms - hs_clock_ms(), ring_due);
 }
 
+static void ring_again(uv_timer_t *timer)
+{
+	ring_start(timer->data, NULL);
+}
+
 void ring_start(void *object, const void *argument)
 {
 	struct port *port = object;
 	struct hs_leg_ringing fact = {.leg = port->r.leg};
-	int result;
+	int result = ladder_hook(port, CHAN_RING);
 
-	result = ladder_hook(port, CHAN_RING);
+	if (result == -EBUSY && !port->waited_ms) { /* the battery is dropped still, from before our time */
+		port->waited_ms = DROP_MS;
+		port_wait(port, DROP_MS, ring_again);
+		return;
+	}
 	if (result < 0) {
 		refuse_ring(port, result);
 		return;
@@ -208,16 +218,6 @@ void ring_burst_off(void *object, const void *argument)
 
 /* ---- how it ends ---- */
 
-static void described(void *context, const struct hs_answer *answer)
-{
-	struct port *port = context;
-	struct port_end end = {HS_CAUSE_MEDIA_FAILED, answer->detail ? answer->detail : "the audio engine is away"};
-
-	port->ticket = 0;
-	if (answer->error)
-		port_step(port, PORT_MEDIA_FAILED, &end);
-}
-
 void ring_answered(void *object, const void *argument)
 {
 	struct port *port = object;
@@ -227,7 +227,7 @@ void ring_answered(void *object, const void *argument)
 	uv_timer_stop(&port->timer);
 	drop_sound(port);
 	port->counts.lifted++;
-	ask_describe(port, HS_DESCRIPTION_ROLE_ANSWER, described);
+	ask_describe_answer(port);
 	if (tell_fact(port->dahdid, HS_LEG_ANSWERED, &fact) == 0)
 		port->r.answered = true;
 	port_save(port);

@@ -2,48 +2,9 @@
 #include "figures.h"
 #include "leg.h"
 
-static void originate(void *context, struct hs_request *request)
-{
-	leg_originate(context, request);
-}
-
-static void progress(void *context, struct hs_request *request)
-{
-	leg_progress(context, request);
-}
-
-static void answer(void *context, struct hs_request *request)
-{
-	leg_answer(context, request);
-}
-
-static void hangup(void *context, struct hs_request *request)
-{
-	leg_hangup(context, request);
-}
-
-static void hold(void *context, struct hs_request *request)
-{
-	leg_hold(context, request);
-}
-
-static void digits(void *context, struct hs_request *request)
-{
-	leg_digits(context, request);
-}
-
-static void port(void *context, struct hs_request *request)
-{
-	figures_port(context, request);
-}
-
-static void messages(void *context, struct hs_request *request)
-{
-	figures_messages(context, request);
-}
-
 const struct hs_door serve_doors[SERVE_DOORS] = {
-	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress},  {HS_LEG_ANSWER, answer},
-	{HS_LEG_HANGUP, hangup},       {HS_LEG_HOLD, hold},          {HS_LEG_DIGITS, digits},
-	{HS_LINE_PORT, port},          {HS_LINE_MESSAGES, messages},
+	{HS_LEG_ORIGINATE, leg_originate}, {HS_LEG_PROGRESS, leg_progress},
+	{HS_LEG_ANSWER, leg_answer},       {HS_LEG_HANGUP, leg_hangup},
+	{HS_LEG_HOLD, leg_hold},           {HS_LEG_DIGITS, leg_digits},
+	{HS_LINE_PORT, figures_port},      {HS_LINE_MESSAGES, figures_messages},
 };

@@ -82,9 +82,9 @@ int settings_make(const struct hs_config_dahdi *config, const struct hs_config_l
 	return lay_over(ret_settings, line->port, ret_why);
 }
 
-bool settings_is_exchange(const struct settings *settings)
+bool settings_is_exchange(enum hs_signalling signalling)
 {
-	return settings->signalling == HS_SIGNALLING_FXSKS || settings->signalling == HS_SIGNALLING_FXSLS;
+	return signalling == HS_SIGNALLING_FXSKS || signalling == HS_SIGNALLING_FXSLS;
 }
 
 static int16_t limit(double sample)

@@ -34,6 +34,6 @@ int settings_cadence(const char *text, int ret_ms[CHAN_CADENCE]);
 void settings_gain(enum hs_codec law, int db, uint8_t ret_table[256]);
 
 /* True for an exchange line. */
-bool settings_is_exchange(const struct settings *settings);
+bool settings_is_exchange(enum hs_signalling signalling);
 
 #endif

@@ -198,7 +198,7 @@ struct leg *scene_incoming(struct scene *scene, const char *line, const char *di
 	static int number;
 	AUTO(free) char *leg = hs_printf("l%d", ++number);
 	AUTO(free) char *call = hs_printf("c%d", number);
-	struct hs_leg_incoming fact = {leg, call, line, dialled, false};
+	struct hs_leg_incoming fact = {.leg = leg, .call = call, .line = line, .dialled = dialled};
 
 	calls_incoming(scene->calls, HS_ROLE_SIPD, &fact, hs_clock_wall_ms());
 	return calls_find_leg(scene->calls, leg);

@@ -16,7 +16,6 @@ struct display {
 	adsi_rx_state_t *rx;
 	int messages, type;
 	char number[64], name[64], date[16], absent[4];
-	bool is_waiting;
 };
 
 static void copy(char *ret_text, size_t size, const uint8_t *body, int length)
@@ -48,8 +47,6 @@ static void got(void *context, const uint8_t *message, int length)
 			copy(display->name, sizeof(display->name), body, field);
 		else if (type == MCLASS_ABSENCE1 || type == CLIP_DTMF_C_ABSENCE)
 			copy(display->absent, sizeof(display->absent), body, field);
-		else if (type == MCLASS_VISUAL_INDICATOR)
-			display->is_waiting = body[0] == 0xff;
 	}
 }
 
@@ -156,26 +153,13 @@ static void longest(void **state)
 	}
 }
 
-static void messages_wait(void **state)
-{
-	for (int waiting = 0; waiting < 2; waiting++) {
-		struct display display;
-		size_t samples;
-		AUTO(free)
-		uint8_t *sound = callerid_make_waiting(HS_CALLER_ID_BELLCORE, waiting, HS_CODEC_PCMU, &samples);
-
-		hear(&display, ADSI_STANDARD_CLASS, HS_CODEC_PCMU, sound, samples);
-		assert_int_equal(display.type, CLASS_MDMF_MSG_WAITING);
-		assert_int_equal(display.is_waiting, waiting);
-	}
-	assert_null(callerid_make_waiting(HS_CALLER_ID_DTMF, true, HS_CODEC_PCMU, &(size_t){0}));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(is_understood), cmocka_unit_test(our_own_ear),   cmocka_unit_test(unknown_callers),
-		cmocka_unit_test(longest),       cmocka_unit_test(messages_wait),
+		cmocka_unit_test(is_understood),
+		cmocka_unit_test(our_own_ear),
+		cmocka_unit_test(unknown_callers),
+		cmocka_unit_test(longest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
