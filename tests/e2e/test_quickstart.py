@@ -179,7 +179,7 @@ def test_an_ordinary_user_is_told_that_it_is_degraded():
         suite.post("/api/v1/phone/ring", status=202)
         phone.wait_call().reject()
         phone.close()
-        keepers = [suite.keeper(name) for name in DAEMONS]
+        keepers = [suite.keeper(name) for name in daemons(suite)]
         done = subprocess.run([*words, "--stop"], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in keepers)

@@ -347,6 +347,9 @@ CALL = {"id": "c1-abc", "state": "ringing", "direction": "outgoing", "line": "ph
         "digits": 0, "legs": []}
 LINE = {"id": "phone1", "driver": "sip", "state": "on_hook", "state_source": "inferred", "contacts": 1,
         "is_default": True, "declared": True}
+PORT = dict({"line": "phone1", "channel": 1, "state": "idle", "voltage_source": "unknown"},
+            **dict.fromkeys(("messages_waiting", "lifted", "rung", "flashes", "pulses", "opened", "blocks_in", "blocks_out",
+                             "overruns", "underruns", "errors"), 0))
 RING = {"call_id": "c1-abc", "line": "phone1", "state": "ringing"}
 STATUS = {"state": "on_hook", "state_source": "inferred", "line": "phone1", "operator_connected": False}
 HOOK = {"id": "w1-a", "url": "https://example.org/x", "declared": False, "enabled": True, "pending": 0, "delivered": 0,
@@ -356,6 +359,7 @@ DEFAULTS = {
     "phone.ring": {"body": RING}, "phone.hangup": {"body": RING}, "phone.status": {"body": STATUS},
     "phone.audio": {"body": PLAY}, "lines.audio": {"body": PLAY}, "lines.list": {"body": {"lines": [LINE]}},
     "lines.get": {"body": {"line": LINE}}, "lines.ring": {"body": RING}, "lines.hangup": {"body": RING},
+    "lines.port": {"body": {"port": PORT}}, "lines.messages": {"body": {"line": "phone1", "waiting": 2}},
     "calls.list": {"body": {"calls": [CALL]}}, "calls.create": {"body": {"call": CALL}},
     "calls.get": {"body": {"call": CALL}}, "calls.hangup": {"body": {"call": CALL}},
     "calls.hold": {"body": {"call": CALL}}, "webhooks.list": {"body": {"webhooks": [HOOK]}},
