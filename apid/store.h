@@ -12,7 +12,8 @@
 #include "hs_proto.h"
 #include <uv.h>
 
-/* Every statement of the database, by name; the SQL is one table in store_sql.c. */
+/* Every statement of the database, by name; the SQL is one table in store_sql.c. Those that write are known by their
+ * number in a redo ring, which a later version may find: another one comes last among them. */
 enum store_statement {
 	STORE_META_PUT,
 	STORE_GENERATION_ADD,

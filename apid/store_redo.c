@@ -16,6 +16,9 @@
 #define RING_BYTES (4U << 20) /* 300 calls a second fill half of it in as long as a checkpoint takes at worst */
 #define MARK "redo"
 
+_Static_assert(STORE_META_PUT == 0 && STORE_EVENT_ADD == 2 && STORE_INTENT_PUT == 8 && STORE_ANSWERS_EXPIRE == 18,
+	       "the rings of earlier versions have these numbers");
+
 /* ---- the predecessor's ---- */
 
 /* Where the database is: number of a ring, and of its last record that is in. SQLITE_OK or SQLite's error: not to know
@@ -98,6 +101,28 @@ static void install_ring(struct store *store, const char *fresh, const char *pat
 	store->redo = NULL;
 }
 
+static void drop_ring(struct store *store, const char *fresh)
+{
+	hs_journal_close(store->redo);
+	store->redo = NULL;
+	unlink(fresh);
+}
+
+/* The writes of the old ring come before a new one: on a full disk they get its room. */
+static int commit_old(struct store *store, const char *fresh)
+{
+	int rc = store_run_batch(store);
+
+	if (!store->redo || (rc != SQLITE_FULL && (rc & 0xff) != SQLITE_IOERR))
+		return rc;
+	hs_log(WARN, "store.no_redo", LOG_TEXT("path", fresh), LOG_TEXT("error", sqlite3_errmsg(store->writer.db)),
+	       LOG_WHY("its room is needed; every turn is committed before it is told"));
+	if (!sqlite3_get_autocommit(store->writer.db))
+		sqlite3_exec(store->writer.db, "ROLLBACK", NULL, NULL, NULL);
+	drop_ring(store, fresh);
+	return store_run_batch(store);
+}
+
 /* One transaction brings the database to the end of the old ring and the beginning of the new one. */
 int store_redo_open(struct store *store)
 {
@@ -112,7 +137,7 @@ int store_redo_open(struct store *store)
 		hs_log(ERROR, "store.redo_unreadable", LOG_TEXT("path", path), LOG_TEXT("error", strerror(errno)));
 	begin_ring(store, fresh);
 	if (rc == SQLITE_OK)
-		rc = store_run_batch(store);
+		rc = commit_old(store, fresh);
 	store_batch_clear(&store->batch);
 	hs_journal_close(old);
 	if (rc == SQLITE_OK) {
@@ -120,9 +145,7 @@ int store_redo_open(struct store *store)
 		return 0;
 	}
 	hs_log(ERROR, "store.redo_failed", LOG_WHY(sqlite3_errmsg(store->writer.db)));
-	hs_journal_close(store->redo);
-	store->redo = NULL;
-	unlink(fresh);
+	drop_ring(store, fresh);
 	return -EIO;
 }
 

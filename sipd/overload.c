@@ -4,7 +4,7 @@
 #include "tell.h"
 #include "wiretap.h"
 
-#define LAG_US 60000 /* of one turn of the loop */
+#define LAG_US 60000 /* of each turn of the loop, for a while */
 #define DELAY_MS 100 /* of messages before we read them; a phone sends again after 500 */
 #define TAKEN_MS 500 /* of calls that apid has not taken yet */
 

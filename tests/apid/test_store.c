@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -430,6 +431,52 @@ static void stopped_on_a_full_disk(void **state)
 	end_den(&den);
 }
 
+/* Bytes of the files of a folder. */
+static long bytes_in(const char *folder)
+{
+	long bytes = 0;
+
+	for (size_t i = 0; i < FILES_KEPT; i++) {
+		AUTO(free) char *path = path_in(folder, files[i]);
+		struct stat status;
+
+		assert_int_equal(stat(path, &status), 0);
+		bytes += (long)status.st_size;
+	}
+	return bytes;
+}
+
+/* Started again where a new ring would take the room that the old one's writes need. */
+static void started_on_a_nearly_full_disk(void **state)
+{
+	struct den den = {.durability = HS_DURABILITY_GROUP};
+	AUTO(free) char *body = hs_zalloc(30001), *options = NULL;
+	char *died, *disk = make_folder();
+
+	memset(body, 'x', 30000);
+	open_den(&den);
+	assert_int_equal(store_commit(den.store), 0);
+	let_files_grow(false);
+	for (int64_t number = 1; number <= 40; number++)
+		write_turn(&den, number, body);
+	let_files_grow(true);
+	died = cut(&den);
+	options = hs_printf("size=%ldk", bytes_in(died) / 1024 + 4096 + 512);
+	if (mount("tmpfs", disk, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0) {
+		for (size_t i = 0; i < FILES_KEPT; i++)
+			copy_file(died, disk, files[i]);
+		assert_int_equal(found_in(disk), 40);
+		assert_int_equal(umount2(disk, MNT_DETACH), 0);
+	} else {
+		print_message("no file system can be mounted here\n");
+	}
+	assert_int_equal(rmdir(disk), 0);
+	free(disk);
+	remove_folder(died);
+	wait_until_well(&den);
+	end_den(&den);
+}
+
 /* ---- somebody else has the database ---- */
 
 struct holder {
@@ -675,6 +722,7 @@ int main(void)
 		cmocka_unit_test(full_disk),
 		cmocka_unit_test(reads_on_a_full_disk),
 		cmocka_unit_test(stopped_on_a_full_disk),
+		cmocka_unit_test(started_on_a_nearly_full_disk),
 		cmocka_unit_test(locked_at_start),
 		cmocka_unit_test(drawing_together_changes_nothing),
 		cmocka_unit_test(foreign_bytes),
