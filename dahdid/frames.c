@@ -239,12 +239,21 @@ static void take_block(struct port *port, const uint8_t *block, size_t bytes)
 		exchange_hear(port, block, bytes);
 }
 
+/* Blocks that the card should have by its clock: asking for one more would be in vain, mostly. */
+static int due(const struct port *port)
+{
+	int64_t passed = port->audio.heard_at_us ? (hs_clock_us() - port->audio.heard_at_us) / 125 : 0;
+	int64_t blocks = (passed + port->dahdid->block_bytes / 2) / port->dahdid->block_bytes;
+
+	return blocks < 1 ? 1 : blocks > READS ? READS : (int)blocks;
+}
+
 int frames_read(struct port *port)
 {
 	uint8_t *block = port->dahdid->block;
-	int blocks = 0, result = 0;
+	int blocks = 0, result = 0, most = due(port);
 
-	while (port->audio.is_on && blocks < READS) {
+	while (port->audio.is_on && blocks < most) {
 		result = chan_read(&port->chan, block, (size_t)port->dahdid->block_bytes);
 		if (result <= 0)
 			break;

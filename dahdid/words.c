@@ -29,11 +29,13 @@ static bool read_ptime(struct words *words, const char *value)
 
 static bool read_name(struct words *words, const char *value)
 {
+	memset(words->name, 0, sizeof(words->name)); /* a word said twice leaves nothing of the first */
 	return hs_copy(words->name, sizeof(words->name), value) && value[0];
 }
 
 static bool read_grant(struct words *words, const char *value)
 {
+	memset(words->grant, 0, sizeof(words->grant));
 	return hs_id_valid(value) && hs_copy(words->grant, sizeof(words->grant), value);
 }
 
