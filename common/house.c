@@ -259,14 +259,13 @@ static int begin(struct life *life)
 	hs_bus_serve(life->house.bus, common_doors, HS_COUNT(common_doors), life);
 	if (life->daemon->doors_count)
 		hs_bus_serve(life->house.bus, life->daemon->doors, life->daemon->doors_count, life->house.daemon);
-	if (life->house.journal &&
-	    hs_bus_tell(life->house.bus, HS_DRIVER_STARTED,
-			&(struct hs_driver_started){
-				.incarnation = life->incarnation,
-				.clean = !life->house.predecessor_died,
-				.has_keeps = life->daemon->keeps_legs,
-				.keeps = hs_keep_deaths(life->house.keep) > 0,
-			}) < 0)
+	if (life->house.journal && hs_bus_tell(life->house.bus, HS_DRIVER_STARTED,
+					       &(struct hs_driver_started){
+						       .incarnation = life->incarnation,
+						       .clean = !life->house.predecessor_died,
+						       .has_keeps = life->daemon->keeps_legs,
+						       .keeps = hs_keep_deaths(life->house.keep) > 0,
+					       }) < 0)
 		hs_log(ERROR, "daemon.untold", LOG_WHY("the journal is full: the restart is not in the event log"));
 	return announce(life);
 }

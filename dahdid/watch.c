@@ -49,7 +49,7 @@ static void look(struct port *port, bool is_second)
 		port_step(port, facts.off_hook ? PORT_LIFTED : PORT_DOWN, NULL);
 		watch_hook(port, CORRECTED_LOOK);
 	} else if (is_wrong) { /* down: it may be a flash that has begun */
-		uv_timer_start(&port->truth, look_again, (uint64_t)(port->settings.flash_ms + DEBOUNCE), 0);
+		uv_timer_start(&port->truth, look_again, (uint64_t)port->settings.flash_ms + DEBOUNCE, 0);
 	} else if (port->r.state == PORT_PARKED) {
 		watch_hook(port, PARKED_LOOK);
 	}

@@ -53,6 +53,7 @@ static void fill_times(struct dahdi_params *params, const struct chan_times *tim
 
 static int capabilities(const struct port *port)
 {
+	/* Each kind of signalling holds the bit of its family. NOLINTNEXTLINE(misc-redundant-expression) */
 	return port->is_fxo ? DAHDI_SIG_FXSKS | DAHDI_SIG_FXSLS | DAHDI_SIG_SF | DAHDI_SIG_CLEAR
 			    : DAHDI_SIG_FXOKS | DAHDI_SIG_FXOLS | DAHDI_SIG_FXOGS | DAHDI_SIG_SF | DAHDI_SIG_EM |
 				      DAHDI_SIG_CLEAR;
