@@ -166,8 +166,7 @@ static int become(enum hs_role role)
 
 	if (state.keeps_group)
 		groups[count++] = state.group;
-	if (setgroups(count, groups) < 0 || setresgid(uid, uid, uid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	if (setgroups(count, groups) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return 0;
 }

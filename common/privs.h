@@ -40,8 +40,9 @@ int hs_privs_settle(void);
 /* Before the drop: one more group that this process keeps (that of a device file). */
 void hs_privs_keep_group(gid_t gid);
 
-/* Becomes the role's user with exactly its edges' groups (and the one of hs_privs_keep_group); clears capabilities and bounding set, sets no_new_privs, not
- * dumpable, core limit 0, umask 0117. Refuses to go on as root (-EPERM). Not separate: all but the uid change. */
+/* Becomes the role's user with exactly its edges' groups (and the one of hs_privs_keep_group); clears capabilities and
+ * bounding set, sets no_new_privs, not dumpable, core limit 0, umask 0117. Refuses to go on as root (-EPERM). Not
+ * separate: all but the uid change. */
 int hs_privs_drop(enum hs_role role);
 
 #endif

@@ -302,7 +302,7 @@ void frames_mute(struct port *port, bool is_mute)
 	if (is_mute)
 		chan_flush(&port->chan, CHAN_FLUSH_WRITE);
 	else
-		put_silence(port, (size_t)(port->dahdid->block_bytes + audio->margin));
+		put_silence(port, (size_t)port->dahdid->block_bytes + (size_t)audio->margin);
 }
 
 void frames_listen(struct port *port)

@@ -103,7 +103,7 @@ static bool carry_out(struct command_call *call, const char *name, char **argume
 	const struct command *command;
 
 	for (size_t i = 0; (command = command_at(i)); i++) {
-		if (strcmp(command->name, name) || !(command->on & place(call)))
+		if (strcmp(command->name, name) != 0 || !(command->on & place(call)))
 			continue;
 		if (count < command->least || count > command->most)
 			return command_fail(call, "usage: %s %s", command->name, command->usage);
@@ -124,7 +124,7 @@ bool commands_begin(struct command_call *call, char *line)
 		return command_fail(call, count == -E2BIG ? "too many words" : "not a line of text");
 	if (count < 2)
 		return command_fail(call, "PORT COMMAND or card COMMAND; see card help");
-	if (strcmp(words[0], "card")) {
+	if (strcmp(words[0], "card") != 0) {
 		call->port = words_number(words[0], 1, BANK_PORTS, &number) ? NULL : bank_port(call->bank, number);
 		if (!call->port)
 			return command_fail(call, "no port %.20s; there are 1 to %d", words[0], call->bank->count);

@@ -40,7 +40,7 @@ static bool polarity(struct command_call *call, char **arguments, int count)
 static bool sound_of_exchange(struct command_call *call, char **arguments, int count)
 {
 	for (int i = 0; i < FXO_SOUNDS; i++) {
-		if (strcmp(commands_sounds[i], arguments[0]))
+		if (strcmp(commands_sounds[i], arguments[0]) != 0)
 			continue;
 		fxo_play(call->port, (enum fxo_sound)i);
 		return true;

@@ -31,7 +31,7 @@ int faults_due(struct faults *faults, const char *at)
 	for (int i = 0; i < FAULTS_MAX; i++) {
 		struct fault *row = &faults->rows[i];
 
-		if (!row->times || strcmp(row->at, at))
+		if (!row->times || strcmp(row->at, at) != 0)
 			continue;
 		if (row->skip) {
 			row->skip--;

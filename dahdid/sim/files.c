@@ -566,7 +566,7 @@ static void read_folder(fuse_req_t request, fuse_ino_t inode, size_t size, off_t
 	add_entry(request, bytes, sizeof(bytes), &at, INODE_CHANNEL, "channel");
 	for (int i = 1; i <= files->bank->count && files->bank->plugged; i++) {
 		snprintf(name, sizeof(name), "%d", i);
-		add_entry(request, bytes, sizeof(bytes), &at, (fuse_ino_t)(INODE_FIRST + i), name);
+		add_entry(request, bytes, sizeof(bytes), &at, (fuse_ino_t)INODE_FIRST + (fuse_ino_t)i, name);
 	}
 	size_t from = offset < 0 || (size_t)offset > at ? at : (size_t)offset;
 
@@ -776,7 +776,8 @@ void files_stop(struct files *files)
 		struct sleeper *sleeper = files->sleepers;
 
 		fuse_reply_err(sleeper->request, ENODEV);
-		unlink_sleeper(sleeper);
+		files->sleepers = sleeper->next;
+		files->sleeper_count--;
 		free_sleeper(sleeper);
 	}
 	uv_close((uv_handle_t *)&files->device, NULL);

@@ -53,10 +53,11 @@ static void fill_times(struct dahdi_params *params, const struct chan_times *tim
 
 static int capabilities(const struct port *port)
 {
-	/* Each kind of signalling holds the bit of its family. NOLINTNEXTLINE(misc-redundant-expression) */
+	/* Each kind of signalling holds the bit of its family. NOLINTBEGIN(misc-redundant-expression) */
 	return port->is_fxo ? DAHDI_SIG_FXSKS | DAHDI_SIG_FXSLS | DAHDI_SIG_SF | DAHDI_SIG_CLEAR
 			    : DAHDI_SIG_FXOKS | DAHDI_SIG_FXOLS | DAHDI_SIG_FXOGS | DAHDI_SIG_SF | DAHDI_SIG_EM |
 				      DAHDI_SIG_CLEAR;
+	/* NOLINTEND(misc-redundant-expression) */
 }
 
 static int get_params(struct bank *bank, struct port *port, void *argument)

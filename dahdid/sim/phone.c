@@ -56,7 +56,7 @@ static bool exchange(FILE *to, FILE *from, const char *line)
 /* The simulator has another working folder: names of files are made absolute. */
 static char *argument_of(const char *command, const char *word)
 {
-	bool is_file = !strcmp(command, "speak") || (!strcmp(command, "record") && strcmp(word, "off"));
+	bool is_file = !strcmp(command, "speak") || (!strcmp(command, "record") && strcmp(word, "off") != 0);
 	char folder[PATH_MAX];
 
 	if (!is_file || word[0] == '/' || !getcwd(folder, sizeof(folder)))

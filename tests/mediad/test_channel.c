@@ -46,11 +46,12 @@ static void test_bad_ones(void **state)
 		"channel/1 codec=pcmu ptime=99999999999999999999 name=a",
 		"channel/1 codec=pcmu ptime=20 name=",
 		"channel/1 codec=pcmu ptime=20 name=a\nb",
-		"channel/1 codec=pcmu ptime=20 name="
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		"channel/1 codec=pcmu ptime=20 name="
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aa",
+		("channel/1 codec=pcmu ptime=20 name="
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+		("channel/1 codec=pcmu ptime=20 name="
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		 "a"
+		 "aa"),
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct channel channel = {.ptime_ms = 77};

@@ -12,8 +12,8 @@
  *   /dev/hscard/card     unplug | plug | alarm BITS
  *
  * Commands of FXS ports: lift, hangup, flash MS, pulse DIGITS, pause MS; of FXO ports: ring, unring, battery on|off,
- * polarity. They are carried out one after the other. This file is under the GPL because kernel modules of its kind are;
- * it is no part of what hookswitch installs.
+ * polarity. They are carried out one after the other. This file is under the GPL because kernel modules of its kind
+ * are; it is no part of what hookswitch installs.
  */
 #include <dahdi/kernel.h>
 #include <dahdi/wctdm_user.h>
@@ -31,8 +31,8 @@
 
 #define PORTS_MAX 48
 #define TRANSFER_AFTER_RING_MS 6000
-#define BATTERY_MS 64	 /* until a change of the battery is believed */
-#define ALARM_MS 1000	 /* until a missing battery is an alarm */
+#define BATTERY_MS 64 /* until a change of the battery is believed */
+#define ALARM_MS 1000 /* until a missing battery is an alarm */
 #define SAID_BYTES 16384
 #define HEARD_BYTES 65536
 #define NEWS_BYTES 8192
@@ -85,7 +85,7 @@ static struct dahdi_device *device;
 static struct board {
 	struct dahdi_span span;
 	struct dahdi_chan *chans[PORTS_MAX];
-} *board;
+} * board;
 static DEFINE_MUTEX(plugging);
 static struct hrtimer clock;
 static unsigned long now; /* ms */
