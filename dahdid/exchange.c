@@ -164,6 +164,12 @@ void exchange_rung(void *object, const void *argument)
 	port_wait(port, port->exchange->identity ? IDENTITY_MS : 0, due);
 }
 
+/* A caller from the exchange has dialled us, and no more: where he goes is configured. */
+static const char *reached(const struct port *port)
+{
+	return port->line->incoming ? port->line->incoming : port->dahdid->house->config->calls->operator_number;
+}
+
 void exchange_offer(void *object, const void *argument)
 {
 	struct port *port = object;
@@ -171,6 +177,7 @@ void exchange_offer(void *object, const void *argument)
 	struct hs_leg_incoming fact = {.leg = leg, .call = call, .line = port->r.line, .measured = true};
 
 	frames_end(port);
+	fact.dialled = reached(port);
 	fact.caller_number = identity_number(port->exchange->identity);
 	fact.caller_name = identity_name(port->exchange->identity);
 	hs_id_make('l', port->dahdid->house->config->node, leg);

@@ -64,6 +64,7 @@ def test_a_call_from_the_exchange(trunk, far):
     dahdid = trunk()
     call = incoming(dahdid, far, "4155550100", "Ada")
     assert (call["caller_number"], call["caller_name"]) == ("4155550100", "Ada")
+    assert call["dialled"] == "0"  # nothing else is configured: to the operator
     dahdid.ask("leg.answer", leg=call["leg"])
     dahdid.fact("leg.answered", leg=call["leg"], measured=True)
     until(lambda: far.has("answered"), what="the answer at the exchange")
