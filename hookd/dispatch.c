@@ -587,9 +587,13 @@ void dispatch_stop(struct dispatch *dispatch)
 	dispatch->running = false;
 }
 
-static void free_dispatch(uv_handle_t *handle)
+/* libuv lets go of its handles in an order of its own. */
+static void handle_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct dispatch *dispatch = handle->data;
+
+	if (--dispatch->handles == 0)
+		free(dispatch);
 }
 
 void dispatch_destroy(struct dispatch *dispatch)
@@ -604,8 +608,9 @@ void dispatch_destroy(struct dispatch *dispatch)
 	hs_table_destroy(dispatch->lanes);
 	free(dispatch->order);
 	free(dispatch->to_pump);
-	uv_close((uv_handle_t *)&dispatch->commit, NULL);
-	uv_close((uv_handle_t *)&dispatch->results, NULL);
-	uv_close((uv_handle_t *)&dispatch->place, NULL);
-	uv_close((uv_handle_t *)&dispatch->prune, free_dispatch);
+	dispatch->handles = 4;
+	uv_close((uv_handle_t *)&dispatch->commit, handle_closed);
+	uv_close((uv_handle_t *)&dispatch->results, handle_closed);
+	uv_close((uv_handle_t *)&dispatch->place, handle_closed);
+	uv_close((uv_handle_t *)&dispatch->prune, handle_closed);
 }

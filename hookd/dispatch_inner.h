@@ -20,6 +20,7 @@ struct dispatch {
 	struct lane *leaving; /* removed, with requests under way */
 	uv_idle_t commit;     /* runs once at the beginning of the next turn */
 	uv_timer_t results, place, prune;
+	int handles; /* not yet closed */
 	bool running, stuck;
 	struct hs_metric *attempts[3][DELIVER_CLASSES];
 	struct hs_metric *latency, *depth, *flying, *dead;

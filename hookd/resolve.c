@@ -47,6 +47,7 @@ struct resolve {
 	ares_channel channel;
 	uv_timer_t timer; /* of c-ares */
 	uv_timer_t kick;  /* starts questions on the next turn: c-ares may answer before it returns */
+	int handles;      /* not yet closed */
 	struct watch *watches;
 	struct hs_table *names;
 	struct name *to_start;
@@ -309,9 +310,13 @@ static bool free_name(void *context, const char *key, void *object)
 	return true;
 }
 
-static void free_resolve(uv_handle_t *handle)
+/* libuv lets go of its handles in an order of its own. */
+static void handle_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct resolve *resolve = handle->data;
+
+	if (--resolve->handles == 0)
+		free(resolve);
 }
 
 void resolve_destroy(struct resolve *resolve)
@@ -323,6 +328,7 @@ void resolve_destroy(struct resolve *resolve)
 	ares_library_cleanup();
 	hs_table_each(resolve->names, free_name, NULL);
 	hs_table_destroy(resolve->names);
-	uv_close((uv_handle_t *)&resolve->kick, NULL);
-	uv_close((uv_handle_t *)&resolve->timer, free_resolve);
+	resolve->handles = 2;
+	uv_close((uv_handle_t *)&resolve->kick, handle_closed);
+	uv_close((uv_handle_t *)&resolve->timer, handle_closed);
 }
