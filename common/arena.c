@@ -97,7 +97,7 @@ void *hs_arena_grow(struct hs_arena *arena, void *memory, size_t bytes, size_t m
 	}
 	align(arena);
 	larger = take(arena, bytes + more);
-	return bytes ? memcpy(larger, memory, bytes) : larger;
+	return memory ? memcpy(larger, memory, bytes) : larger;
 }
 
 char *hs_arena_copy(struct hs_arena *arena, const char *text, size_t length)

@@ -75,20 +75,20 @@ def test_simulator_does_what_the_driver_does(simulator, tmp_path):
     assert not difference, "\n".join(difference)
 
 
-def pytest_inside(out, *words):
+def pytest_inside(out, ports, *words):
     """Tests in Python on the real driver, with this build and what is installed here; the cases that failed."""
     command = (f"export TERM=dumb HOOKSWITCH_BUILD={BUILD} HOOKSWITCH_TEST_OWNER=machine\n"
                f"/usr/bin/python3 -m pytest -q --color=no --tb=short -p no:cacheprovider --junitxml=/out/cases.xml "
                + " ".join(words))
-    outcome = machine(REPO, command, "-r", "-c", "2", "-m", "2048", ports="ss", seconds=900, out=out)
+    outcome = machine(REPO, command, "-r", "-c", "2", "-m", "2048", ports=ports, seconds=900, out=out)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     cases = ElementTree.parse(out / "cases.xml").getroot().find("testsuite")
     return int(cases.get("tests")) - int(cases.get("skipped"))
 
 
 def test_dahdid_on_the_driver(tmp_path):
-    assert pytest_inside(tmp_path, "tests/dahdid") > 20
+    assert pytest_inside(tmp_path, "ssso", "tests/dahdid") > 20
 
 
 def test_suite_on_the_driver(tmp_path):
-    assert pytest_inside(tmp_path, "tests/kernel/inside") == 2
+    assert pytest_inside(tmp_path, "ss", "tests/kernel/inside") == 2
