@@ -65,7 +65,7 @@ static void test_wraps(void **state)
 		assert_in_range(count, 2000, 4096);
 		last = i;
 		while (count-- > 0 && records[count].kind == HS_TRACE_KIND_HTTP) {
-			assert_int_equal(atoi(records[count].what), last);
+			assert_int_equal(strtol(records[count].what, NULL, 10), last);
 			assert_int_equal(strlen(records[count].from), last % 251);
 			last--;
 		}

@@ -79,10 +79,10 @@ static void glances(void **state)
 
 static char *with_lines(const char *line, int times)
 {
-	size_t length = strlen(line), used;
-	char *text = hs_zalloc(64 + length * (size_t)times);
-	strcat(text, "OPTIONS sip:x SIP/2.0\r\n");
-	used = strlen(text);
+	static const char first[] = "OPTIONS sip:x SIP/2.0\r\n";
+	size_t length = strlen(line), used = sizeof(first) - 1;
+	char *text = hs_zalloc(sizeof(first) + length * (size_t)times);
+	memcpy(text, first, used);
 	for (int i = 0; i < times; i++, used += length)
 		memcpy(text + used, line, length);
 	return text;
