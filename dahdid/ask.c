@@ -1,7 +1,7 @@
 #include "ask.h"
+#include "channel.h"
 #include "cleanup.h"
 #include "dahdid.h"
-#include "words.h"
 #include <stdio.h>
 
 #define MEDIA_MS 3000 /* people notice two */
@@ -9,8 +9,8 @@
 static void describe(struct port *port, enum hs_description_role role,
 		     void (*answered)(void *context, const struct hs_answer *answer))
 {
-	struct words words = {.codec = port->facts.law, .ptime_ms = (int)port->dahdid->config->block_ms};
-	char text[WORDS_BYTES];
+	struct hs_channel channel = {.codec = port->facts.law, .ptime_ms = (int)port->dahdid->config->block_ms};
+	char text[HS_CHANNEL_BYTES];
 	struct hs_media_describe body = {
 		.leg = port->r.leg,
 		.call = port->r.call,
@@ -27,9 +27,9 @@ static void describe(struct port *port, enum hs_description_role role,
 		.context = port,
 	};
 
-	snprintf(words.name, sizeof(words.name), "dahdi/%d", port->chan.number);
-	hs_copy(words.grant, sizeof(words.grant), port->r.grant);
-	words_write(&words, text);
+	snprintf(channel.name, sizeof(channel.name), "dahdi/%d", port->chan.number);
+	hs_copy(channel.grant, sizeof(channel.grant), port->r.grant);
+	hs_channel_write(&channel, text);
 	port_forget_question(port);
 	port->ticket = hs_bus_ask(port->dahdid->house->bus, &ask);
 }
@@ -64,18 +64,19 @@ static void offer_described(void *context, const struct hs_answer *answer)
 {
 	struct port *port = context;
 	const struct hs_media_describe_answer *body = answer->body;
-	struct words words;
+	struct hs_channel channel;
+	const char *why;
 
 	port->ticket = 0;
 	if (answer->error) {
 		fail(port, why_of(answer));
 		return;
 	}
-	if (words_read(body->description, &words) < 0 || !words.grant[0]) {
+	if (hs_channel_read(body->description, &channel, &why) < 0 || !channel.grant[0]) {
 		fail(port, "the audio engine gave no channel");
 		return;
 	}
-	port_take_grant(port, words.grant);
+	port_take_grant(port, channel.grant);
 	port_save(port);
 	port->opened(port);
 	if (port->wants_answer)

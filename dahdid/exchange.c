@@ -1,5 +1,6 @@
 #include "exchange.h"
 #include "ask.h"
+#include "channel.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "dahdid.h"
@@ -11,7 +12,6 @@
 #include "log.h"
 #include "progress.h"
 #include "tell.h"
-#include "words.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -268,13 +268,15 @@ static int copy_number(const char *number, char ret_number[NUMBER_BYTES])
 int exchange_begin(struct port *port, const struct hs_leg_originate *request)
 {
 	char number[NUMBER_BYTES];
-	struct words words;
+	struct hs_channel channel;
+	const char *why;
 	int result;
 
-	if (words_read(request->description, &words) < 0 || !words.grant[0] || copy_number(request->number, number) < 0)
+	if (hs_channel_read(request->description, &channel, &why) < 0 || !channel.grant[0] ||
+	    copy_number(request->number, number) < 0)
 		return -EINVAL;
 	port_take_leg(port, request->leg, request->call, true);
-	port_take_grant(port, words.grant);
+	port_take_grant(port, channel.grant);
 	result = port_save(port);
 	if (result < 0) {
 		port_take_grant(port, "");

@@ -1,6 +1,7 @@
 #include "ring.h"
 #include "ask.h"
 #include "callerid.h"
+#include "channel.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "dahdid.h"
@@ -11,7 +12,6 @@
 #include "slow.h"
 #include "tell.h"
 #include "trouble.h"
-#include "words.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +52,14 @@ static void make_sound(struct port *port, const struct hs_leg_originate *request
 int ring_begin(struct port *port, const struct hs_leg_originate *request)
 {
 	int cadence[CHAN_CADENCE], result;
-	struct words words;
+	struct hs_channel channel;
+	const char *why;
 
-	if (words_read(request->description, &words) < 0 || !words.grant[0] ||
+	if (hs_channel_read(request->description, &channel, &why) < 0 || !channel.grant[0] ||
 	    find_cadence(port, request->cadence, cadence) < 0)
 		return -EINVAL;
 	port_take_leg(port, request->leg, request->call, true);
-	port_take_grant(port, words.grant);
+	port_take_grant(port, channel.grant);
 	port->r.until_ms = hs_clock_ms() + request->ring_timeout_ms;
 	result = port_save(port);
 	if (result < 0) {

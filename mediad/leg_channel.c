@@ -16,8 +16,8 @@
 #include <string.h>
 
 enum {
-	BLOCK_MIN = CHANNEL_MS_MIN * CODEC_SAMPLES_PER_MS,
-	BLOCK_MAX = CHANNEL_MS_MAX * CODEC_SAMPLES_PER_MS,
+	BLOCK_MIN = HS_CHANNEL_MS_MIN * CODEC_SAMPLES_PER_MS,
+	BLOCK_MAX = HS_CHANNEL_MS_MAX * CODEC_SAMPLES_PER_MS,
 	KEY_MS_MIN = 60,     /* a key sent on is not shorter: far ends miss those */
 	KEY_MS_MAX = 5000,   /* nor longer */
 	ECHO_SAMPLES = 2000, /* samples: what we send comes back from the hybrid within this time, quieter */
@@ -25,7 +25,7 @@ enum {
 
 struct leg_channel {
 	struct end end;
-	struct channel channel; /* name "": not described yet */
+	struct hs_channel channel; /* name "": not described yet */
 	bool is_attached;
 	uint64_t peer;
 
@@ -431,7 +431,7 @@ bool leg_channel_is(const struct end *end)
 	return end->kind == &kind;
 }
 
-void leg_channel_describe(struct end *end, const struct channel *channel)
+void leg_channel_describe(struct end *end, const struct hs_channel *channel)
 {
 	struct leg_channel *leg = channel_of(end);
 	leg->channel = *channel;

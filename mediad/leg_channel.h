@@ -23,7 +23,7 @@ struct end *leg_channel_create(struct world *world, const char *id, const char *
 bool leg_channel_is(const struct end *end);
 
 /* What its driver said of it. */
-void leg_channel_describe(struct end *end, const struct channel *channel);
+void leg_channel_describe(struct end *end, const struct hs_channel *channel);
 
 /* dahdid takes the leg, from whatever connection had it before. -EHOSTUNREACH when it is gone already. */
 int leg_channel_attach(struct end *end, uint64_t peer);

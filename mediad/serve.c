@@ -118,8 +118,10 @@ static void open_stream(struct mediad *mediad, struct hs_request *request, const
 
 static void answer_grant(struct hs_request *request, struct end *end)
 {
-	char text[CHANNEL_BYTES];
-	channel_write(NULL, end->id, text);
+	struct hs_channel channel = {0};
+	char text[HS_CHANNEL_BYTES];
+	hs_copy(channel.grant, sizeof channel.grant, end->id);
+	hs_channel_write(&channel, text);
 	hs_bus_answer(request, &(struct hs_media_open_answer){.description = text});
 }
 
@@ -251,12 +253,21 @@ static struct end *described_channel(struct mediad *mediad, struct hs_request *r
 	return end;
 }
 
+/* What a driver must say of its channel. */
+static int read_channel(const char *text, struct hs_channel *ret_channel, const char **ret_why)
+{
+	if (hs_channel_read(text, ret_channel, ret_why) < 0)
+		return -EINVAL;
+	*ret_why = "codec, ptime and name are needed";
+	return ret_channel->codec && ret_channel->ptime_ms && ret_channel->name[0] ? 0 : -EINVAL;
+}
+
 static void describe_channel(struct mediad *mediad, struct hs_request *request, const struct hs_media_describe *body)
 {
-	struct channel channel;
-	char text[CHANNEL_BYTES];
+	struct hs_channel channel;
+	char text[HS_CHANNEL_BYTES];
 	const char *why;
-	if (channel_read(body->description, &channel, &why) < 0) {
+	if (read_channel(body->description, &channel, &why) < 0) {
 		refuse_description(request, why);
 		return;
 	}
@@ -265,7 +276,8 @@ static void describe_channel(struct mediad *mediad, struct hs_request *request, 
 		return;
 	leg_channel_describe(end, &channel);
 	note_described(request, end);
-	channel_write(&channel, end->id, text);
+	hs_copy(channel.grant, sizeof channel.grant, end->id);
+	hs_channel_write(&channel, text);
 	hs_bus_answer(request, &(struct hs_media_describe_answer){
 				       .description = body->role == HS_DESCRIPTION_ROLE_OFFER ? text : NULL});
 }

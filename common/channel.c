@@ -1,5 +1,6 @@
 #include "channel.h"
 #include "cleanup.h"
+#include "id.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@ static const char head[] = "channel/1";
 
 enum { WORD = 96 };
 
-static bool read_codec(struct channel *channel, const char *value)
+static bool read_codec(struct hs_channel *channel, const char *value)
 {
 	for (int codec = 1; codec < HS_CODEC_COUNT; codec++)
 		if (strcmp(hs_enum_codec.names[codec], value) == 0)
@@ -17,18 +18,18 @@ static bool read_codec(struct channel *channel, const char *value)
 	return channel->codec != 0;
 }
 
-static bool read_ptime(struct channel *channel, const char *value)
+static bool read_ptime(struct hs_channel *channel, const char *value)
 {
 	char *end;
 	long ms = strtol(value, &end, 10);
-	if (end == value || *end || ms < CHANNEL_MS_MIN || ms > CHANNEL_MS_MAX)
+	if (end == value || *end || ms < HS_CHANNEL_MS_MIN || ms > HS_CHANNEL_MS_MAX || ms % 10)
 		return false;
 	channel->ptime_ms = (int)ms;
 	return true;
 }
 
 /* It is shown in logs and in the API. */
-static bool read_name(struct channel *channel, const char *value)
+static bool read_name(struct hs_channel *channel, const char *value)
 {
 	size_t length = strlen(value);
 	if (length == 0 || length >= sizeof channel->name)
@@ -40,17 +41,23 @@ static bool read_name(struct channel *channel, const char *value)
 	return true;
 }
 
+static bool read_grant(struct hs_channel *channel, const char *value)
+{
+	return hs_id_valid(value) && hs_copy(channel->grant, sizeof channel->grant, value);
+}
+
 static const struct row {
 	const char *key;
-	bool (*read)(struct channel *channel, const char *value);
+	bool (*read)(struct hs_channel *channel, const char *value);
 	const char *why;
 } rows[] = {
 	{"codec", read_codec, "codec is pcmu or pcma"},
-	{"ptime", read_ptime, "ptime is 10 to 60 ms"},
+	{"ptime", read_ptime, "ptime is 10 to 60 ms in steps of 10"},
 	{"name", read_name, "name has 1 to 63 printable characters"},
+	{"grant", read_grant, "grant is an id"},
 };
 
-static int read_word(struct channel *channel, char *word, const char **ret_why)
+static int read_word(struct hs_channel *channel, char *word, const char **ret_why)
 {
 	char *value = strchr(word, '=');
 	if (!value)
@@ -75,29 +82,29 @@ static const char *next_word(const char *text, char ret_word[WORD])
 	return text + length;
 }
 
-int channel_read(const char *text, struct channel *ret_channel, const char **ret_why)
+int hs_channel_read(const char *text, struct hs_channel *ret_channel, const char **ret_why)
 {
-	struct channel channel = {0};
+	struct hs_channel channel = {0};
 	char word[WORD];
-	text = next_word(text, word);
 	*ret_why = "it does not begin with channel/1";
+	if (!text)
+		return -EINVAL;
+	text = next_word(text, word);
 	if (strcmp(word, head) != 0)
 		return -EINVAL;
 	while (text = next_word(text, word), word[0])
 		if (read_word(&channel, word, ret_why) < 0)
 			return -EINVAL;
-	*ret_why = "codec, ptime and name are needed";
-	if (!channel.codec || !channel.ptime_ms || !channel.name[0])
-		return -EINVAL;
 	*ret_channel = channel;
 	return 0;
 }
 
-void channel_write(const struct channel *channel, const char *grant, char ret_text[CHANNEL_BYTES])
+void hs_channel_write(const struct hs_channel *channel, char ret_text[HS_CHANNEL_BYTES])
 {
-	if (channel)
-		snprintf(ret_text, CHANNEL_BYTES, "%s codec=%s ptime=%d name=%s grant=%s", head,
-			 hs_enum_codec.names[channel->codec], channel->ptime_ms, channel->name, grant);
-	else
-		snprintf(ret_text, CHANNEL_BYTES, "%s grant=%s", head, grant);
+	char ptime[16] = "";
+	if (channel->ptime_ms)
+		snprintf(ptime, sizeof ptime, " ptime=%d", channel->ptime_ms);
+	snprintf(ret_text, HS_CHANNEL_BYTES, "%s%s%s%s%s%s%s%s", head, channel->codec ? " codec=" : "",
+		 channel->codec ? hs_enum_codec.names[channel->codec] : "", ptime, channel->name[0] ? " name=" : "",
+		 channel->name, channel->grant[0] ? " grant=" : "", channel->grant);
 }
