@@ -261,10 +261,13 @@ static void on_page(void *context, const struct hs_answer *answer)
 		fetch_later(sub);
 		return;
 	}
-	if (answer->error != HS_OK) {
+	if (answer->error == HS_ERROR_UNAUTHORIZED) {
 		sub->place = PLACE_CLOSED;
-		hs_ws_close(sub->client.ws, answer->error == HS_ERROR_UNAUTHORIZED ? HS_WS_UNAUTHORIZED : HS_WS_POLICY,
-			    hs_errors[answer->error].name);
+		hs_ws_close(sub->client.ws, HS_WS_UNAUTHORIZED, hs_errors[answer->error].name);
+		return;
+	}
+	if (answer->error != HS_OK) {
+		close_with_cursor(sub, hs_errors[answer->error].name);
 		return;
 	}
 	const struct hs_events_list_answer *page = answer->body;
