@@ -17,6 +17,7 @@ struct intent {
 	enum hs_message_id message;
 	char *call, *leg;
 	char *body;                     /* JSON */
+	char *request;                  /* id of the client's request; not stored: a successor's go by their own ids */
 	uint64_t ticket;                /* 0: not sent yet */
 	bool queued;                    /* its commit will send it */
 	bool dropped;                   /* and then only free it */
@@ -55,6 +56,7 @@ static void intent_free(struct intent *intent)
 	free(intent->body);
 	free(intent->call);
 	free(intent->leg);
+	free(intent->request);
 	free(intent);
 }
 
@@ -221,6 +223,7 @@ static void intent_send(struct intent *intent)
 			     .body_text = intent->body,
 			     .call = intent->call,
 			     .leg = intent->leg,
+			     .request_id = intent->request,
 			     .deadline_ms = PATIENCE_MS,
 			     .patient = true,
 			     .id = intent->id,
@@ -255,6 +258,7 @@ void asks_add(void *context, const struct calls_ask *ask)
 	intent->call = hs_strdup(ask->call);
 	intent->leg = hs_strdup(ask->leg ? ask->leg : "");
 	intent->body = hs_wire_text(hs_messages[ask->message].body, ask->body, &bytes);
+	intent->request = hs_strdup(ask->request);
 	intent->queued = true;
 	intent_link(intent);
 	store_write(apid->store, STORE_INTENT_PUT, STORE_V_INT(intent->n), STORE_V_TEXT(intent->id),

@@ -64,6 +64,8 @@ struct call {
 	bool to_operator;
 	char *dialled, *caller_number, *caller_name;
 	char *cadence; /* of the first leg's bell; not stored: our successor has it ring as usual */
+	char *request; /* id of the client's request that was the last to concern it; NULL, or not stored: none is known
+			*/
 	int64_t created_at, answered_at, ended_at;
 	enum hs_cause cause;
 	const char *ended_by;

@@ -204,6 +204,7 @@ void call_record_finish(struct call *call)
 	free(call->caller_number);
 	free(call->caller_name);
 	free(call->cadence);
+	free(call->request);
 	free(call->why);
 	for (size_t i = 0; i < call->legs_count; i++)
 		leg_finish(&call->legs[i]);

@@ -159,7 +159,8 @@ static void tell_created(struct call *call)
 
 	calls_tell(call, HS_CALL_CREATED, call->line_id, &event);
 	hs_log(INFO, "call.created", LOG_CALL(call->id), LOG_LINE(call->line_id),
-	       LOG_TEXT("direction", hs_enum_call_direction.names[call->direction]));
+	       LOG_TEXT("direction", hs_enum_call_direction.names[call->direction]),
+	       LOG_TEXT("request", call->request));
 }
 
 struct call *calls_ring(struct calls *calls, const struct calls_order *order)
@@ -172,6 +173,7 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	call->caller_number = hs_strdup(order->caller_number);
 	call->caller_name = hs_strdup(order->caller_name);
 	call->cadence = hs_strdup(order->cadence);
+	calls_requested(call, order->request);
 	call->ring_ms = order->ring_ms;
 	calls_add_leg(call, order->line, NULL, false);
 	tell_created(call);
@@ -179,10 +181,17 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	return call;
 }
 
+void calls_requested(struct call *call, const char *request)
+{
+	free(call->request);
+	call->request = hs_strdup(request);
+}
+
 static void refuse_stray(struct calls *calls, enum hs_role from, const struct hs_leg_incoming *fact, const char *why)
 {
 	struct hs_leg_hangup body = {fact->leg, HS_CAUSE_REJECTED};
-	struct calls_ask ask = {from, HS_LEG_HANGUP, fact->call, fact->leg, &body};
+	struct calls_ask ask = {
+		.to = from, .message = HS_LEG_HANGUP, .call = fact->call, .leg = fact->leg, .body = &body};
 
 	hs_log(WARN, "call.stray", LOG_CALL(fact->call), LOG_LEG(fact->leg), LOG_LINE(fact->line), LOG_WHY(why));
 	calls->setup.ask(calls->setup.context, &ask);
@@ -251,7 +260,7 @@ void calls_tell(struct call *call, enum hs_message_id event, const char *line, c
 static void ask(struct leg *leg, enum hs_role to, enum hs_message_id message, const void *body)
 {
 	const struct calls_setup *setup = &leg->call->calls->setup;
-	struct calls_ask one = {to, message, leg->call->id, leg->id, body};
+	struct calls_ask one = {to, message, leg->call->id, leg->id, body, leg->call->request};
 
 	setup->ask(setup->context, &one);
 }

@@ -16,6 +16,7 @@ struct calls_ask {
 	enum hs_message_id message;
 	const char *call, *leg; /* concerned; or NULL */
 	const void *body;       /* struct hs_<message> */
+	const char *request;    /* id of the client's request that leads to it, or NULL */
 };
 
 struct calls_setup {
@@ -61,11 +62,15 @@ struct calls_order {
 	struct line *line, *to_line; /* to_line NULL: the operator */
 	const char *caller_number, *caller_name;
 	const char *cadence; /* of an analog telephone; NULL: its usual one */
+	const char *request; /* id of the client's request */
 	int64_t ring_ms;
 };
 
 /* Begins a call towards a line that is free. */
 struct call *calls_ring(struct calls *calls, const struct calls_order *order);
+
+/* What is asked for the call from now on goes back to this request of a client. */
+void calls_requested(struct call *call, const char *request);
 
 /* Ends a call for a reason. false: it is ending already. */
 bool calls_hang_up(struct call *call, enum hs_cause cause, const char *by, const char *why);

@@ -74,6 +74,7 @@ static void ring(struct visit *visit, struct line *line, const struct calls_orde
 	if (cannot_ring(visit, line))
 		return;
 	whole.line = line;
+	whole.request = visit->request->request_id;
 	call = calls_ring(visit->apid->calls, &whole);
 	answer = (struct hs_lines_ring_answer){call->id, line->config->id, line->state};
 	visit_answer(visit, &answer);
@@ -117,6 +118,7 @@ static void calls_create_one(struct visit *visit)
 	const struct hs_calls_create *body = visit->request->body;
 	struct calls_order order = {.caller_number = body->caller_number,
 				    .caller_name = body->caller_name,
+				    .request = visit->request->request_id,
 				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
 	order.line = visit_line(visit, body->line);
@@ -139,8 +141,9 @@ static void calls_create_one(struct visit *visit)
 
 /* ---- hanging up ---- */
 
-static void end_by_api(struct call *call)
+static void end_by_api(const struct visit *visit, struct call *call)
 {
+	calls_requested(call, visit->request->request_id);
 	calls_hang_up(call, call->answered_at ? HS_CAUSE_NORMAL : HS_CAUSE_CANCELLED, "api", NULL);
 }
 
@@ -156,7 +159,7 @@ static void hang_up_line(struct visit *visit, struct line *line)
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line), "the line is in no call");
 		return;
 	}
-	end_by_api(call);
+	end_by_api(visit, call);
 	answer = (struct hs_lines_hangup_answer){call->id, line->config->id, line->state};
 	visit_answer(visit, &answer);
 }
@@ -402,7 +405,7 @@ static void calls_hangup(struct visit *visit)
 		refuse_gone(visit, body->call);
 		return;
 	}
-	end_by_api(call);
+	end_by_api(visit, call);
 	answer_call(visit, call);
 }
 
@@ -423,6 +426,7 @@ static void calls_hold(struct visit *visit)
 	}
 	if (is_away(visit, call->legs[0].driver) || is_away(visit, HS_ROLE_MEDIAD))
 		return;
+	calls_requested(call, visit->request->request_id);
 	hold = (struct hs_leg_hold){call->legs[0].id, body->held};
 	calls_ask_leg(&call->legs[0], HS_LEG_HOLD, &hold);
 	answer_call(visit, call);

@@ -14,7 +14,7 @@ struct streams {
 
 static void ask(struct streams *streams, enum hs_message_id message, const char *grant, const void *body)
 {
-	const struct calls_ask one = {HS_ROLE_MEDIAD, message, NULL, grant, body};
+	const struct calls_ask one = {.to = HS_ROLE_MEDIAD, .message = message, .leg = grant, .body = body};
 
 	streams->setup.ask(streams->setup.context, &one);
 }

@@ -81,6 +81,15 @@ void bus_trace(struct hs_bus *bus, int message, const void *body, const char *fr
 		hs_trace_add(HS_TRACE_KIND_BUS, call, leg, from, to, "%s", hs_messages[message].name);
 }
 
+void bus_log_request(const struct hs_bus *bus, const struct hs_request *request)
+{
+	hs_log(DEBUG, "bus.request", LOG_TEXT("message", hs_messages[request->message].name),
+	       LOG_TEXT("from", hs_role_names[request->from]),
+	       LOG_CALL(name_in(request->body, bus->call_field[request->message])),
+	       LOG_LEG(name_in(request->body, bus->leg_field[request->message])),
+	       LOG_TEXT("request", request->request_id));
+}
+
 static int start(struct hs_bus *bus)
 {
 	int result;

@@ -273,6 +273,9 @@ void bus_refused(struct hs_bus *bus, enum bus_why why, const char *from, const c
 /* Adds a trace record when the body names a call or leg. */
 void bus_trace(struct hs_bus *bus, int message, const void *body, const char *from, const char *to);
 
+/* One line at level debug: who asks for what, with the id that follows a client's request through all logs. */
+void bus_log_request(const struct hs_bus *bus, const struct hs_request *request);
+
 /* ---- The rooms, in the order of their files ---- */
 
 void bus_serve_create(struct hs_bus *bus);

@@ -228,6 +228,7 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 	room->in_progress++;
 	room->of_peer[incoming->from]++;
 	bus_trace(bus, incoming->message, incoming->body, hs_role_names[incoming->from], hs_role_names[bus->role]);
+	bus_log_request(bus, &served->request);
 	door->door->serve(door->context, &served->request);
 }
 

@@ -286,7 +286,7 @@ int exchange_begin(struct port *port, const struct hs_leg_originate *request)
 	hs_copy(port->exchange->number, sizeof(port->exchange->number), number);
 	port->exchange->answer_until_ms = hs_clock_ms() + request->ring_timeout_ms;
 	hs_log(INFO, "leg.outgoing", LOG_LINE(port->r.line), LOG_CALL(port->r.call), LOG_LEG(port->r.leg),
-	       LOG_NUMBER("number", number));
+	       LOG_NUMBER("number", number), LOG_TEXT("request", port->chan.request));
 	frames_attach(port);
 	return port_step(port, PORT_ORIGINATE, request);
 }

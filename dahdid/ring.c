@@ -70,7 +70,7 @@ int ring_begin(struct port *port, const struct hs_leg_originate *request)
 	chan_cadence(&port->chan, cadence);
 	make_sound(port, request);
 	hs_log(INFO, "leg.outgoing", LOG_LINE(port->r.line), LOG_CALL(port->r.call), LOG_LEG(port->r.leg),
-	       LOG_NUMBER("caller", request->caller_number));
+	       LOG_NUMBER("caller", request->caller_number), LOG_TEXT("request", port->chan.request));
 	frames_attach(port); /* so that nothing is late at the answer */
 	return port_step(port, PORT_ORIGINATE, request);
 }
