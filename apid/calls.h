@@ -100,6 +100,9 @@ void calls_media_closed(struct leg *leg, const struct hs_media_figures *figures)
 /* It could not do what the leg needs: the call ends. */
 void calls_media_failed(struct leg *leg, const char *why);
 
+/* It could not keep the leg's audio over its own death: the call ends. */
+void calls_media_lost(struct leg *leg);
+
 /* It began anew: all audio it was asked for before at_ms is gone. */
 void calls_media_restarted(struct calls *calls, int64_t at_ms);
 

@@ -254,6 +254,19 @@ void calls_media_closed(struct leg *leg, const struct hs_media_figures *figures)
 	call_check_closed(leg->call);
 }
 
+void calls_media_lost(struct leg *leg)
+{
+	const struct call_step step = {NULL, HS_CAUSE_MEDIA_FAILED, "system", "the audio engine lost the session"};
+	struct call *call = leg->call;
+
+	leg->media = LEG_MEDIA_CLOSED;
+	call->calls->setup.forget(call->calls->setup.context, HS_ROLE_MEDIAD, leg->id);
+	calls_changed(call);
+	if (call_is_active(call))
+		call_step(call, CALL_HANGUP, &step);
+	call_check_closed(call);
+}
+
 void calls_media_failed(struct leg *leg, const char *why)
 {
 	calls_hang_up(leg->call, HS_CAUSE_MEDIA_FAILED, "system", why);

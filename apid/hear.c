@@ -136,7 +136,7 @@ static void driver_started(struct apid *apid, const struct hs_fact *fact)
 	if ((fact->from == HS_ROLE_SIPD || fact->from == HS_ROLE_DAHDID) && !body->keeps)
 		calls_driver_restarted(apid->calls, fact->from, fact->at_ms);
 	serve_lines_driver_started(apid, fact->from);
-	if (fact->from != HS_ROLE_MEDIAD)
+	if (fact->from != HS_ROLE_MEDIAD || body->keeps)
 		return;
 	calls_media_restarted(apid->calls, fact->at_ms);
 	streams_media_restarted(apid->streams);
@@ -186,7 +186,10 @@ static void media_closed(struct apid *apid, const struct hs_fact *fact)
 	if (!leg)
 		return;
 	apid->calls->at = fact->at_ms;
-	calls_media_closed(leg, body->figures);
+	if (body->lost)
+		calls_media_lost(leg);
+	else
+		calls_media_closed(leg, body->figures);
 }
 
 static void hook_failed(struct apid *apid, const struct hs_fact *fact)

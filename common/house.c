@@ -264,7 +264,7 @@ static int begin(struct life *life)
 						       .incarnation = life->incarnation,
 						       .clean = !life->house.predecessor_died,
 						       .has_keeps = life->daemon->keeps_legs,
-						       .keeps = hs_keep_deaths(life->house.keep) > 0,
+						       .keeps = hs_journal_is_found(life->house.journal),
 					       }) < 0)
 		hs_log(ERROR, "daemon.untold", LOG_WHY("the journal is full: the restart is not in the event log"));
 	return announce(life);

@@ -4,10 +4,10 @@
  * Ring: positions count bytes for ever; the place is the position modulo the ring, which is mapped twice in a row, so
  * that no entry is ever cut at the end. An entry is complete before `head` moves over it. Trimming writes the number of
  * the last forgotten fact before it moves `tail`, so that numbers go on after an empty ring.
- * Records: a run of blocks each. A new version is complete, in blocks of its own, before its mark is set; then the old
- * one's mark is cleared. After a death between the two the higher generation wins.
- * Checksums are seeded with a random number of the journal and the place: bytes that a stranger chose (a Contact in a
- * binding) cannot pose as a record, wherever they come to lie. */
+ * Records: a run of blocks each. A live one is written in place, and only its head has a checksum. A new version is
+ * complete, in blocks of its own, before its mark is set; then the old one's mark is cleared. After a death between the
+ * two the higher generation wins. Checksums are seeded with a random number of the journal and the place: bytes that a
+ * stranger chose (a Contact in a binding) cannot pose as a record, wherever they come to lie. */
 #include "journal.h"
 #include "cleanup.h"
 #include "log.h"
@@ -26,6 +26,7 @@
 #define HELD_AS "journal"
 #define MAGIC UINT64_C(0x31306c6e726a7368)
 #define MARK UINT64_C(0x6472736b636f6f68)
+#define MARK_LIVE UINT64_C(0x6c6976656b6f6f68) /* the value is written in place */
 #define PAGE 4096U
 #define RING_MAX (UINT64_C(1) << 30)
 #define FACT_MAX 65536U
@@ -49,8 +50,8 @@ struct entry {
 };
 
 struct record {
-	_Atomic uint64_t mark; /* MARK: valid */
-	uint64_t sum;          /* of all that follows, value included */
+	_Atomic uint64_t mark; /* MARK, MARK_LIVE: valid */
+	uint64_t sum;          /* of all that follows, the value included unless it is live */
 	uint64_t generation;
 	uint32_t bytes;
 	uint32_t blocks;
@@ -76,6 +77,7 @@ struct hs_journal {
 	uint64_t used[BLOCKS / 64]; /* a bit a block */
 	uint32_t first_free;        /* no free block before it */
 	uint64_t damaged;
+	bool is_found;
 };
 
 /* ---- checksum ---- */
@@ -107,10 +109,11 @@ static uint64_t entry_sum(const struct hs_journal *journal, const struct entry *
 	return checksum(seed, entry->data, entry->bytes);
 }
 
-static uint64_t record_sum(const struct hs_journal *journal, const struct record *record, uint32_t block)
+static uint64_t record_sum(const struct hs_journal *journal, const struct record *record, uint32_t block, uint64_t mark)
 {
-	return checksum(mix(journal->head->seed, block), &record->generation,
-			sizeof(*record) - offsetof(struct record, generation) + record->bytes);
+	return checksum(mix(journal->head->seed ^ (mark == MARK_LIVE), block), &record->generation,
+			sizeof(*record) - offsetof(struct record, generation) +
+				(mark == MARK_LIVE ? 0 : record->bytes));
 }
 
 static void count_damage(struct hs_journal *journal)
@@ -302,6 +305,11 @@ void hs_journal_trim(struct hs_journal *journal, uint64_t seq)
 		rewind_ring(journal, at);
 }
 
+bool hs_journal_is_found(const struct hs_journal *journal)
+{
+	return journal->is_found;
+}
+
 uint64_t hs_journal_epoch(const struct hs_journal *journal)
 {
 	return journal->head->epoch;
@@ -396,20 +404,14 @@ static bool key_valid(const char *key)
 	return key && key[0] && strnlen(key, HS_JOURNAL_KEY) < HS_JOURNAL_KEY;
 }
 
-int hs_journal_put(struct hs_journal *journal, const char *key, const void *value, size_t bytes)
+/* A place for a record, with its head but for sum and mark. NULL: there is none. */
+static struct record *make_record(struct hs_journal *journal, const char *key, size_t bytes)
 {
-	uint32_t blocks = blocks_for(bytes), block;
+	uint32_t blocks = blocks_for(bytes), block = journal->blocks ? find_run(journal, blocks) : BLOCKS;
 	struct record *record;
 
-	if (!key_valid(key))
-		return -EINVAL;
-	if (bytes > HS_JOURNAL_VALUE)
-		return -EMSGSIZE;
-	if (!journal->blocks)
-		return -ENOSPC;
-	block = find_run(journal, blocks);
 	if (block == BLOCKS)
-		return -ENOSPC;
+		return NULL;
 	if (block + blocks > journal->head->high)
 		atomic_store_explicit(&journal->head->high, block + blocks, memory_order_release);
 	record = record_at(journal, block);
@@ -418,12 +420,53 @@ int hs_journal_put(struct hs_journal *journal, const char *key, const void *valu
 	record->blocks = blocks;
 	memset(record->key, 0, sizeof(record->key));
 	hs_copy(record->key, sizeof(record->key), key);
+	return record;
+}
+
+/* The value is there: the record is valid from now on, in place of an older one. */
+static void finish_record(struct hs_journal *journal, struct record *record, uint64_t mark)
+{
+	uint32_t block = (uint32_t)(((uint8_t *)record - journal->blocks) / BLOCK);
+
+	record->sum = record_sum(journal, record, block, mark);
+	atomic_store_explicit(&record->mark, mark, memory_order_release);
+	index_record(journal, record->key, block, record->blocks); /* clears the older one's mark */
+}
+
+int hs_journal_put(struct hs_journal *journal, const char *key, const void *value, size_t bytes)
+{
+	struct record *record;
+
+	if (!key_valid(key))
+		return -EINVAL;
+	if (bytes > HS_JOURNAL_VALUE)
+		return -EMSGSIZE;
+	record = make_record(journal, key, bytes);
+	if (!record)
+		return -ENOSPC;
 	if (bytes)
 		memcpy(record->value, value, bytes);
-	record->sum = record_sum(journal, record, block);
-	atomic_store_explicit(&record->mark, MARK, memory_order_release);
-	index_record(journal, key, block, blocks); /* clears the older one's mark */
+	finish_record(journal, record, MARK);
 	return 0;
+}
+
+void *hs_journal_live(struct hs_journal *journal, const char *key, size_t bytes)
+{
+	const struct place *place = key_valid(key) ? hs_table_get(journal->places, key) : NULL;
+	struct record *record;
+
+	if (!key_valid(key) || bytes > HS_JOURNAL_VALUE)
+		return NULL;
+	if (place) {
+		record = record_at(journal, place->block);
+		return record->mark == MARK_LIVE && record->bytes == bytes ? record->value : NULL;
+	}
+	record = make_record(journal, key, bytes);
+	if (!record)
+		return NULL;
+	memset(record->value, 0, bytes);
+	finish_record(journal, record, MARK_LIVE);
+	return record->value;
 }
 
 void hs_journal_drop(struct hs_journal *journal, const char *key)
@@ -461,7 +504,7 @@ static bool record_whole(const struct hs_journal *journal, const struct record *
 {
 	return record->bytes <= HS_JOURNAL_VALUE && record->blocks == blocks_for(record->bytes) &&
 	       record->blocks <= BLOCKS - block && key_valid(record->key) &&
-	       record->sum == record_sum(journal, record, block);
+	       record->sum == record_sum(journal, record, block, record->mark);
 }
 
 /* Two of one key: the predecessor died between setting one mark and clearing the other. */
@@ -486,10 +529,12 @@ static void restore_records(struct hs_journal *journal)
 		struct record *record = record_at(journal, block);
 		uint32_t blocks = 1;
 
-		if (record->mark == MARK && record_whole(journal, record, block)) {
+		bool is_marked = record->mark == MARK || record->mark == MARK_LIVE;
+
+		if (is_marked && record_whole(journal, record, block)) {
 			blocks = record->blocks;
 			restore_record(journal, record, block);
-		} else if (record->mark == MARK) {
+		} else if (is_marked) {
 			count_damage(journal);
 			atomic_store(&record->mark, 0);
 		}
@@ -621,6 +666,7 @@ struct hs_journal *hs_journal_open(struct hs_keep *keep, size_t ring_bytes)
 
 	ring_bytes = ring_room(ring_bytes);
 	if (fd >= 0 && adopt(journal, fd, RING_AND_RECORDS)) {
+		journal->is_found = true;
 		hs_log(INFO, "journal.restored", LOG_INT("facts", (int64_t)journal->waiting),
 		       LOG_INT("records", (int64_t)hs_table_count(journal->places)),
 		       LOG_INT("damaged", (int64_t)journal->damaged));

@@ -27,6 +27,9 @@ struct hs_journal *hs_journal_open(struct hs_keep *keep, size_t ring_bytes);
 struct hs_journal *hs_journal_make_file(const char *path, size_t ring_bytes);
 struct hs_journal *hs_journal_find_file(const char *path);
 
+/* Whether it is a predecessor's. */
+bool hs_journal_is_found(const struct hs_journal *journal);
+
 /* Number of this journal: differs for each new one, stays the same over a restart that found it. */
 uint64_t hs_journal_epoch(const struct hs_journal *journal);
 
@@ -51,6 +54,12 @@ void hs_journal_fill(const struct hs_journal *journal, size_t *ret_used, size_t 
 /* Puts a record, replacing one of the same key as one step. 0, -EINVAL (key), -EMSGSIZE, -ENOSPC (64 MiB, or a
  * ring alone). */
 int hs_journal_put(struct hs_journal *journal, const char *key, const void *value, size_t bytes);
+
+/* A record that its owner writes in place, for what changes too often to be put: its bytes, zeroed when it is new, as
+ * death left them when it was there. Nothing guards them: whoever finds them checks what he reads, and a change that
+ * must be whole is put. The memory is the journal's until the record is dropped. NULL: no room, a bad key, longer than
+ * a value may be, or there is a record of this key that is another. */
+void *hs_journal_live(struct hs_journal *journal, const char *key, size_t bytes);
 
 /* Removes a record; unknown is fine. */
 void hs_journal_drop(struct hs_journal *journal, const char *key);

@@ -163,3 +163,19 @@ bool digits_slot(struct digits_out *out, uint32_t timestamp, struct packet_event
 		finish(out);
 	return true;
 }
+
+static bool is_out_sane(const struct digits_out *out)
+{
+	if (out->head >= DIGITS_QUEUE || out->count > DIGITS_QUEUE || out->ends > END_PACKETS ||
+	    out->pause > PAUSE_SLOTS || (out->sending && !out->count))
+		return false;
+	for (int i = 0; i < out->count; i++)
+		if (digits_event(out->queue[(out->head + i) % DIGITS_QUEUE]) < 0)
+			return false;
+	return true;
+}
+
+bool digits_is_sane(const struct digits_in *in, const struct digits_out *out)
+{
+	return in->event <= DIGITS_FLASH && in->ended_next < DIGITS_ENDED && is_out_sane(out);
+}

@@ -65,4 +65,7 @@ bool digits_busy(const struct digits_out *out);
 bool digits_slot(struct digits_out *out, uint32_t timestamp, struct packet_event *ret_event, uint32_t *ret_timestamp,
 		 bool *ret_marker);
 
+/* False for bytes that cannot be records of ours. */
+bool digits_is_sane(const struct digits_in *in, const struct digits_out *out);
+
 #endif

@@ -9,6 +9,7 @@
 #include "codec.h"
 #include "digits.h"
 #include "id.h"
+#include "journal.h"
 #include "pace.h"
 #include "ports.h"
 #include "reader.h"
@@ -30,6 +31,7 @@ struct report {
 	void (*played)(void *context, const struct end *end, const char *play, int64_t played_ms, bool completed);
 	void (*detached)(void *context, const struct end *end);
 	void (*closed)(void *context, const struct end *end, const struct hs_media_figures *figures);
+	void (*lost)(void *context, const char *id, enum hs_media_kind kind);
 };
 
 /* Why a packet was refused: the metric's label. The first ones are packet_fault's. */
@@ -63,6 +65,8 @@ struct route {
 /* What all ends live in. */
 struct world {
 	uv_loop_t *loop;
+	struct hs_journal *journal;
+	struct hs_keep *keep;
 	struct pace *pace;
 	struct ports *ports;
 	struct reader *reader;
@@ -131,9 +135,19 @@ struct end_kind {
 	void (*destroy)(struct end *end);
 };
 
+/* Of every kind of end, in the journal, written in place: the first member of what its kind keeps there. */
+struct end_record {
+	uint32_t layout, bytes; /* layout 0: it is being made */
+	int kind, owner, codec;
+	char call[HS_ID_BYTES], partner[HS_ID_BYTES];
+	int tone; /* legs: that is played; 0: none */
+	uint64_t tone_position;
+};
+
 struct end {
 	const struct end_kind *kind;
 	struct world *world;
+	struct end_record *record;
 	char id[HS_ID_BYTES], call[HS_ID_BYTES];
 	enum hs_role owner;  /* driver whose leg it is; HS_ROLE_NONE until one described it */
 	enum hs_codec codec; /* agreed one; 0: none yet */

@@ -1,6 +1,11 @@
 #include "frames.h"
 #include <string.h>
 
+bool frames_is_sane(const struct frames *frames)
+{
+	return frames->fill < CODEC_FRAME && (int)frames->codec >= 0 && frames->codec < HS_CODEC_COUNT;
+}
+
 static void flush(struct frames *frames, frames_emit *emit, void *context)
 {
 	memset(frames->bytes + frames->fill, codec_silence(frames->codec), CODEC_FRAME - frames->fill);

@@ -15,6 +15,9 @@ struct frames {
 	uint8_t bytes[CODEC_FRAME];
 };
 
+/* False for bytes that cannot be a record of ours. */
+bool frames_is_sane(const struct frames *frames);
+
 typedef void frames_emit(void *context, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME]);
 
 /* Takes a packet's audio and emits each frame that is complete, at once. */

@@ -16,8 +16,12 @@
 #include "end.h"
 #include "frame.h"
 
-/* A new leg. It belongs to the session as soon as that took it. */
-struct end *leg_channel_create(struct world *world, const char *id, const char *call);
+/* A new leg. It belongs to the session as soon as that took it. -EAGAIN: there is no room for it. */
+int leg_channel_create(struct world *world, const char *id, const char *call, struct end **ret_end);
+
+/* Takes up a leg that a predecessor left. It belongs to the session as soon as that took it. -EPROTO: it is damaged. */
+int leg_channel_restore(struct world *world, const char *id, struct end_record *found, size_t bytes,
+			struct end **ret_end);
 
 /* True for ends made here. */
 bool leg_channel_is(const struct end *end);

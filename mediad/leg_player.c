@@ -39,8 +39,6 @@ struct player {
 	struct world *world;
 	struct play *plays; /* in any order; the ready ones stand in the order in which they became ready */
 	int count;
-	enum hs_tone tone;
-	uint64_t tone_position;
 };
 
 /* What goes to the worker thread and comes back: nothing in it is shared. */
@@ -261,10 +259,11 @@ void player_abandon(struct world *world, uint64_t peer, const char *play_id)
 
 void player_tone(struct player *player, enum hs_tone tone)
 {
-	if (player->tone == tone)
+	struct end_record *record = player->leg->record;
+	if (record->tone == (int)tone)
 		return;
-	player->tone = tone;
-	player->tone_position = 0;
+	record->tone = (int)tone;
+	record->tone_position = 0;
 	player->leg->kind->stir(player->leg);
 }
 
@@ -288,9 +287,14 @@ static struct play *ready(const struct player *player)
 	return NULL;
 }
 
+static bool has_tone(const struct player *player)
+{
+	return player->leg->record->tone && player->leg->record->tone != HS_TONE_NONE;
+}
+
 bool player_busy(const struct player *player)
 {
-	return ready(player) || (player->tone && player->tone != HS_TONE_NONE);
+	return ready(player) || has_tone(player);
 }
 
 static void take_sound(struct play *play, enum hs_codec codec, uint8_t *ret_frame)
@@ -311,10 +315,11 @@ bool player_take(struct player *player, enum hs_codec codec, uint8_t ret_frame[C
 		take_sound(play, codec, ret_frame);
 		return true;
 	}
-	if (!player->tone || player->tone == HS_TONE_NONE)
+	if (!has_tone(player))
 		return false;
-	tones_fill(player->world->tones, player->tone, player->tone_position, codec, ret_frame);
-	player->tone_position += CODEC_FRAME;
+	struct end_record *record = player->leg->record;
+	tones_fill(player->world->tones, (enum hs_tone)record->tone, record->tone_position, codec, ret_frame);
+	record->tone_position += CODEC_FRAME;
 	return true;
 }
 

@@ -1,6 +1,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "id.h"
+#include "kept.h"
 #include "leg_player.h"
 #include "leg_rtp_inner.h"
 #include "log.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const int64_t latch_window_us = 5000000;
 static const int64_t report_every_us = 5000000;
@@ -33,8 +35,9 @@ static void trace(const struct leg_rtp *leg, const char *what, const struct addr
 void leg_rtp_latch(struct leg_rtp *leg, const struct address *from)
 {
 	char text[ADDRESS_TEXT];
-	leg->record.is_latching = false;
-	leg->record.is_latched = true;
+	leg->record->is_latching = false;
+	leg->record->is_latched = true;
+	leg->record->latched = *from;
 	rtp_socket_connect(&leg->rtp, from);
 	if (!address_same_host(from, &leg->rtcp.peer))
 		rtp_socket_disconnect(&leg->rtcp, &(struct address){0});
@@ -46,15 +49,15 @@ void leg_rtp_latch(struct leg_rtp *leg, const struct address *from)
 
 static void open_window(struct leg_rtp *leg, int64_t now_us)
 {
-	leg->record.is_latching = true;
-	leg->record.latch_until_us = now_us + latch_window_us;
+	leg->record->is_latching = true;
+	leg->record->latch_until_us = now_us + latch_window_us;
 }
 
 /* Nobody came in time: what is known stays, and the door is shut. */
 static void close_window(struct leg_rtp *leg)
 {
 	struct address peer = leg->rtp.peer;
-	leg->record.is_latching = false;
+	leg->record->is_latching = false;
 	if (peer.family)
 		rtp_socket_connect(&leg->rtp, &peer);
 }
@@ -73,16 +76,16 @@ static int aim(struct rtp_socket *socket, const struct address *peer)
 /* Without NAT: the signalled addresses and no other. */
 static int aim_straight(struct leg_rtp *leg)
 {
-	leg->record.is_latching = leg->record.is_latched = false;
-	int error = aim(&leg->rtp, &leg->record.signalled);
-	return error < 0 ? error : aim(&leg->rtcp, &leg->record.signalled_rtcp);
+	leg->record->is_latching = leg->record->is_latched = false;
+	int error = aim(&leg->rtp, &leg->record->signalled);
+	return error < 0 ? error : aim(&leg->rtcp, &leg->record->signalled_rtcp);
 }
 
 /* With NAT: until somebody is latched, audio goes to the signalled address if it is the source's host (so that a hole
  * in the NAT opens from our side), else to whom it went before if that is the source's host, else nowhere. */
 static void aim_latching(struct leg_rtp *leg, int64_t now_us)
 {
-	struct rtp_record *record = &leg->record;
+	struct rtp_record *record = leg->record;
 	struct address peer = {0};
 	record->is_latched = record->is_latched && address_same_host(&leg->rtp.peer, &record->source);
 	if (record->is_latched)
@@ -106,9 +109,9 @@ bool leg_rtp_is_loop(const struct leg_rtp *leg, const struct address *address)
 static struct offer_ours describe_ours(const struct leg_rtp *leg, enum hs_direction direction, enum hs_codec prefer)
 {
 	return (struct offer_ours){
-		.id = leg->record.session_id,
-		.version = leg->record.session_version,
-		.rtp = leg->record.local,
+		.id = leg->record->session_id,
+		.version = leg->record->session_version,
+		.rtp = leg->record->local,
 		.direction = direction,
 		.prefer = prefer,
 	};
@@ -118,17 +121,17 @@ int leg_rtp_offer(struct end *end, enum hs_direction direction, char *ret_text, 
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
 	if (direction) {
-		leg->record.proposed = direction;
-		leg->record.session_version++;
+		leg->record->proposed = direction;
+		leg->record->session_version++;
 	}
-	enum hs_codec prefer = end->codec ? end->codec : leg->record.prefer;
-	struct offer_ours ours = describe_ours(leg, leg->record.proposed, prefer);
+	enum hs_codec prefer = end->codec ? end->codec : leg->record->prefer;
+	struct offer_ours ours = describe_ours(leg, leg->record->proposed, prefer);
 	return offer_write(&ours, ret_text, size);
 }
 
 static int check(const struct leg_rtp *leg, const struct offer *offer, char *ret_why)
 {
-	if (offer->rtp.family != leg->record.local.family) {
+	if (offer->rtp.family != leg->record->local.family) {
 		snprintf(ret_why, OFFER_WHY, "its address is not of the same kind (IPv4, IPv6) as ours");
 		return -EINVAL;
 	}
@@ -142,7 +145,7 @@ static int check(const struct leg_rtp *leg, const struct offer *offer, char *ret
 /* The one in use if it is still there, else the preferred one, else the far end's first. */
 static int choose_codec(const struct leg_rtp *leg, const struct offer *offer, enum hs_description_role role)
 {
-	enum hs_codec wanted = leg->end.codec ? leg->end.codec : leg->record.prefer;
+	enum hs_codec wanted = leg->end.codec ? leg->end.codec : leg->record->prefer;
 	for (int i = 0; i < offer->codecs_count; i++)
 		if (role == HS_DESCRIPTION_ROLE_OFFER && offer->codecs[i] == wanted)
 			return i;
@@ -169,7 +172,7 @@ static void agree(struct leg_rtp *leg, const struct offer *offer, enum hs_descri
 		[HS_CODEC_PCMU] = RTP_PCMU,
 		[HS_CODEC_PCMA] = RTP_PCMA,
 	};
-	struct rtp_record *record = &leg->record;
+	struct rtp_record *record = leg->record;
 	clear_meanings(record);
 	if (role == HS_DESCRIPTION_ROLE_ANSWER) {
 		mean(record, OFFER_TYPE_PCMU, RTP_PCMU);
@@ -200,7 +203,7 @@ static void set_directions(struct rtp_record *record, enum hs_description_role r
 static void tell_described(const struct leg_rtp *leg, enum hs_description_role role)
 {
 	char what[160], address[ADDRESS_TEXT];
-	const struct rtp_record *record = &leg->record;
+	const struct rtp_record *record = leg->record;
 	address_format(&record->signalled, address);
 	snprintf(what, sizeof what, "described: %s %s %s %s%s", hs_enum_description_role.names[role],
 		 hs_enum_codec.names[leg->end.codec], hs_enum_direction.names[record->met], address,
@@ -213,8 +216,8 @@ static void tell_described(const struct leg_rtp *leg, enum hs_description_role r
 
 static int write_answer(struct leg_rtp *leg, const struct offer *offer, char *ret_answer, size_t size)
 {
-	leg->record.session_version++;
-	struct offer_ours ours = describe_ours(leg, leg->record.met, leg->end.codec);
+	leg->record->session_version++;
+	struct offer_ours ours = describe_ours(leg, leg->record->met, leg->end.codec);
 	return offer_write_answer(&ours, offer, ret_answer, size);
 }
 
@@ -239,7 +242,7 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 		     const struct address *source, bool nat, char *ret_answer, size_t size, char ret_why[OFFER_WHY])
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
-	struct rtp_record *record = &leg->record;
+	struct rtp_record *record = leg->record;
 	int64_t now_us = hs_clock_us();
 	if (check(leg, offer, ret_why) < 0)
 		return -EINVAL;
@@ -261,10 +264,11 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 		hs_log(WARN, "media.unroutable", LOG_CALL(end_call(end)), LOG_LEG(end->id));
 	if (!record->is_described) {
 		begin_sockets(leg);
-		leg->sent_at_us = now_us; /* the far end may wait as long for its first packet as for any other */
+		leg->record->sent_at_us =
+			now_us; /* the far end may wait as long for its first packet as for any other */
 	}
 	record->is_described = true;
-	leg->heard_at_us = now_us;
+	leg->record->heard_at_us = now_us;
 	tell_described(leg, role);
 	leg_rtp_stir(end);
 	return 0;
@@ -272,7 +276,7 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 
 bool leg_rtp_is_described(const struct end *end)
 {
-	return leg_rtp_of(end)->record.is_described;
+	return leg_rtp_of(end)->record->is_described;
 }
 
 /* The latch window and the silence watch begin. */
@@ -280,10 +284,10 @@ static void use(struct end *end)
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
 	int64_t now_us = hs_clock_us();
-	if (!leg->record.is_used)
-		leg->heard_at_us = now_us;
-	leg->record.is_used = true;
-	if (!leg->record.is_described || !leg->record.nat || leg->record.is_latched)
+	if (!leg->record->is_used)
+		leg->record->heard_at_us = now_us;
+	leg->record->is_used = true;
+	if (!leg->record->is_described || !leg->record->nat || leg->record->is_latched)
 		return;
 	rtp_socket_disconnect(&leg->rtp, &leg->rtp.peer);
 	open_window(leg, now_us);
@@ -292,7 +296,7 @@ static void use(struct end *end)
 static bool takes_keys(const struct end *end)
 {
 	const struct leg_rtp *leg = leg_rtp_of(end);
-	return leg->record.is_described && leg->record.event_type >= 0;
+	return leg->record->is_described && leg->record->event_type >= 0;
 }
 
 static int send_keys(struct end *end, const char *digits, int64_t duration_ms)
@@ -300,7 +304,7 @@ static int send_keys(struct end *end, const char *digits, int64_t duration_ms)
 	struct leg_rtp *leg = leg_rtp_of(end);
 	if (!takes_keys(end))
 		return -ENOTSUP;
-	if (!digits_queue(&leg->digits_out, digits, duration_ms))
+	if (!digits_queue(&leg->record->digits_out, digits, duration_ms))
 		return -EBUSY;
 	leg_rtp_stir(end);
 	return 0;
@@ -311,35 +315,36 @@ static int send_keys(struct end *end, const char *digits, int64_t duration_ms)
 static void watch_silence(struct leg_rtp *leg, int64_t now_us)
 {
 	struct world *world = leg->end.world;
-	bool expected = (leg->record.is_used || leg->has_heard) && offer_may_receive(leg->record.met);
+	bool expected = (leg->record->is_used || leg->record->has_heard) && offer_may_receive(leg->record->met);
 	if (!expected)
-		leg->heard_at_us = now_us;
-	if (!expected || leg->silence_told || now_us - leg->heard_at_us < world->silence_us)
+		leg->record->heard_at_us = now_us;
+	if (!expected || leg->record->silence_told || now_us - leg->record->heard_at_us < world->silence_us)
 		return;
-	leg->silence_told = true;
-	world->report->silent(world->report_context, &leg->end, (now_us - leg->heard_at_us) / 1000);
+	leg->record->silence_told = true;
+	world->report->silent(world->report_context, &leg->end, (now_us - leg->record->heard_at_us) / 1000);
 }
 
 /* RFC 3550 section 6.2: intervals vary, so that reports of many sessions do not fall into step. */
 static void schedule_report(struct leg_rtp *leg, int64_t now_us)
 {
-	leg->report_at_us = now_us + report_every_us * 3 / 4 + (int64_t)(leg->record.ssrc ^ (uint32_t)now_us) % 2500000;
+	leg->record->report_at_us =
+		now_us + report_every_us * 3 / 4 + (int64_t)(leg->record->ssrc ^ (uint32_t)now_us) % 2500000;
 }
 
 void leg_rtp_tick(struct end *end, int64_t now_us)
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
 	player_tick(end->player, now_us);
-	if (!leg->record.is_described)
+	if (!leg->record->is_described)
 		return;
-	if (leg->record.is_latching && now_us > leg->record.latch_until_us)
+	if (leg->record->is_latching && now_us > leg->record->latch_until_us)
 		close_window(leg);
 	watch_silence(leg, now_us);
-	if (leg_rtp_may_send(leg) && !leg->is_filling && now_us - leg->sent_at_us > filling_after_us) {
-		leg->is_filling = true;
+	if (leg_rtp_may_send(leg) && !leg->record->is_filling && now_us - leg->record->sent_at_us > filling_after_us) {
+		leg->record->is_filling = true;
 		leg_rtp_stir(end);
 	}
-	if (now_us >= leg->report_at_us) {
+	if (now_us >= leg->record->report_at_us) {
 		leg_rtp_report(leg, now_us);
 		schedule_report(leg, now_us);
 	}
@@ -354,25 +359,26 @@ static void measure(const struct end *end, struct hs_media_figures *ret_figures,
 	*ret_figures = (struct hs_media_figures){
 		.codec = end->codec,
 		.remote = ret_remote[0] ? ret_remote : NULL,
-		.latched = leg->record.is_latched,
-		.packets_received = leg->packets_in,
-		.packets_sent = leg->packets_out,
-		.packets_lost = (int64_t)figures_lost(&leg->figures),
-		.packets_refused = leg->refused,
-		.jitter_us = (int64_t)figures_jitter_us(&leg->figures),
+		.latched = leg->record->is_latched,
+		.packets_received = leg->record->packets_in,
+		.packets_sent = leg->record->packets_out,
+		.packets_lost = (int64_t)figures_lost(&leg->record->figures),
+		.packets_refused = leg->record->refused,
+		.jitter_us = (int64_t)figures_jitter_us(&leg->record->figures),
 	};
 }
 
 static void destroy(struct end *end)
 {
 	struct leg_rtp *leg = leg_rtp_of(end);
-	digits_stop(&leg->digits_in, leg_rtp_digit, leg);
+	digits_stop(&leg->record->digits_in, leg_rtp_digit, leg);
 	pace_remove(end->world->pace, &leg->beat);
 	player_destroy(TAKE(end->player));
-	ports_give(end->world->ports, leg->record.local.port, hs_clock_ms());
+	ports_give(end->world->ports, leg->record->local.port, hs_clock_ms());
 	trace(leg, "closed", &leg->rtp.peer);
-	rtp_socket_close(&leg->rtp, leg->end.world->reader);
-	rtp_socket_close(&leg->rtcp, leg->end.world->reader);
+	rtp_socket_close(&leg->rtp, end->world);
+	rtp_socket_close(&leg->rtcp, end->world);
+	kept_drop(end->world, end->id);
 	free(leg);
 }
 
@@ -447,19 +453,25 @@ static struct address bind_to(const struct world *world, const struct address *l
 	return (struct address){.family = local->family};
 }
 
-static struct leg_rtp *make(struct world *world, const char *id, const char *call, enum hs_codec prefer)
+static struct leg_rtp *make(struct world *world, const char *id, struct rtp_record *record)
 {
 	struct leg_rtp *leg = hs_zalloc(sizeof *leg);
 	leg->end.kind = &kind;
 	leg->end.world = world;
+	leg->end.record = &record->end;
 	hs_copy(leg->end.id, sizeof leg->end.id, id);
-	hs_copy(leg->end.call, sizeof leg->end.call, call);
-	leg->record.prefer = prefer;
-	leg->record.proposed = leg->record.ours = leg->record.met = HS_DIRECTION_SENDRECV;
-	leg->record.event_type = -1;
+	leg->record = record;
 	leg->beat.slot = leg_rtp_slot;
-	randomise(&leg->record);
 	return leg;
+}
+
+/* What a description of ours names at first. */
+static void begin_record(struct rtp_record *record, enum hs_codec prefer)
+{
+	record->prefer = prefer;
+	record->proposed = record->ours = record->met = HS_DIRECTION_SENDRECV;
+	record->event_type = -1;
+	randomise(record);
 }
 
 int leg_rtp_create(struct world *world, const char *id, const char *call, const struct address *peer,
@@ -469,14 +481,81 @@ int leg_rtp_create(struct world *world, const char *id, const char *call, const 
 	int error = find_local(world, peer, &local);
 	if (error < 0)
 		return error;
-	AUTO(free) struct leg_rtp *leg = make(world, id, call, prefer);
+	struct rtp_record *record = kept_make(world, id, HS_MEDIA_KIND_RTP, sizeof *record);
+	if (!record)
+		return -EAGAIN;
+	AUTO(free) struct leg_rtp *leg = make(world, id, record);
 	struct address bound = bind_to(world, &local);
 	error = rtp_socket_open_pair(world, &bound, &leg->rtp, &leg->rtcp, &local.port);
-	if (error < 0)
+	if (error < 0) {
+		kept_drop(world, id);
 		return error;
-	leg->record.local = local;
+	}
+	hs_copy(leg->end.call, sizeof leg->end.call, call);
+	begin_record(record, prefer);
+	record->local = local;
 	leg->end.player = player_create(&leg->end);
 	schedule_report(leg, hs_clock_us());
+	*ret_end = &TAKE(leg)->end;
+	return 0;
+}
+
+/* ---- A predecessor's leg ---- */
+
+static bool are_meanings_sane(const struct rtp_record *record)
+{
+	for (size_t i = 0; i < HS_COUNT(record->meanings); i++)
+		if (record->meanings[i] > RTP_COMFORT)
+			return false;
+	for (size_t i = 0; i < HS_COUNT(record->types); i++)
+		if (record->types[i] > 127)
+			return false;
+	return true;
+}
+
+static bool is_direction(enum hs_direction direction)
+{
+	return (int)direction >= 0 && direction < HS_DIRECTION_COUNT;
+}
+
+static bool is_sane(const struct rtp_record *record)
+{
+	return is_direction(record->ours) && is_direction(record->proposed) && is_direction(record->theirs) &&
+	       is_direction(record->met) && (int)record->prefer >= 0 && record->prefer < HS_CODEC_COUNT &&
+	       (int)record->voice >= 0 && record->voice < VOICES && record->event_type >= -1 &&
+	       record->event_type <= 127 && are_meanings_sane(record) && memchr(record->cname, 0, PACKET_CNAME_MAX) &&
+	       frames_is_sane(&record->frames) && digits_is_sane(&record->digits_in, &record->digits_out) &&
+	       (!record->is_described || record->end.codec);
+}
+
+/* The kernel knows whom connected sockets are for; while the window is open, it is as aim_latching says. */
+static void aim_again(struct leg_rtp *leg)
+{
+	const struct rtp_record *record = leg->record;
+	if (leg->rtp.is_connected || !record->is_described)
+		return;
+	if (record->is_latched)
+		leg->rtp.peer = record->latched;
+	else if (record->nat && address_is_usable(&record->signalled) &&
+		 address_same_host(&record->signalled, &record->source))
+		leg->rtp.peer = record->signalled;
+}
+
+int leg_rtp_restore(struct world *world, const char *id, struct end_record *found, size_t bytes, struct end **ret_end)
+{
+	struct rtp_record *record = (struct rtp_record *)found;
+	if (bytes != sizeof *record || !is_sane(record))
+		return -EPROTO;
+	AUTO(free) struct leg_rtp *leg = make(world, id, record);
+	kept_read(&leg->end, found);
+	int error = rtp_socket_find_pair(world, record->local.port, &leg->rtp, &leg->rtcp);
+	if (error < 0)
+		return error;
+	leg->end.player = player_create(&leg->end);
+	aim_again(leg);
+	if (record->is_described)
+		begin_sockets(leg);
+	trace(leg, "taken up again", &leg->rtp.peer);
 	*ret_end = &TAKE(leg)->end;
 	return 0;
 }

@@ -22,6 +22,10 @@
 int leg_rtp_create(struct world *world, const char *id, const char *call, const struct address *peer,
 		   enum hs_codec prefer, struct end **ret_end);
 
+/* Takes up a leg that a predecessor left. It belongs to the session as soon as that took it. 0, or -errno: it is lost.
+ */
+int leg_rtp_restore(struct world *world, const char *id, struct end_record *found, size_t bytes, struct end **ret_end);
+
 /* True for ends made here. */
 bool leg_rtp_is(const struct end *end);
 

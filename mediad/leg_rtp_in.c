@@ -6,7 +6,7 @@
 
 void leg_rtp_refuse(struct leg_rtp *leg, int refusal)
 {
-	leg->refused++;
+	leg->record->refused++;
 	hs_metric_add(leg->end.world->meters.refused[refusal], 1);
 }
 
@@ -23,7 +23,7 @@ void leg_rtp_digit(void *context, enum digits_edge edge, char digit, uint32_t du
  * signalling's host. */
 static bool admit(struct leg_rtp *leg, const struct address *from)
 {
-	struct rtp_record *record = &leg->record;
+	struct rtp_record *record = leg->record;
 	if (!record->is_latching || !address_same_host(from, &record->source) || leg_rtp_is_loop(leg, from))
 		return false;
 	leg_rtp_latch(leg, from);
@@ -34,24 +34,24 @@ static void tell_started(struct leg_rtp *leg, enum hs_codec codec)
 {
 	struct world *world = leg->end.world;
 	char remote[ADDRESS_TEXT];
-	leg->has_heard = true;
+	leg->record->has_heard = true;
 	address_format(&leg->rtp.peer, remote);
-	world->report->started(world->report_context, &leg->end, codec, remote, leg->record.is_latched);
+	world->report->started(world->report_context, &leg->end, codec, remote, leg->record->is_latched);
 }
 
 static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME])
 {
 	struct leg_rtp *leg = context;
-	voices_tell(&leg->end, codec, timestamp, frame, leg->heard_at_us);
+	voices_tell(&leg->end, codec, timestamp, frame, leg->record->heard_at_us);
 }
 
 /* Streams first: the partner may change the payload. */
 static void pass_audio(struct leg_rtp *leg, struct heard *heard)
 {
-	if (!leg->has_heard)
+	if (!leg->record->has_heard)
 		tell_started(leg, heard->codec);
 	if (leg->end.streams_count > 0)
-		frames_add(&leg->frames, heard->codec, heard->timestamp, heard->payload, heard->payload_bytes,
+		frames_add(&leg->record->frames, heard->codec, heard->timestamp, heard->payload, heard->payload_bytes,
 			   emit_frame, leg);
 	if (leg->end.partner)
 		leg->end.partner->kind->hear(leg->end.partner, heard);
@@ -61,7 +61,8 @@ static void pass_event(struct leg_rtp *leg, struct heard *heard)
 {
 	struct packet_event event;
 	if (!packet_read_event(heard->payload, heard->payload_bytes, &event) ||
-	    !digits_hear(&leg->digits_in, heard->ssrc, heard->timestamp, &event, heard->now_us, leg_rtp_digit, leg)) {
+	    !digits_hear(&leg->record->digits_in, heard->ssrc, heard->timestamp, &event, heard->now_us, leg_rtp_digit,
+			 leg)) {
 		leg_rtp_refuse(leg, REFUSED_EVENT);
 		return;
 	}
@@ -97,7 +98,7 @@ static void pass(struct leg_rtp *leg, enum rtp_meaning meaning, struct heard *he
 /* The packet is valid and from whom it should be. */
 static void take(struct leg_rtp *leg, const struct packet *packet, int64_t now_us)
 {
-	enum rtp_meaning meaning = (enum rtp_meaning)leg->record.meanings[packet->type];
+	enum rtp_meaning meaning = (enum rtp_meaning)leg->record->meanings[packet->type];
 	bool is_audio = meaning == RTP_PCMU || meaning == RTP_PCMA;
 	struct heard heard = {
 		.marker = packet->marker,
@@ -108,19 +109,19 @@ static void take(struct leg_rtp *leg, const struct packet *packet, int64_t now_u
 		.payload_bytes = packet->payload_bytes,
 		.now_us = now_us,
 	};
-	leg->packets_in++;
-	leg->heard_at_us = now_us;
-	leg->silence_told = false;
+	leg->record->packets_in++;
+	leg->record->heard_at_us = now_us;
+	leg->record->silence_told = false;
 	hs_metric_add(leg->end.world->meters.packets_in, 1);
 	enum figures_arrival arrival =
-		figures_add(&leg->figures, packet->ssrc, packet->sequence, packet->timestamp, now_us, is_audio);
+		figures_add(&leg->record->figures, packet->ssrc, packet->sequence, packet->timestamp, now_us, is_audio);
 	if (arrival == FIGURES_DUPLICATE) {
-		leg->duplicates++;
+		leg->record->duplicates++;
 		hs_metric_add(leg->end.world->meters.duplicates, 1);
 		return;
 	}
 	heard.is_restart = arrival == FIGURES_RESTART;
-	if (!offer_may_receive(leg->record.met)) { /* no fault of theirs: many phones go on while they are held */
+	if (!offer_may_receive(leg->record->met)) { /* no fault of theirs: many phones go on while they are held */
 		hs_metric_add(leg->end.world->meters.refused[REFUSED_HELD], 1);
 		return;
 	}
@@ -135,7 +136,7 @@ static void read_rtp(struct leg_rtp *leg, uint8_t *data, size_t bytes, const str
 		leg_rtp_refuse(leg, (int)fault);
 		return;
 	}
-	if (leg->record.meanings[packet.type] == RTP_NOTHING) {
+	if (leg->record->meanings[packet.type] == RTP_NOTHING) {
 		leg_rtp_refuse(leg, REFUSED_TYPE);
 		return;
 	}
@@ -149,7 +150,7 @@ static void read_rtp(struct leg_rtp *leg, uint8_t *data, size_t bytes, const str
 /* RTCP follows RTP: from the host that audio comes from, once that is known. */
 static bool admit_report(struct leg_rtp *leg, const struct address *from)
 {
-	if (leg->record.is_latching || !leg->record.is_latched || !address_same_host(from, &leg->rtp.peer) ||
+	if (leg->record->is_latching || !leg->record->is_latched || !address_same_host(from, &leg->rtp.peer) ||
 	    leg_rtp_is_loop(leg, from))
 		return false;
 	return rtp_socket_connect(&leg->rtcp, from) == 0;
@@ -165,7 +166,7 @@ void leg_rtp_rtp_readable(struct reader_source *source, int64_t now_us)
 		return; /* nothing there after all, or an ICMP answer, now cleared */
 	if (bytes > PACKET_MAX)
 		leg_rtp_refuse(leg, REFUSED_SIZE);
-	else if (packet_is_rtcp(data, (size_t)bytes) && leg->record.rtcp_mux && !from.family)
+	else if (packet_is_rtcp(data, (size_t)bytes) && leg->record->rtcp_mux && !from.family)
 		leg_rtp_hear_report(leg, data, (size_t)bytes, now_us);
 	else
 		read_rtp(leg, data, (size_t)bytes, &from, now_us);

@@ -12,10 +12,15 @@
 /* What a payload type means, by the descriptions. */
 enum rtp_meaning { RTP_NOTHING, RTP_PCMU, RTP_PCMA, RTP_EVENT, RTP_COMFORT };
 
-/* All that describes the leg, without pointers, so that it can be kept and found again. */
+/* Who had the output last. */
+enum rtp_voice { VOICE_NONE, VOICE_CLOCK, VOICE_PARTNER, VOICES };
+
+/* All that a successor goes on with, written where it finds it: no pointers. */
 struct rtp_record {
-	struct address local;  /* as described; its port is the RTP port */
-	struct address source; /* host the signalling came from */
+	struct end_record end;
+	struct address local;   /* as described; its port is the RTP port */
+	struct address source;  /* host the signalling came from */
+	struct address latched; /* whom the last window let in */
 	struct address signalled, signalled_rtcp;
 	bool is_described, nat, rtcp_mux;
 	bool is_latching; /* the window is open until latch_until_us */
@@ -32,16 +37,6 @@ struct rtp_record {
 	uint16_t sequence;  /* last one sent */
 	uint32_t timestamp; /* newest one sent */
 	char cname[PACKET_CNAME_MAX];
-};
-
-/* Who had the output last. */
-enum rtp_voice { VOICE_NONE, VOICE_CLOCK, VOICE_PARTNER };
-
-struct leg_rtp {
-	struct end end;
-	struct rtp_record record;
-	struct rtp_socket rtp, rtcp;
-	struct beat beat;
 
 	/* in */
 	struct figures figures;
@@ -54,7 +49,7 @@ struct leg_rtp {
 	/* out */
 	enum rtp_voice voice;
 	uint32_t span;           /* units the newest packet covers */
-	int64_t timestamp_at_us; /* when record.timestamp was sent */
+	int64_t timestamp_at_us; /* when timestamp was sent */
 	int64_t sent_at_us;
 	uint16_t relay_sequence; /* ours minus the partner's */
 	uint32_t relay_timestamp, relay_ssrc;
@@ -68,6 +63,13 @@ struct leg_rtp {
 	uint32_t last_sr; /* middle of the NTP time of the last SR received; 0: none */
 	int64_t last_sr_at_us;
 	uint64_t lost_told;
+};
+
+struct leg_rtp {
+	struct end end;
+	struct rtp_record *record;
+	struct rtp_socket rtp, rtcp;
+	struct beat beat;
 };
 
 /* leg_rtp.c */

@@ -11,36 +11,36 @@ enum {
 
 bool leg_rtp_may_send(const struct leg_rtp *leg)
 {
-	return leg->rtp.peer.family && offer_may_send(leg->record.met);
+	return leg->rtp.peer.family && offer_may_send(leg->record->met);
 }
 
 /* Timestamp of something that begins now: after what was sent, and after the time that passed. */
 uint32_t leg_rtp_timestamp_now(const struct leg_rtp *leg, int64_t now_us)
 {
-	int64_t passed = leg->timestamp_at_us ? (now_us - leg->timestamp_at_us) * 8 / 1000 : 0;
-	if (passed < leg->span)
-		passed = leg->span;
-	return leg->record.timestamp + (uint32_t)passed;
+	int64_t passed = leg->record->timestamp_at_us ? (now_us - leg->record->timestamp_at_us) * 8 / 1000 : 0;
+	if (passed < leg->record->span)
+		passed = leg->record->span;
+	return leg->record->timestamp + (uint32_t)passed;
 }
 
 /* Moves the time line on; old packets that were relayed late leave it where it is. */
 static void advance(struct leg_rtp *leg, uint32_t timestamp, uint32_t span, int64_t now_us)
 {
-	if ((int32_t)(timestamp - leg->record.timestamp) <= 0 && leg->timestamp_at_us)
+	if ((int32_t)(timestamp - leg->record->timestamp) <= 0 && leg->record->timestamp_at_us)
 		return;
-	leg->record.timestamp = timestamp;
-	leg->span = span;
-	leg->timestamp_at_us = now_us;
+	leg->record->timestamp = timestamp;
+	leg->record->span = span;
+	leg->record->timestamp_at_us = now_us;
 }
 
 static void transmit(struct leg_rtp *leg, const struct packet *packet, int64_t now_us)
 {
 	const uint8_t *data = packet_write(packet);
-	leg->sent_at_us = now_us;
+	leg->record->sent_at_us = now_us;
 	if (!rtp_socket_send(&leg->rtp, data, PACKET_HEADER + packet->payload_bytes))
 		return;
-	leg->packets_out++;
-	leg->octets_out += (int64_t)packet->payload_bytes;
+	leg->record->packets_out++;
+	leg->record->octets_out += (int64_t)packet->payload_bytes;
 	hs_metric_add(leg->end.world->meters.packets_out, 1);
 }
 
@@ -49,22 +49,22 @@ static void transmit(struct leg_rtp *leg, const struct packet *packet, int64_t n
 /* The partner has the floor unless something of higher rank speaks. */
 static bool is_outranked(const struct leg_rtp *leg)
 {
-	return digits_busy(&leg->digits_out) || voices_outrank(&leg->end);
+	return digits_busy(&leg->record->digits_out) || voices_outrank(&leg->end);
 }
 
 static void begin_relay(struct leg_rtp *leg, const struct heard *heard)
 {
-	leg->voice = VOICE_PARTNER;
-	leg->relay_ssrc = heard->ssrc;
-	leg->relay_sequence = (uint16_t)(leg->record.sequence + 1 - heard->sequence);
-	leg->relay_timestamp = leg_rtp_timestamp_now(leg, heard->now_us) - heard->timestamp;
+	leg->record->voice = VOICE_PARTNER;
+	leg->record->relay_ssrc = heard->ssrc;
+	leg->record->relay_sequence = (uint16_t)(leg->record->sequence + 1 - heard->sequence);
+	leg->record->relay_timestamp = leg_rtp_timestamp_now(leg, heard->now_us) - heard->timestamp;
 }
 
 static bool is_continuous(const struct leg_rtp *leg, const struct heard *heard)
 {
-	if (leg->voice != VOICE_PARTNER || leg->relay_ssrc != heard->ssrc || heard->is_restart)
+	if (leg->record->voice != VOICE_PARTNER || leg->record->relay_ssrc != heard->ssrc || heard->is_restart)
 		return false;
-	int16_t ahead = (int16_t)(heard->sequence + leg->relay_sequence - leg->record.sequence);
+	int16_t ahead = (int16_t)(heard->sequence + leg->record->relay_sequence - leg->record->sequence);
 	return ahead < SEQUENCE_JUMP && ahead > -SEQUENCE_JUMP;
 }
 
@@ -73,7 +73,7 @@ static int relay_type(const struct leg_rtp *leg, const struct heard *heard)
 {
 	if (heard->is_comfort)
 		return -1;
-	return heard->codec ? leg->record.types[leg->end.codec] : leg->record.event_type;
+	return heard->codec ? leg->record->types[leg->end.codec] : leg->record->event_type;
 }
 
 static void relay(struct leg_rtp *leg, const struct heard *heard, int type)
@@ -84,14 +84,14 @@ static void relay(struct leg_rtp *leg, const struct heard *heard, int type)
 	struct packet packet = {
 		.marker = heard->marker || is_new,
 		.type = (uint8_t)type,
-		.sequence = (uint16_t)(heard->sequence + leg->relay_sequence),
-		.timestamp = heard->timestamp + leg->relay_timestamp,
-		.ssrc = leg->record.ssrc,
+		.sequence = (uint16_t)(heard->sequence + leg->record->relay_sequence),
+		.timestamp = heard->timestamp + leg->record->relay_timestamp,
+		.ssrc = leg->record->ssrc,
 		.payload = heard->payload,
 		.payload_bytes = heard->payload_bytes,
 	};
-	if ((int16_t)(packet.sequence - leg->record.sequence) > 0)
-		leg->record.sequence = packet.sequence;
+	if ((int16_t)(packet.sequence - leg->record->sequence) > 0)
+		leg->record->sequence = packet.sequence;
 	if (heard->codec)
 		codec_convert(heard->codec, leg->end.codec, packet.payload, packet.payload_bytes);
 	advance(leg, packet.timestamp, heard->codec ? (uint32_t)heard->payload_bytes : 0, heard->now_us);
@@ -105,11 +105,11 @@ void leg_rtp_hear(struct end *end, const struct heard *heard)
 		return;
 	int type = relay_type(leg, heard);
 	if (type < 0) {
-		leg->relay_sequence--; /* its number is not missing on our side */
+		leg->record->relay_sequence--; /* its number is not missing on our side */
 		return;
 	}
-	if (leg->is_filling) {
-		leg->is_filling = false;
+	if (leg->record->is_filling) {
+		leg->record->is_filling = false;
 		leg_rtp_stir(end);
 	}
 	relay(leg, heard, type);
@@ -121,8 +121,8 @@ static uint32_t slot_timestamp(struct leg_rtp *leg, int64_t now_us)
 {
 	uint32_t timestamp = leg_rtp_timestamp_now(leg, now_us);
 	/* Between the clock's own packets the step is exact, however late the loop came to a slot. */
-	if (leg->voice == VOICE_CLOCK && timestamp - leg->record.timestamp < STEADY * CODEC_FRAME)
-		timestamp = leg->record.timestamp + CODEC_FRAME;
+	if (leg->record->voice == VOICE_CLOCK && timestamp - leg->record->timestamp < STEADY * CODEC_FRAME)
+		timestamp = leg->record->timestamp + CODEC_FRAME;
 	return timestamp;
 }
 
@@ -131,14 +131,14 @@ static void send_digit(struct leg_rtp *leg, uint32_t slot, int64_t now_us)
 	uint8_t data[PACKET_HEADER + PACKET_EVENT];
 	struct packet_event event;
 	struct packet packet = {
-		.type = (uint8_t)leg->record.event_type,
-		.ssrc = leg->record.ssrc,
+		.type = (uint8_t)leg->record->event_type,
+		.ssrc = leg->record->ssrc,
 		.payload = data + PACKET_HEADER,
 		.payload_bytes = PACKET_EVENT,
 	};
-	if (!digits_slot(&leg->digits_out, slot, &event, &packet.timestamp, &packet.marker))
+	if (!digits_slot(&leg->record->digits_out, slot, &event, &packet.timestamp, &packet.marker))
 		return;
-	packet.sequence = ++leg->record.sequence;
+	packet.sequence = ++leg->record->sequence;
 	packet_write_event(&event, packet.payload);
 	transmit(leg, &packet, now_us);
 }
@@ -146,7 +146,7 @@ static void send_digit(struct leg_rtp *leg, uint32_t slot, int64_t now_us)
 /* The partner's packets are the clock, or nobody has spoken yet: a call that rings gets no packets of silence. */
 static bool is_unclocked(const struct leg_rtp *leg)
 {
-	return !leg->is_filling && leg->end.floor == 0;
+	return !leg->record->is_filling && leg->end.floor == 0;
 }
 
 /* What the leg hears in this slot. False: the partner's packets are the clock. */
@@ -163,11 +163,11 @@ static bool produce(struct leg_rtp *leg, uint8_t *ret_frame)
 static void send_frame(struct leg_rtp *leg, uint8_t *payload, uint32_t slot, int64_t now_us)
 {
 	struct packet packet = {
-		.marker = leg->voice != VOICE_CLOCK,
-		.type = leg->record.types[leg->end.codec],
-		.sequence = ++leg->record.sequence,
+		.marker = leg->record->voice != VOICE_CLOCK,
+		.type = leg->record->types[leg->end.codec],
+		.sequence = ++leg->record->sequence,
 		.timestamp = slot,
-		.ssrc = leg->record.ssrc,
+		.ssrc = leg->record->ssrc,
 		.payload = payload,
 		.payload_bytes = CODEC_FRAME,
 	};
@@ -177,25 +177,25 @@ static void send_frame(struct leg_rtp *leg, uint8_t *payload, uint32_t slot, int
 static void speak(struct leg_rtp *leg, int64_t now_us)
 {
 	uint8_t data[PACKET_HEADER + CODEC_FRAME];
-	bool sends_digit = digits_busy(&leg->digits_out);
+	bool sends_digit = digits_busy(&leg->record->digits_out);
 	bool has_frame = produce(leg, data + PACKET_HEADER);
 	if (!sends_digit && !has_frame)
 		return;
 	if (!leg->end.partner) /* what has begun goes on: between two sounds there is silence, not nothing */
-		leg->is_filling = true;
+		leg->record->is_filling = true;
 	uint32_t slot = slot_timestamp(leg, now_us);
 	if (sends_digit)
 		send_digit(leg, slot, now_us);
 	else if (leg_rtp_may_send(leg))
 		send_frame(leg, data + PACKET_HEADER, slot, now_us);
 	advance(leg, slot, CODEC_FRAME, now_us);
-	leg->voice = VOICE_CLOCK;
+	leg->record->voice = VOICE_CLOCK;
 }
 
 void leg_rtp_slot(struct beat *beat, int64_t now_us)
 {
 	struct leg_rtp *leg = (struct leg_rtp *)((char *)beat - offsetof(struct leg_rtp, beat));
-	digits_expire(&leg->digits_in, now_us, leg_rtp_digit, leg);
+	digits_expire(&leg->record->digits_in, now_us, leg_rtp_digit, leg);
 	if (leg->rtp.peer.family)
 		speak(leg, now_us);
 	leg_rtp_stir(&leg->end);
@@ -203,9 +203,9 @@ void leg_rtp_slot(struct beat *beat, int64_t now_us)
 
 static bool needs_clock(const struct leg_rtp *leg)
 {
-	if (leg->digits_in.active)
+	if (leg->record->digits_in.active)
 		return true;
-	if (!leg->rtp.peer.family || !leg->record.is_described)
+	if (!leg->rtp.peer.family || !leg->record->is_described)
 		return false;
 	return !is_unclocked(leg) || is_outranked(leg) || voices_wait(&leg->end);
 }

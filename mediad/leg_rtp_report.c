@@ -20,28 +20,28 @@ static uint32_t to_short_ntp(int64_t us)
 
 static struct packet_block describe_reception(struct leg_rtp *leg, int64_t now_us)
 {
-	uint64_t lost = figures_lost(&leg->figures);
+	uint64_t lost = figures_lost(&leg->record->figures);
 	struct packet_block block = {
-		.ssrc = leg->figures.ssrc,
-		.fraction = figures_fraction(&leg->figures),
+		.ssrc = leg->record->figures.ssrc,
+		.fraction = figures_fraction(&leg->record->figures),
 		.lost = lost > 0x7fffff ? 0x7fffff : (int32_t)lost,
-		.highest = leg->figures.highest,
-		.jitter = leg->figures.jitter >> 4,
-		.last_sr = leg->last_sr,
+		.highest = leg->record->figures.highest,
+		.jitter = leg->record->figures.jitter >> 4,
+		.last_sr = leg->record->last_sr,
 	};
-	if (leg->last_sr)
-		block.delay_since_sr = to_short_ntp(now_us - leg->last_sr_at_us);
+	if (leg->record->last_sr)
+		block.delay_since_sr = to_short_ntp(now_us - leg->record->last_sr_at_us);
 	return block;
 }
 
 static void measure(struct leg_rtp *leg)
 {
 	struct meters *meters = &leg->end.world->meters;
-	uint64_t lost = figures_lost(&leg->figures);
-	hs_metric_observe_us(meters->jitter, (int64_t)figures_jitter_us(&leg->figures));
-	if (lost > leg->lost_told) {
-		hs_metric_add(meters->lost, (int64_t)(lost - leg->lost_told));
-		leg->lost_told = lost;
+	uint64_t lost = figures_lost(&leg->record->figures);
+	hs_metric_observe_us(meters->jitter, (int64_t)figures_jitter_us(&leg->record->figures));
+	if (lost > leg->record->lost_told) {
+		hs_metric_add(meters->lost, (int64_t)(lost - leg->record->lost_told));
+		leg->record->lost_told = lost;
 	}
 }
 
@@ -49,21 +49,21 @@ void leg_rtp_report(struct leg_rtp *leg, int64_t now_us)
 {
 	uint8_t data[PACKET_RTCP_MAX];
 	struct packet_report report = {
-		.ssrc = leg->record.ssrc,
-		.is_sender = leg->packets_out > leg->packets_out_reported,
+		.ssrc = leg->record->ssrc,
+		.is_sender = leg->record->packets_out > leg->record->packets_out_reported,
 		.ntp = ntp_now(),
-		.timestamp = leg_rtp_timestamp_now(leg, now_us) - leg->span,
-		.packets = (uint32_t)leg->packets_out,
-		.octets = (uint32_t)leg->octets_out,
-		.has_block = leg->figures.begun,
+		.timestamp = leg_rtp_timestamp_now(leg, now_us) - leg->record->span,
+		.packets = (uint32_t)leg->record->packets_out,
+		.octets = (uint32_t)leg->record->octets_out,
+		.has_block = leg->record->figures.begun,
 	};
 	if (report.has_block) {
 		report.block = describe_reception(leg, now_us);
 		measure(leg);
 	}
-	leg->packets_out_reported = leg->packets_out;
-	size_t bytes = packet_write_rtcp(&report, leg->record.cname, data);
-	struct rtp_socket *socket = leg->record.rtcp_mux ? &leg->rtp : &leg->rtcp;
+	leg->record->packets_out_reported = leg->record->packets_out;
+	size_t bytes = packet_write_rtcp(&report, leg->record->cname, data);
+	struct rtp_socket *socket = leg->record->rtcp_mux ? &leg->rtp : &leg->rtcp;
 	if (rtp_socket_send(socket, data, bytes))
 		hs_metric_add(leg->end.world->meters.reports_out, 1);
 }
@@ -80,14 +80,14 @@ static void note_round_trip(struct leg_rtp *leg, const struct packet_block *bloc
 void leg_rtp_hear_report(struct leg_rtp *leg, const uint8_t *data, size_t bytes, int64_t now_us)
 {
 	struct packet_report report;
-	if (packet_read_rtcp(data, bytes, leg->record.ssrc, &report) != PACKET_OK) {
+	if (packet_read_rtcp(data, bytes, leg->record->ssrc, &report) != PACKET_OK) {
 		leg_rtp_refuse(leg, REFUSED_RTCP);
 		return;
 	}
 	hs_metric_add(leg->end.world->meters.reports_in, 1);
 	if (report.is_sender) {
-		leg->last_sr = (uint32_t)(report.ntp >> 16);
-		leg->last_sr_at_us = now_us;
+		leg->record->last_sr = (uint32_t)(report.ntp >> 16);
+		leg->record->last_sr_at_us = now_us;
 	}
 	if (report.has_block)
 		note_round_trip(leg, &report.block);

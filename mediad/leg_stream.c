@@ -2,25 +2,33 @@
 #include "audio.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "kept.h"
 #include "metrics.h"
 #include "playout.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ATTACH_WITHIN_US 60000000 /* of a new grant, to be taken by a front */
 
-struct leg_stream {
-	struct end end;
-	struct playout *playout;
-	bool is_attached;
+/* All that a successor goes on with, written where it finds it: no pointers. */
+struct stream_record {
+	struct end_record end;
 	int64_t attach_until_us; /* 0: it was attached once */
-	uint64_t peer;
 	uint32_t sequence;
 	/* The stream's own time line: each leg's timestamps are moved onto it. */
-	const struct end *leg; /* whose offset it is; never looked into */
+	bool is_placed; /* offset is that of the leg it is joined to */
 	uint32_t offset, timestamp;
 	int64_t timestamp_at_us; /* 0: nothing was sent yet */
 	uint64_t frames_sent, frames_said, dropped, underruns_told;
+};
+
+struct leg_stream {
+	struct end end;
+	struct stream_record *record;
+	struct playout *playout; /* a successor finds it too */
+	bool is_attached;
+	uint64_t peer;
 };
 
 static struct leg_stream *stream_of(const struct end *end)
@@ -33,19 +41,20 @@ static struct leg_stream *stream_of(const struct end *end)
 /* How far a timestamp may lie from the last one before it counts as another time base: 10 s. */
 enum { JUMP = 10 * CODEC_RATE };
 
-static uint32_t place(struct leg_stream *stream, const struct end *leg, uint32_t timestamp, int64_t now_us)
+static uint32_t place(struct leg_stream *stream, uint32_t timestamp, int64_t now_us)
 {
-	int32_t ahead = (int32_t)(timestamp + stream->offset - stream->timestamp);
-	if (stream->leg != leg || ahead > JUMP || ahead < -JUMP) {
-		int64_t passed = stream->timestamp_at_us ? (now_us - stream->timestamp_at_us) * 8 / 1000 : 0;
-		uint32_t next = stream->timestamp + (uint32_t)(passed > CODEC_FRAME ? passed : CODEC_FRAME);
-		stream->leg = leg;
-		stream->offset = next - timestamp;
+	int32_t ahead = (int32_t)(timestamp + stream->record->offset - stream->record->timestamp);
+	if (!stream->record->is_placed || ahead > JUMP || ahead < -JUMP) {
+		int64_t passed =
+			stream->record->timestamp_at_us ? (now_us - stream->record->timestamp_at_us) * 8 / 1000 : 0;
+		uint32_t next = stream->record->timestamp + (uint32_t)(passed > CODEC_FRAME ? passed : CODEC_FRAME);
+		stream->record->is_placed = true;
+		stream->record->offset = next - timestamp;
 	}
-	uint32_t placed = timestamp + stream->offset;
-	if ((int32_t)(placed - stream->timestamp) > 0) {
-		stream->timestamp = placed;
-		stream->timestamp_at_us = now_us;
+	uint32_t placed = timestamp + stream->record->offset;
+	if ((int32_t)(placed - stream->record->timestamp) > 0) {
+		stream->record->timestamp = placed;
+		stream->record->timestamp_at_us = now_us;
 	}
 	return placed;
 }
@@ -59,8 +68,8 @@ static void listen_to(struct end *end, const struct end *leg, enum hs_codec code
 	struct hs_frame out = {
 		.kind = HS_FRAME_AUDIO,
 		.codec = codec,
-		.sequence = stream->sequence++,
-		.timestamp = place(stream, leg, timestamp, now_us),
+		.sequence = stream->record->sequence++,
+		.timestamp = place(stream, timestamp, now_us),
 		.payload = frame,
 		.payload_bytes = CODEC_FRAME,
 	};
@@ -70,10 +79,10 @@ static void listen_to(struct end *end, const struct end *leg, enum hs_codec code
 		end->is_gone = true; /* the tick closes it: here its leg is in the middle of a packet */
 		stream->is_attached = false;
 	} else if (error < 0) {
-		stream->dropped++;
+		stream->record->dropped++;
 		hs_metric_add(end->world->meters.dropped_out, 1);
 	} else {
-		stream->frames_sent++;
+		stream->record->frames_sent++;
 	}
 }
 
@@ -82,13 +91,13 @@ static void listen_to(struct end *end, const struct end *leg, enum hs_codec code
 void leg_stream_say(struct end *end, enum hs_codec codec, const uint8_t *bytes, size_t count)
 {
 	struct leg_stream *stream = stream_of(end);
-	stream->frames_said++;
+	stream->record->frames_said++;
 	if (!end->partner)
 		return;
 	size_t lost = playout_put(stream->playout, codec, bytes, count);
 	if (lost > 0) {
 		uint64_t frames = (lost + CODEC_FRAME - 1) / CODEC_FRAME;
-		stream->dropped += frames;
+		stream->record->dropped += frames;
 		hs_metric_add(end->world->meters.dropped_in, (int64_t)frames);
 	}
 	end->partner->kind->stir(end->partner);
@@ -99,9 +108,9 @@ static bool take(struct end *end, enum hs_codec *ret_codec, uint8_t ret_frame[CO
 	struct leg_stream *stream = stream_of(end);
 	bool taken = playout_take(stream->playout, ret_codec, ret_frame);
 	uint64_t underruns = playout_underruns(stream->playout);
-	if (underruns != stream->underruns_told)
-		hs_metric_add(end->world->meters.underruns, (int64_t)(underruns - stream->underruns_told));
-	stream->underruns_told = underruns;
+	if (underruns != stream->record->underruns_told)
+		hs_metric_add(end->world->meters.underruns, (int64_t)(underruns - stream->record->underruns_told));
+	stream->record->underruns_told = underruns;
 	return taken;
 }
 
@@ -123,14 +132,14 @@ static void stir(struct end *end)
 	if (end->partner)
 		return;
 	leg_stream_clear(end);
-	stream_of(end)->leg = NULL;
+	stream_of(end)->record->is_placed = false;
 }
 
 /* A grant that nobody came for: who asked for it may have died before it could be handed out. */
 static void tick(struct end *end, int64_t now_us)
 {
 	const struct leg_stream *stream = stream_of(end);
-	if (stream->attach_until_us && now_us > stream->attach_until_us)
+	if (stream->record->attach_until_us && now_us > stream->record->attach_until_us)
 		end->is_gone = true;
 	hs_metric_add(end->world->meters.queued, (int64_t)(playout_depth(stream->playout) / CODEC_SAMPLES_PER_MS));
 }
@@ -139,20 +148,28 @@ static void measure(const struct end *end, struct hs_media_figures *ret_figures,
 {
 	const struct leg_stream *stream = stream_of(end);
 	*ret_figures = (struct hs_media_figures){
-		.packets_received = (int64_t)stream->frames_said,
-		.packets_sent = (int64_t)stream->frames_sent,
+		.packets_received = (int64_t)stream->record->frames_said,
+		.packets_sent = (int64_t)stream->record->frames_sent,
 		.underruns = (int64_t)playout_underruns(stream->playout),
-		.dropped_frames = (int64_t)stream->dropped,
+		.dropped_frames = (int64_t)stream->record->dropped,
 	};
 	ret_remote[0] = 0;
+}
+
+static void playout_name(const char *grant, char ret_name[HS_KEEP_NAME])
+{
+	snprintf(ret_name, HS_KEEP_NAME, "playout.%.*s", HS_FRAME_GRANT_BYTES, grant);
 }
 
 static void destroy(struct end *end)
 {
 	struct leg_stream *stream = stream_of(end);
+	char name[HS_KEEP_NAME];
+	playout_name(end->id, name);
 	if (stream->is_attached)
 		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
-	playout_destroy(stream->playout);
+	kept_unmap(end->world, name, stream->playout, playout_bytes());
+	kept_drop(end->world, end->id);
 	free(stream);
 }
 
@@ -167,16 +184,48 @@ static const struct end_kind kind = {
 	.destroy = destroy,
 };
 
-struct end *leg_stream_create(struct world *world, const char *grant, const char *call)
+static struct leg_stream *make(struct world *world, const char *grant, struct stream_record *record)
 {
 	struct leg_stream *stream = hs_zalloc(sizeof *stream);
+	char name[HS_KEEP_NAME];
+	bool is_found;
 	stream->end.kind = &kind;
 	stream->end.world = world;
+	stream->end.record = &record->end;
 	hs_copy(stream->end.id, sizeof stream->end.id, grant);
+	stream->record = record;
+	playout_name(grant, name);
+	stream->playout = kept_map(world, name, playout_bytes(), &is_found);
+	if (is_found)
+		playout_check(stream->playout);
+	return stream;
+}
+
+int leg_stream_create(struct world *world, const char *grant, const char *call, struct end **ret_end)
+{
+	struct stream_record *record = kept_make(world, grant, HS_MEDIA_KIND_STREAM, sizeof *record);
+	if (!record)
+		return -EAGAIN;
+	struct leg_stream *stream = make(world, grant, record);
 	hs_copy(stream->end.call, sizeof stream->end.call, call);
-	stream->playout = playout_create();
-	stream->attach_until_us = hs_clock_us() + ATTACH_WITHIN_US;
-	return &stream->end;
+	record->attach_until_us = hs_clock_us() + ATTACH_WITHIN_US;
+	*ret_end = &stream->end;
+	return 0;
+}
+
+/* Its front attaches again, or has died with the predecessor. */
+int leg_stream_restore(struct world *world, const char *grant, struct end_record *found, size_t bytes,
+		       struct end **ret_end)
+{
+	struct stream_record *record = (struct stream_record *)found;
+	if (bytes != sizeof *record)
+		return -EPROTO;
+	struct leg_stream *stream = make(world, grant, record);
+	kept_read(&stream->end, found);
+	record->underruns_told = playout_underruns(stream->playout);
+	record->attach_until_us = hs_clock_us() + ATTACH_WITHIN_US;
+	*ret_end = &stream->end;
+	return 0;
 }
 
 int leg_stream_attach(struct end *end, uint64_t peer)
@@ -189,7 +238,7 @@ int leg_stream_attach(struct end *end, uint64_t peer)
 	if (stream->is_attached && stream->peer != peer)
 		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
 	stream->peer = peer;
-	stream->attach_until_us = 0;
+	stream->record->attach_until_us = 0;
 	stream->is_attached = audio_send(end->world->audio, peer, &frame) != -EHOSTUNREACH;
 	return stream->is_attached ? 0 : -EHOSTUNREACH;
 }

@@ -8,8 +8,13 @@
 #include "end.h"
 #include "frame.h"
 
-/* A new stream under its grant. It belongs to the session as soon as that took it. */
-struct end *leg_stream_create(struct world *world, const char *grant, const char *call);
+/* A new stream under its grant. It belongs to the session as soon as that took it. -EAGAIN: there is no room for it. */
+int leg_stream_create(struct world *world, const char *grant, const char *call, struct end **ret_end);
+
+/* Takes up a stream that a predecessor left, with what waited to be played. It belongs to the session as soon as that
+ * took it. -EPROTO: it is damaged. */
+int leg_stream_restore(struct world *world, const char *grant, struct end_record *found, size_t bytes,
+		       struct end **ret_end);
 
 /* A front takes the stream; one that had it before is told that it lost it. -EHOSTUNREACH when it is gone already. */
 int leg_stream_attach(struct end *end, uint64_t peer);

@@ -23,6 +23,8 @@ static int build_world(struct mediad *mediad)
 	const struct hs_config *config = mediad->house->config;
 	struct world *world = &mediad->world;
 	world->loop = mediad->house->loop;
+	world->journal = mediad->house->journal;
+	world->keep = mediad->house->keep;
 	world->report = &tell_report;
 	world->report_context = mediad;
 	world->silence_us = config->media->silence_timeout_s * 1000000;
@@ -50,6 +52,7 @@ static int start(struct hs_house *house)
 	if (error < 0)
 		return error;
 	mediad->session = session_create(&mediad->world);
+	session_restore(mediad->session);
 	mediad->world.audio = hs_audio_bind(house->bus, hear_frame, mediad);
 	return mediad->world.audio ? 0 : -EADDRNOTAVAIL;
 }
@@ -82,6 +85,7 @@ static const struct hs_daemon daemon_row = {
 	.name = "mediad",
 	.role = HS_ROLE_MEDIAD,
 	.journal_bytes = 4 << 20,
+	.keeps_legs = true,
 	.doors = serve_doors,
 	.doors_count = SERVE_DOORS,
 	.start = start,

@@ -1,6 +1,4 @@
 #include "playout.h"
-#include "cleanup.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { START_SLOTS = 2, PAUSE_SLOTS = 50 };
@@ -16,9 +14,18 @@ struct playout {
 	uint8_t ring[PLAYOUT_SAMPLES];
 };
 
-struct playout *playout_create(void)
+size_t playout_bytes(void)
 {
-	return hs_zalloc(sizeof(struct playout));
+	return sizeof(struct playout);
+}
+
+void playout_check(struct playout *playout)
+{
+	bool is_law = playout->codec == HS_CODEC_PCMU || playout->codec == HS_CODEC_PCMA;
+	if (playout->head < PLAYOUT_SAMPLES && playout->depth <= PLAYOUT_SAMPLES && (is_law || !playout->depth))
+		return;
+	playout->codec = HS_CODEC_PCMU;
+	playout_clear(playout);
 }
 
 static void copy_in(struct playout *playout, const uint8_t *bytes, size_t count)
@@ -102,9 +109,4 @@ size_t playout_depth(const struct playout *playout)
 uint64_t playout_underruns(const struct playout *playout)
 {
 	return playout->underruns;
-}
-
-void playout_destroy(struct playout *playout)
-{
-	free(playout);
 }

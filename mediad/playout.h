@@ -1,7 +1,7 @@
 /* The playout queue: audio of any chunk size in, 20 ms frames out. Pure.
- * Called by leg_stream; calls codec. Owns 60 s of G.711, touched only as deep as it was ever filled.
- * After it ran dry it waits for 40 ms of audio, or two slots, so that frames that come every 20 ms with some jitter do
- * not run dry again at each hiccup.
+ * Called by leg_stream; calls codec. 60 s of G.711 in memory of the caller's, touched only as deep as it was ever
+ * filled, without pointers: a successor finds it as it was. After it ran dry it waits for 40 ms of audio, or two slots,
+ * so that frames that come every 20 ms with some jitter do not run dry again at each hiccup.
  */
 #ifndef MEDIAD_PLAYOUT_H
 #define MEDIAD_PLAYOUT_H
@@ -13,7 +13,11 @@
 
 struct playout;
 
-struct playout *playout_create(void);
+/* Bytes that a queue takes; zeroed, they are an empty one. */
+size_t playout_bytes(void);
+
+/* Empties a queue that was found, where its bytes cannot be one. */
+void playout_check(struct playout *playout);
 
 /* Puts audio behind what waits. Returns how many samples had no room and were dropped: the newest. While something
  * waits, the queue keeps the law of what waits and turns other audio into it. */
@@ -31,7 +35,5 @@ size_t playout_depth(const struct playout *playout);
 
 /* Slots without audio in pauses shorter than 1 s: gaps in what should have been continuous. */
 uint64_t playout_underruns(const struct playout *playout);
-
-void playout_destroy(struct playout *playout); /* NULL is fine */
 
 #endif

@@ -66,6 +66,22 @@ uint16_t ports_take(struct ports *ports, int64_t now_ms, uint32_t random)
 	return (uint16_t)(ports->first + 2 * pair);
 }
 
+bool ports_claim(struct ports *ports, uint16_t port)
+{
+	uint16_t pair = (uint16_t)((port - ports->first) / 2);
+	size_t at = 0;
+	if (!ports_has(ports, port) || (port - ports->first) % 2 || ports->taken[pair])
+		return false;
+	while (*slot(ports, at) != pair)
+		at++;
+	for (; at > 0; at--) /* those before it keep their order */
+		*slot(ports, at) = *slot(ports, at - 1);
+	ports->head = (ports->head + 1) % ports->pairs;
+	ports->waiting--;
+	ports->taken[pair] = true;
+	return true;
+}
+
 void ports_give(struct ports *ports, uint16_t port, int64_t now_ms)
 {
 	if (!ports_has(ports, port))

@@ -20,6 +20,9 @@ struct ports *ports_create(uint16_t first, uint16_t last);
 /* Takes a pair; random chooses among the rested ones. Returns the even port; 0: all are in use. */
 uint16_t ports_take(struct ports *ports, int64_t now_ms, uint32_t random);
 
+/* Takes the pair that begins with this port, and no other. False: it is in use, or none of ours. */
+bool ports_claim(struct ports *ports, uint16_t port);
+
 /* Gives a pair back, to rest. Ports that were not taken are ignored. */
 void ports_give(struct ports *ports, uint16_t port, int64_t now_ms);
 

@@ -2,8 +2,10 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "id.h"
+#include "kept.h"
 #include <errno.h>
 #include <netinet/ip.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +13,22 @@ enum {
 	TRIES = 64,       /* ports that others hold are stepped over */
 	DRAIN = 4096,     /* more datagrams than any receive buffer holds */
 	EXPEDITED = 0xb8, /* DSCP EF (RFC 3246): voice */
+	NAME = 16,
 };
+
+static void write_name(uint16_t port, char ret_name[NAME])
+{
+	snprintf(ret_name, NAME, "rtp.%u", port);
+}
+
+static void begin(struct rtp_socket *socket, struct world *world, int fd, uint16_t port)
+{
+	char name[NAME];
+	socket->fd = fd;
+	socket->port = port;
+	write_name(port, name);
+	kept_hold(world, name, fd);
+}
 
 static int bind_port(const struct address *host, uint16_t port)
 {
@@ -60,8 +77,8 @@ int rtp_socket_open_pair(struct world *world, const struct address *local, struc
 			return -EAGAIN;
 		int error = bind_pair(local, port, fds);
 		if (error == 0) {
-			ret_rtp->fd = fds[0];
-			ret_rtcp->fd = fds[1];
+			begin(ret_rtp, world, fds[0], port);
+			begin(ret_rtcp, world, fds[1], (uint16_t)(port + 1));
 			*ret_port = port;
 			return 0;
 		}
@@ -70,6 +87,35 @@ int rtp_socket_open_pair(struct world *world, const struct address *local, struc
 			return error == -EMFILE || error == -ENFILE ? -EAGAIN : error;
 	}
 	return -EAGAIN;
+}
+
+static int take_over(struct rtp_socket *socket, struct world *world, uint16_t port)
+{
+	struct sockaddr_storage kernel = {0};
+	socklen_t length = sizeof kernel;
+	char name[NAME];
+	write_name(port, name);
+	socket->fd = hs_keep_take(world->keep, name);
+	if (socket->fd < 0)
+		return -ENOENT;
+	socket->port = port;
+	if (getpeername(socket->fd, (struct sockaddr *)&kernel, &length) == 0)
+		address_from_kernel(&kernel, &socket->peer);
+	socket->is_connected = socket->peer.family != 0;
+	return 0;
+}
+
+int rtp_socket_find_pair(struct world *world, uint16_t port, struct rtp_socket *ret_rtp, struct rtp_socket *ret_rtcp)
+{
+	if (!ports_claim(world->ports, port))
+		return -ENOENT;
+	if (take_over(ret_rtp, world, port) == 0) {
+		if (take_over(ret_rtcp, world, (uint16_t)(port + 1)) == 0)
+			return 0;
+		rtp_socket_close(ret_rtp, world);
+	}
+	ports_give(world->ports, port, hs_clock_ms());
+	return -ENOENT;
 }
 
 int rtp_socket_watch(struct rtp_socket *socket, struct reader *reader,
@@ -145,9 +191,12 @@ bool rtp_socket_send(struct rtp_socket *socket, const uint8_t *data, size_t byte
 	return errno == ECONNREFUSED && send_once(socket, data, bytes) >= 0;
 }
 
-void rtp_socket_close(struct rtp_socket *socket, struct reader *reader)
+void rtp_socket_close(struct rtp_socket *socket, struct world *world)
 {
-	reader_forget(reader, &socket->source);
+	char name[NAME];
+	write_name(socket->port, name);
+	reader_forget(world->reader, &socket->source);
+	hs_keep_drop(world->keep, name);
 	close(socket->fd);
 	socket->fd = -1;
 }

@@ -1,5 +1,6 @@
 /* The two UDP sockets of a leg: RTP on an even port, RTCP on the next one.
- * Called by leg_rtp; calls ports, reader and the kernel. Owns the descriptors.
+ * Called by leg_rtp; calls ports, reader, kept and the kernel. Owns the descriptors, of which the keeper holds
+ * duplicates: packets that come while nobody is there wait in them.
  * A connected socket takes packets of its peer only: the kernel drops everybody else's. Whatever came before it was
  * connected is thrown away, so nothing of a stranger is left in its queue.
  */
@@ -11,6 +12,7 @@
 struct rtp_socket {
 	struct reader_source source;
 	int fd; /* -1: closed */
+	uint16_t port;
 	bool is_connected;
 	struct address peer; /* connected to, or sent to; unset: nobody yet */
 };
@@ -18,6 +20,10 @@ struct rtp_socket {
 /* Takes a pair of ports and binds both at local's host. 0 and local's port filled, or -EAGAIN: no pair is free. */
 int rtp_socket_open_pair(struct world *world, const struct address *local, struct rtp_socket *ret_rtp,
 			 struct rtp_socket *ret_rtcp, uint16_t *ret_port);
+
+/* Takes over the pair that a predecessor had at this port, as connected as it was. 0, or -ENOENT: it is not there, or
+ * not free. */
+int rtp_socket_find_pair(struct world *world, uint16_t port, struct rtp_socket *ret_rtp, struct rtp_socket *ret_rtcp);
 
 /* Lets readable be called for packets, with the socket's source. -errno. */
 int rtp_socket_watch(struct rtp_socket *socket, struct reader *reader,
@@ -37,6 +43,6 @@ int rtp_socket_receive(struct rtp_socket *socket, uint8_t *data, size_t size, st
 bool rtp_socket_send(struct rtp_socket *socket, const uint8_t *data, size_t bytes);
 
 /* Closes at once. */
-void rtp_socket_close(struct rtp_socket *socket, struct reader *reader);
+void rtp_socket_close(struct rtp_socket *socket, struct world *world);
 
 #endif

@@ -1,6 +1,7 @@
 #include "serve.h"
 #include "cleanup.h"
 #include "hs_proto.h"
+#include "kept.h"
 #include "leg_channel.h"
 #include "leg_player.h"
 #include "leg_rtp.h"
@@ -53,7 +54,7 @@ static void refuse_open(struct hs_request *request, int error)
 {
 	if (error == -EAGAIN)
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL,
-			      "no free RTP ports: widen media.port_min to media.port_max");
+			      "no free RTP ports, or no room for more: widen media.port_min to media.port_max");
 	else
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "no RTP sockets: %s", strerror(-error));
 }
@@ -110,7 +111,12 @@ static void open_stream(struct mediad *mediad, struct hs_request *request, const
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "%d streams are open", STREAMS_MAX);
 		return;
 	}
-	struct end *end = leg_stream_create(&mediad->world, body->leg, body->call ? body->call : "");
+	struct end *end = NULL;
+	int error = leg_stream_create(&mediad->world, body->leg, body->call ? body->call : "", &end);
+	if (error < 0) {
+		refuse_open(request, error);
+		return;
+	}
 	session_add(mediad->session, end);
 	log_opened(end);
 	hs_bus_answer(request, &(struct hs_media_open_answer){0});
@@ -129,7 +135,12 @@ static void open_channel(struct mediad *mediad, struct hs_request *request, cons
 {
 	if (!fits_grant(request, body->leg, "leg"))
 		return;
-	struct end *end = leg_channel_create(&mediad->world, body->leg, body->call ? body->call : "");
+	struct end *end = NULL;
+	int error = leg_channel_create(&mediad->world, body->leg, body->call ? body->call : "", &end);
+	if (error < 0) {
+		refuse_open(request, error);
+		return;
+	}
 	session_add(mediad->session, end);
 	log_opened(end);
 	answer_grant(request, end);
@@ -199,6 +210,7 @@ static void note_described(struct hs_request *request, struct end *end)
 	if (!end->call[0])
 		hs_copy(end->call, sizeof end->call, body->call);
 	end->owner = is_driver(request->from) ? request->from : end->owner;
+	kept_note(end);
 }
 
 static void describe_rtp(struct mediad *mediad, struct hs_request *request, const struct hs_media_describe *body)
@@ -247,7 +259,11 @@ static struct end *described_channel(struct mediad *mediad, struct hs_request *r
 	}
 	if (!fits_grant(request, body->leg, "leg"))
 		return NULL;
-	end = leg_channel_create(&mediad->world, body->leg, body->call);
+	int error = leg_channel_create(&mediad->world, body->leg, body->call, &end);
+	if (error < 0) {
+		refuse_open(request, error);
+		return NULL;
+	}
 	session_add(mediad->session, end);
 	log_opened(end);
 	return end;

@@ -1,9 +1,15 @@
 #include "session.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "kept.h"
+#include "leg_channel.h"
+#include "leg_rtp.h"
+#include "leg_stream.h"
+#include "log.h"
 #include "metrics.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TICK_MS = 200 };
 
@@ -69,6 +75,7 @@ static void count(struct session *session, enum hs_media_kind kind, int more)
 void session_add(struct session *session, struct end *end)
 {
 	hs_table_put(session->ends, end->id, end);
+	kept_note(end);
 	count(session, end->kind->kind, 1);
 }
 
@@ -99,6 +106,7 @@ static void part_stream(struct end *stream)
 	if (!leg)
 		return;
 	stream->partner = NULL;
+	kept_note(stream);
 	drop_stream(leg, stream);
 	stir(stream);
 	stir(leg);
@@ -135,6 +143,8 @@ int session_join(struct session *session, struct end *a, struct end *b)
 	int error = a_streams ? join_stream(b, a) : b_streams ? join_stream(a, b) : join_legs(a, b);
 	if (error < 0)
 		return error;
+	kept_note(a);
+	kept_note(b);
 	stir(a);
 	stir(b);
 	return 0;
@@ -150,8 +160,11 @@ void session_part(struct session *session, struct end *end)
 	while (end->streams_count > 0)
 		part_stream(end->streams[0]);
 	end->partner = NULL;
-	if (partner)
+	kept_note(end);
+	if (partner) {
 		partner->partner = NULL;
+		kept_note(partner);
+	}
 	stir(partner);
 	stir(end);
 }
@@ -197,4 +210,57 @@ void session_destroy(struct session *session)
 		return;
 	hs_table_destroy(session->ends);
 	uv_close((uv_handle_t *)&session->tick, closed);
+}
+
+/* ---- What a predecessor left ---- */
+
+static int (*const restorers[HS_MEDIA_KIND_COUNT])(struct world *world, const char *id, struct end_record *found,
+						   size_t bytes, struct end **ret_end) = {
+	[HS_MEDIA_KIND_RTP] = leg_rtp_restore,
+	[HS_MEDIA_KIND_STREAM] = leg_stream_restore,
+	[HS_MEDIA_KIND_CHANNEL] = leg_channel_restore,
+};
+
+/* Its record is left as it is until all are there: an end that is added writes down that it is joined to nobody. */
+static void take_up(void *context, const char *id, struct end_record *record, size_t bytes)
+{
+	struct session *session = context;
+	enum hs_media_kind kind = (enum hs_media_kind)record->kind;
+	struct end *end = NULL;
+	int error = restorers[kind](session->world, id, record, bytes, &end);
+	if (error == 0) {
+		hs_table_put(session->ends, end->id, end);
+		count(session, kind, 1);
+		return;
+	}
+	hs_log(ERROR, "media.lost", LOG_LEG(id), LOG_TEXT("kind", hs_enum_media_kind.names[kind]),
+	       LOG_TEXT("error", strerror(-error)), LOG_WHY("mediad died and could not keep it"));
+	session->world->report->lost(session->world->report_context, id, kind);
+	kept_drop(session->world, id);
+}
+
+/* Both know each other, or only the stream its leg. */
+static bool join_again(void *context, const char *key, void *object)
+{
+	struct session *session = context;
+	struct end *end = object, *partner = session_find(session, end->record->partner);
+	if (partner && partner != end && end_is_leg(partner))
+		session_join(session, end, partner);
+	kept_note(end);
+	return true;
+}
+
+static bool stir_one(void *context, const char *key, void *object)
+{
+	stir(object);
+	return true;
+}
+
+void session_restore(struct session *session)
+{
+	kept_each(session->world, take_up, session);
+	hs_table_each(session->ends, join_again, session);
+	hs_table_each(session->ends, stir_one, NULL);
+	if (hs_table_count(session->ends))
+		hs_log(INFO, "media.restored", LOG_INT("ends", (int64_t)hs_table_count(session->ends)));
 }

@@ -1,5 +1,6 @@
 /* The table of ends and their joins: who hears whom.
- * Called by serve, hear and main; calls the ends through their kinds. Owns the ends, from session_add to session_close.
+ * Called by serve, hear and main; calls kept, and the ends through their kinds. Owns the ends, from session_add to
+ * session_close.
  */
 #ifndef MEDIAD_SESSION_H
 #define MEDIAD_SESSION_H
@@ -9,6 +10,9 @@
 struct session;
 
 struct session *session_create(struct world *world);
+
+/* Takes up all ends that a predecessor left, joined as they were. What cannot be taken up is told. */
+void session_restore(struct session *session);
 
 /* The end, or NULL. */
 struct end *session_find(const struct session *session, const char *id);

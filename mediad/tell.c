@@ -85,6 +85,19 @@ static void tell_closed(void *context, const struct end *end, const struct hs_me
 	tell(context, HS_MEDIA_CLOSED, &fact, end);
 }
 
+/* A stream that is lost is one whose front must ask anew. */
+static void tell_lost(void *context, const char *id, enum hs_media_kind kind)
+{
+	struct mediad *mediad = context;
+	struct hs_media_figures none = {0};
+	struct hs_media_closed closed = {.leg = id, .figures = &none, .has_lost = true, .lost = true};
+	struct hs_media_detached detached = {.stream = id};
+	bool is_stream = kind == HS_MEDIA_KIND_STREAM;
+	if (hs_bus_tell(mediad->house->bus, is_stream ? HS_MEDIA_DETACHED : HS_MEDIA_CLOSED,
+			is_stream ? (const void *)&detached : &closed) < 0)
+		hs_log(ERROR, "fact.lost", LOG_LEG(id), LOG_WHY("the journal is full"));
+}
+
 const struct report tell_report = {
 	.started = tell_started,
 	.silent = tell_silent,
@@ -92,4 +105,5 @@ const struct report tell_report = {
 	.played = tell_played,
 	.detached = tell_detached,
 	.closed = tell_closed,
+	.lost = tell_lost,
 };

@@ -264,6 +264,25 @@ def test_streams_live_longer_than_calls():
 
 
 @ordinary
+def test_mediad_keeps_its_sessions():
+    """All it does not tell as lost lives on, and nothing is asked again."""
+    with House() as house:
+        house.register("phone1", "phone2")
+        stream = house.ask("stream.open", line="phone1", via="websocket")["stream"]
+        kept, leg = house.up()
+        lost, other = house.up(line="phone2")
+        opened = len(house.asked_of("media.open"))
+        house.tell("mediad", "media.closed", leg=other, figures=house.figures(), lost=True)
+        house.tell("mediad", "driver.started", incarnation="i2", clean=False, keeps=True)
+        assert house.wait_asked("leg.hangup", leg=other)["cause"] == "media_failed"
+        house.tell("sipd", "leg.ended", leg=other, cause="media_failed", by_far_end=False)
+        assert house.event("call.ended", call_id=lost)["cause"] == "media_failed"
+        assert not house.asked_of("leg.hangup", leg=leg) and not house.asked_of("media.close", leg=other)
+        assert house.ask("calls.get", call=kept)["call"]["state"] == "up"
+        assert len(house.asked_of("media.open")) == opened and house.asked_of("media.open", leg=stream)
+
+
+@ordinary
 def test_driver_begins_anew():
     with House() as house:
         house.register("phone1", "phone2")

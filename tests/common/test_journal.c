@@ -183,6 +183,42 @@ static void keeps_records(void **state)
 	close(fd);
 }
 
+/* Written in place: as death left it, and never mistaken for what was put. */
+static void live_records_are_written_in_place(void **state)
+{
+	int fd = -1;
+	struct hs_journal *journal = open_journal(-1, &fd);
+	uint32_t *numbers = hs_journal_live(journal, "live/1", 2000);
+
+	assert_non_null(numbers);
+	for (size_t i = 0; i < 500; i++)
+		assert_int_equal(numbers[i], 0);
+	numbers[0] = 7;
+	assert_ptr_equal(hs_journal_live(journal, "live/1", 2000), numbers);
+	assert_null(hs_journal_live(journal, "live/1", 1999));
+	assert_null(hs_journal_live(journal, "", 8));
+	assert_null(hs_journal_live(journal, "live/2", HS_JOURNAL_VALUE + 1));
+	assert_int_equal(hs_journal_put(journal, "put/1", "abc", 3), 0);
+	assert_null(hs_journal_live(journal, "put/1", 3));
+	numbers[499] = 9;
+	hs_journal_close(journal);
+	journal = open_journal(fd, NULL);
+	assert_true(hs_journal_is_found(journal));
+	assert_int_equal(look(journal, "", NULL).count, 2);
+	numbers = hs_journal_live(journal, "live/1", 2000);
+	assert_int_equal(numbers[0] + numbers[499], 16);
+	hs_journal_drop(journal, "live/1");
+	numbers = hs_journal_live(journal, "live/1", 2000);
+	assert_int_equal(numbers[0] + numbers[499], 0);
+	assert_int_equal(hs_journal_put(journal, "live/1", "now it is put", 13), 0);
+	hs_journal_close(journal);
+	journal = open_journal(fd, NULL);
+	assert_null(hs_journal_live(journal, "live/1", 13));
+	assert_int_equal(look(journal, "live/", NULL).bytes, 13);
+	hs_journal_close(journal);
+	close(fd);
+}
+
 static void records_have_an_end(void **state)
 {
 	static const uint8_t large[HS_JOURNAL_VALUE];
@@ -514,10 +550,15 @@ static void file_outlives_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appends_and_trims),        cmocka_unit_test(file_outlives_all),
-		cmocka_unit_test(says_when_it_is_full),     cmocka_unit_test(keeps_records),
-		cmocka_unit_test(records_have_an_end),      cmocka_unit_test(survives_death_at_any_point),
-		cmocka_unit_test(never_trusts_damage),      cmocka_unit_test(a_value_cannot_pose_as_a_record),
+		cmocka_unit_test(appends_and_trims),
+		cmocka_unit_test(file_outlives_all),
+		cmocka_unit_test(says_when_it_is_full),
+		cmocka_unit_test(keeps_records),
+		cmocka_unit_test(live_records_are_written_in_place),
+		cmocka_unit_test(records_have_an_end),
+		cmocka_unit_test(survives_death_at_any_point),
+		cmocka_unit_test(never_trusts_damage),
+		cmocka_unit_test(a_value_cannot_pose_as_a_record),
 		cmocka_unit_test(begins_anew_over_rubbish),
 	};
 

@@ -828,19 +828,3 @@ def test_traces_tell_a_leg_s_life(mediad, legs, phone):
     assert "described: offer pcmu sendrecv" in whats and "media.started" in whats and "closed" in whats
 
 
-def test_a_killed_child_is_followed_by_a_fresh_one(mediad, legs, phone):
-    a, leg = phone(), legs()
-    incoming(mediad, a, leg)
-    a.wait_for(3)
-    child = mediad.child()
-    mediad.facts.clear()
-    os.kill(child, signal.SIGKILL)
-    assert mediad.fact("driver.started")["clean"] is False
-    until(lambda: mediad.child() != child, 5, "a new child")
-    count = len(a.packets)
-    a.send(b"\x33" * 160)
-    time.sleep(0.1)
-    assert len(a.packets) == count
-    with pytest.raises(Error) as error:
-        mediad.ask("media.status", leg=leg)
-    assert error.value.name == "not_found"

@@ -1,6 +1,8 @@
 /* The playout queue: what goes in comes out, in order, whatever the chunks; bounded; dry without a click. */
 #include "cases.h"
+#include "cleanup.h"
 #include "playout.h"
+#include <stdlib.h>
 
 static uint8_t next_byte(uint32_t *counter)
 {
@@ -20,7 +22,7 @@ static void test_property(void **state)
 {
 	for (uint32_t seed = 1; seed <= 200; seed++) {
 		uint32_t random = seed * 2654435761U, in = 0, out = 0;
-		struct playout *playout = playout_create();
+		struct playout *playout = hs_zalloc(playout_bytes());
 		for (int slot = 0; slot < 400; slot++) {
 			uint8_t frame[CODEC_FRAME];
 			enum hs_codec codec;
@@ -38,28 +40,28 @@ static void test_property(void **state)
 			assert_int_equal(playout_depth(playout), depth - count);
 		}
 		assert_int_equal(playout_depth(playout), in - out);
-		playout_destroy(playout);
+		free(playout);
 	}
 }
 
 static void test_bounded(void **state)
 {
 	static uint8_t bytes[PLAYOUT_SAMPLES + 1000];
-	struct playout *playout = playout_create();
+	struct playout *playout = hs_zalloc(playout_bytes());
 	assert_int_equal(playout_put(playout, HS_CODEC_PCMU, bytes, sizeof bytes), 1000);
 	assert_int_equal(playout_depth(playout), PLAYOUT_SAMPLES);
 	assert_int_equal(playout_put(playout, HS_CODEC_PCMU, bytes, 1), 1);
 	playout_clear(playout);
 	assert_int_equal(playout_depth(playout), 0);
 	assert_int_equal(playout_put(playout, HS_CODEC_PCMU, bytes, 1), 0);
-	playout_destroy(playout);
+	free(playout);
 }
 
 static void test_starts_with_40_ms_or_after_two_slots(void **state)
 {
 	uint8_t frame[CODEC_FRAME], bytes[PLAYOUT_START];
 	enum hs_codec codec;
-	struct playout *playout = playout_create();
+	struct playout *playout = hs_zalloc(playout_bytes());
 	memset(bytes, 0x11, sizeof bytes);
 	playout_put(playout, HS_CODEC_PCMA, bytes, CODEC_FRAME);
 	assert_false(playout_take(playout, &codec, frame));
@@ -75,14 +77,14 @@ static void test_starts_with_40_ms_or_after_two_slots(void **state)
 	assert_int_equal(frame[9], 0x11);
 	assert_int_equal(frame[10], 0xd5);
 	assert_int_equal(playout_underruns(playout), 3);
-	playout_destroy(playout);
+	free(playout);
 }
 
 static void test_a_long_pause_is_no_underrun(void **state)
 {
 	uint8_t frame[CODEC_FRAME], bytes[PLAYOUT_START] = {0};
 	enum hs_codec codec;
-	struct playout *playout = playout_create();
+	struct playout *playout = hs_zalloc(playout_bytes());
 	for (int i = 0; i < 100; i++)
 		playout_take(playout, &codec, frame);
 	playout_put(playout, HS_CODEC_PCMU, bytes, sizeof bytes);
@@ -91,14 +93,14 @@ static void test_a_long_pause_is_no_underrun(void **state)
 	playout_put(playout, HS_CODEC_PCMU, bytes, sizeof bytes);
 	assert_true(playout_take(playout, &codec, frame));
 	assert_int_equal(playout_underruns(playout), 0);
-	playout_destroy(playout);
+	free(playout);
 }
 
 static void test_laws_are_not_mixed(void **state)
 {
 	uint8_t frame[CODEC_FRAME], mu[CODEC_FRAME], a[CODEC_FRAME];
 	enum hs_codec codec;
-	struct playout *playout = playout_create();
+	struct playout *playout = hs_zalloc(playout_bytes());
 	memset(mu, 0xff, sizeof mu);
 	memset(a, 0xd5, sizeof a);
 	playout_put(playout, HS_CODEC_PCMU, mu, sizeof mu);
@@ -113,7 +115,7 @@ static void test_laws_are_not_mixed(void **state)
 	playout_put(playout, HS_CODEC_PCMA, a, sizeof a);
 	assert_true(playout_take(playout, &codec, frame));
 	assert_int_equal(codec, HS_CODEC_PCMA);
-	playout_destroy(playout);
+	free(playout);
 }
 
 int main(void)

@@ -84,6 +84,27 @@ static void test_property(void **state)
 	ports_destroy(ports);
 }
 
+/* A successor takes its legs' pairs by name; nobody else gets them. */
+static void test_claim(void **state)
+{
+	struct ports *ports = ports_create(20000, 20009);
+	assert_true(ports_claim(ports, 20004));
+	assert_false(ports_claim(ports, 20004));
+	assert_false(ports_claim(ports, 20003));
+	assert_false(ports_claim(ports, 20010));
+	assert_false(ports_claim(ports, 19998));
+	assert_true(ports_claim(ports, 20008));
+	assert_int_equal(ports_used(ports), 2);
+	for (uint32_t i = 0; i < 3; i++) {
+		uint16_t port = ports_take(ports, 0, i);
+		assert_true(port && port != 20004 && port != 20008);
+	}
+	assert_int_equal(ports_take(ports, 0, 0), 0);
+	ports_give(ports, 20004, 0);
+	assert_int_equal(ports_take(ports, 0, 0), 20004);
+	ports_destroy(ports);
+}
+
 static void test_choice_is_spread(void **state)
 {
 	struct ports *ports = ports_create(20000, 29999);
@@ -98,11 +119,8 @@ static void test_choice_is_spread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_range),
-		cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_strange_gifts),
-		cmocka_unit_test(test_property),
-		cmocka_unit_test(test_choice_is_spread),
+		cmocka_unit_test(test_range),    cmocka_unit_test(test_rest),  cmocka_unit_test(test_strange_gifts),
+		cmocka_unit_test(test_property), cmocka_unit_test(test_claim), cmocka_unit_test(test_choice_is_spread),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
