@@ -160,6 +160,13 @@ struct hs_audio *hs_audio_connect(struct hs_bus *bus,
 /* 0, -EAGAIN: queue full, drop it; -EHOSTUNREACH: the peer is gone. */
 int hs_audio_send(struct hs_audio *audio, uint64_t peer, const uint8_t *data, size_t bytes);
 
+/* What is sent to this peer from now on is gathered, and goes out in as few messages as can be. What answers a bundle
+ * is gathered likewise, by itself. */
+void hs_audio_gather(struct hs_audio *audio, uint64_t peer);
+
+/* Sends what was gathered. How many frames were lost: the queue is full, or the peer is gone. */
+int hs_audio_release(struct hs_audio *audio);
+
 /* Lets queued messages go out (at most 1 s), closes everything. NULL is fine. The loop must turn once more
  * (uv_run until nothing is left) before uv_loop_close, which frees the rest. */
 void hs_bus_destroy(struct hs_bus *bus);

@@ -18,8 +18,14 @@ struct hs_audio {
 	void (*heard)(void *context, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes);
 	void (*changed)(void *context, bool up);
 	void *context;
-	struct hs_metric *refused;
+	struct hs_metric *refused, *lost;
 	struct hs_audio *next;
+	/* frames to one peer that wait for more of them */
+	bool is_gathering;
+	uint64_t gathered_for;
+	size_t gathered_bytes;
+	int gathered_count, gathered_lost;
+	uint8_t gathered[FRAME_BYTES_MAX];
 };
 
 struct bus_audio_room {
@@ -56,6 +62,27 @@ static enum hs_role role_of(struct hs_audio *audio, zmq_msg_t *frame)
 	return said ? bus_envelope_role(said) : HS_ROLE_NONE;
 }
 
+static void hear(struct hs_audio *audio, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes)
+{
+	if (bytes < HS_FRAME_HEADER_BYTES)
+		hs_metric_add(audio->refused, 1);
+	else
+		audio->heard(audio->context, peer, role, data, bytes);
+}
+
+static void hear_bundle(struct hs_audio *audio, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes)
+{
+	const uint8_t *frame;
+	size_t at = 0, length;
+
+	hs_audio_gather(audio, peer);
+	while ((frame = hs_frame_unbundle(data, bytes, &at, &length)))
+		hear(audio, peer, role, frame, length);
+	if (at != bytes)
+		hs_metric_add(audio->refused, 1);
+	hs_metric_add(audio->lost, hs_audio_release(audio));
+}
+
 static bool take(struct bus_socket *socket)
 {
 	struct hs_audio *audio = (struct hs_audio *)socket;
@@ -65,11 +92,12 @@ static bool take(struct bus_socket *socket)
 	if (!message)
 		return false;
 	frame = &message->frames[0];
-	if (message->is_odd || message->count != 1 || zmq_msg_size(frame) < HS_FRAME_HEADER_BYTES)
+	if (message->is_odd || message->count != 1)
 		hs_metric_add(audio->refused, 1);
 	else
-		audio->heard(audio->context, audio->is_bound ? number_of(&message->route) : 0, role_of(audio, frame),
-			     zmq_msg_data(frame), zmq_msg_size(frame));
+		(hs_frame_is_bundle(zmq_msg_data(frame), zmq_msg_size(frame)) ? hear_bundle : hear)(
+			audio, audio->is_bound ? number_of(&message->route) : 0, role_of(audio, frame),
+			zmq_msg_data(frame), zmq_msg_size(frame));
 	bus_message_close(message);
 	return true;
 }
@@ -96,6 +124,8 @@ static struct hs_audio *create(struct hs_bus *bus,
 	audio->changed = changed;
 	audio->context = context;
 	audio->refused = hs_metric_counter("hookswitch_bus_audio_refused_total", "", "Audio frames of a wrong size.");
+	audio->lost = hs_metric_counter("hookswitch_bus_audio_lost_total", "",
+					"Audio frames that found no room, or nobody, and were answers.");
 	audio->next = bus->audio->audios;
 	bus->audio->audios = audio;
 	return audio;
@@ -147,15 +177,67 @@ struct hs_audio *hs_audio_connect(struct hs_bus *bus,
 	return audio;
 }
 
-int hs_audio_send(struct hs_audio *audio, uint64_t peer, const uint8_t *data, size_t bytes)
+static int send_now(struct hs_audio *audio, uint64_t peer, const uint8_t *data, size_t bytes)
 {
 	const struct bus_part part = {data, bytes};
 	struct bus_route route;
 
 	if (!audio->is_bound)
-		return audio->peer.is_up ? bus_send(&audio->peer.socket, &part, 1) : -EHOSTUNREACH;
+		return bus_send(&audio->peer.socket, &part, 1);
 	route = route_of(peer);
 	return bus_send_routed(&audio->peer.socket, &route, data, bytes);
+}
+
+/* One frame goes as it is. */
+static void send_gathered(struct hs_audio *audio)
+{
+	const uint8_t *data = audio->gathered;
+	size_t bytes = audio->gathered_bytes, at = 0;
+
+	if (audio->gathered_count == 1)
+		data = hs_frame_unbundle(audio->gathered, audio->gathered_bytes, &at, &bytes);
+	if (audio->gathered_count && send_now(audio, audio->gathered_for, data, bytes) < 0)
+		audio->gathered_lost += audio->gathered_count;
+	audio->gathered_count = 0;
+	audio->gathered_bytes = 0;
+}
+
+static int gather(struct hs_audio *audio, const uint8_t *data, size_t bytes)
+{
+	size_t used = hs_frame_bundle(audio->gathered, sizeof(audio->gathered), audio->gathered_bytes, data, bytes);
+
+	if (!used) {
+		send_gathered(audio);
+		used = hs_frame_bundle(audio->gathered, sizeof(audio->gathered), 0, data, bytes);
+	}
+	if (!used)
+		return -EMSGSIZE;
+	audio->gathered_bytes = used;
+	audio->gathered_count++;
+	return 0;
+}
+
+int hs_audio_send(struct hs_audio *audio, uint64_t peer, const uint8_t *data, size_t bytes)
+{
+	if (!audio->is_bound && !audio->peer.is_up)
+		return -EHOSTUNREACH;
+	if (audio->is_gathering && peer == audio->gathered_for)
+		return gather(audio, data, bytes);
+	return send_now(audio, peer, data, bytes);
+}
+
+void hs_audio_gather(struct hs_audio *audio, uint64_t peer)
+{
+	audio->is_gathering = true;
+	audio->gathered_for = peer;
+	audio->gathered_lost = 0;
+}
+
+int hs_audio_release(struct hs_audio *audio)
+{
+	send_gathered(audio);
+	audio->is_gathering = false;
+	return audio->gathered_lost;
 }
 
 void bus_audio_destroy(struct hs_bus *bus)

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define FLAG_LAST 1
+#define BUNDLE 0 /* where a frame has its version */
+#define LENGTH_BYTES 2
 
 static void put32(uint8_t *at, uint32_t value)
 {
@@ -74,4 +76,40 @@ int hs_frame_read(const uint8_t *data, size_t bytes, struct hs_frame *ret_frame)
 	frame.payload_bytes = bytes - HS_FRAME_HEADER_BYTES;
 	*ret_frame = frame;
 	return 0;
+}
+
+/* ---- Bundles ---- */
+
+size_t hs_frame_bundle(uint8_t *bundle, size_t size, size_t used, const uint8_t *data, size_t bytes)
+{
+	size_t at = used ? used : 1;
+
+	if (bytes > UINT16_MAX || at + LENGTH_BYTES + bytes > size)
+		return 0;
+	bundle[0] = BUNDLE;
+	bundle[at] = (uint8_t)(bytes >> 8);
+	bundle[at + 1] = (uint8_t)bytes;
+	memcpy(bundle + at + LENGTH_BYTES, data, bytes);
+	return at + LENGTH_BYTES + bytes;
+}
+
+bool hs_frame_is_bundle(const uint8_t *data, size_t bytes)
+{
+	return bytes > 0 && data[0] == BUNDLE;
+}
+
+const uint8_t *hs_frame_unbundle(const uint8_t *data, size_t bytes, size_t *at, size_t *ret_bytes)
+{
+	const uint8_t *frame;
+	size_t from = *at ? *at : 1, length;
+
+	if (from + LENGTH_BYTES > bytes)
+		return NULL;
+	length = (size_t)data[from] << 8 | data[from + 1];
+	frame = data + from + LENGTH_BYTES;
+	if (length > bytes - from - LENGTH_BYTES)
+		return NULL;
+	*at = from + LENGTH_BYTES + length;
+	*ret_bytes = length;
+	return frame;
 }

@@ -1,5 +1,5 @@
-/* Audio frames: the header of proto/frame.toml, packed and read.
- * Called by mediad's leg_stream, api-front and hook-stream. Pure.
+/* Audio frames: the header of proto/frame.toml, packed and read; several of them in a bundle.
+ * Called by whoever sends and gets audio; bundles by bus_audio only. Pure.
  */
 #ifndef HS_FRAME_H
 #define HS_FRAME_H
@@ -21,5 +21,15 @@ int hs_frame_pack(const struct hs_frame *frame, uint8_t *ret_data, size_t size);
 
 /* Reads one. -EPROTO for a bad version, kind, codec, grant or size. */
 int hs_frame_read(const uint8_t *data, size_t bytes, struct hs_frame *ret_frame);
+
+/* Adds a packed frame to a bundle in which so many bytes are used (0: none yet). The bytes that are used now; 0: there
+ * is no room for it. */
+size_t hs_frame_bundle(uint8_t *bundle, size_t size, size_t used, const uint8_t *data, size_t bytes);
+
+bool hs_frame_is_bundle(const uint8_t *data, size_t bytes);
+
+/* The next frame of a bundle, packed and borrowed from data; at is 0 in the beginning. NULL: there is none, or the rest
+ * is none. */
+const uint8_t *hs_frame_unbundle(const uint8_t *data, size_t bytes, size_t *at, size_t *ret_bytes);
 
 #endif

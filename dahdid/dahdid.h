@@ -11,12 +11,19 @@
 
 struct hs_audio;
 
+/* All ports whose blocks come on the grid of their card; grid.c's. */
+struct grid {
+	struct port *first;
+	struct port *next; /* after the one that is read: whoever leaves must not be stepped on */
+};
+
 struct dahdid {
 	struct hs_house *house;
 	const struct hs_config_dahdi *config;
 	struct ports *ports;
 	struct hs_audio *audio;
 	struct meters meters;
+	struct grid grid;
 	uv_timer_t survey;   /* looks for ports that are away */
 	uv_timer_t voltages; /* measures line voltages */
 	char version[128];   /* of the driver; "": not known */

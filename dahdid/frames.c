@@ -4,6 +4,7 @@
 #include "dahdid.h"
 #include "exchange.h"
 #include "frame.h"
+#include "grid.h"
 #include "log.h"
 #include "metrics.h"
 #include "watch.h"
@@ -239,8 +240,7 @@ static void take_block(struct port *port, const uint8_t *block, size_t bytes)
 		exchange_hear(port, block, bytes);
 }
 
-/* Blocks that the card should have by its clock: asking for one more would be in vain, mostly. */
-static int due(const struct port *port)
+int frames_due(const struct port *port)
 {
 	int64_t passed = port->audio.heard_at_us ? (hs_clock_us() - port->audio.heard_at_us) / 125 : 0;
 	int64_t blocks = (passed + port->dahdid->block_bytes / 2) / port->dahdid->block_bytes;
@@ -248,10 +248,10 @@ static int due(const struct port *port)
 	return blocks < 1 ? 1 : blocks > READS ? READS : (int)blocks;
 }
 
-int frames_read(struct port *port)
+int frames_read(struct port *port, int most)
 {
 	uint8_t *block = port->dahdid->block;
-	int blocks = 0, result = 0, most = due(port);
+	int blocks = 0, result = 0;
 
 	while (port->audio.is_on && blocks < most) {
 		result = chan_read(&port->chan, block, (size_t)port->dahdid->block_bytes);
@@ -267,17 +267,27 @@ int frames_read(struct port *port)
 
 /* ---- on and off ---- */
 
-static void begin(struct port *port, int blocks)
+static void reset(struct port_audio *audio)
 {
-	struct port_audio *audio = &port->audio;
-
-	audio->is_on = true;
-	audio->is_dry = audio->is_mute = false;
+	audio->is_dry = false;
 	audio->written = audio->heard = audio->heard_at_us = audio->changed_at = 0;
 	audio->margin = MARGIN;
 	audio->kept_bytes = 0;
+}
+
+static void begin(struct port *port, int blocks)
+{
+	port->audio.is_on = true;
+	port->audio.is_mute = false;
+	reset(&port->audio);
 	chan_blocks(&port->chan, port->dahdid->block_bytes, blocks); /* which empties them */
+	grid_leave(port);
 	watch_audio(port, true);
+}
+
+static void put_lead(struct port *port)
+{
+	put_silence(port, (size_t)(port->dahdid->block_bytes + port->audio.margin));
 }
 
 void frames_begin(struct port *port)
@@ -287,8 +297,17 @@ void frames_begin(struct port *port)
 		chan_echo(&port->chan, port->settings.echo_taps);
 	port->audio.sequence = 0;
 	begin(port, WATCH_BLOCKS);
-	put_silence(port, (size_t)port->dahdid->block_bytes + MARGIN);
+	put_lead(port);
 	frames_attach(port);
+	grid_join(port);
+}
+
+void frames_align(struct port *port)
+{
+	reset(&port->audio);
+	chan_flush(&port->chan, CHAN_FLUSH_READ | CHAN_FLUSH_WRITE);
+	if (!port->audio.is_mute)
+		put_lead(port);
 }
 
 void frames_mute(struct port *port, bool is_mute)
@@ -302,7 +321,7 @@ void frames_mute(struct port *port, bool is_mute)
 	if (is_mute)
 		chan_flush(&port->chan, CHAN_FLUSH_WRITE);
 	else
-		put_silence(port, (size_t)port->dahdid->block_bytes + (size_t)audio->margin);
+		put_lead(port);
 }
 
 void frames_listen(struct port *port)
@@ -338,6 +357,7 @@ void frames_end(struct port *port)
 	if (!audio->is_on)
 		return;
 	audio->is_on = false;
+	grid_leave(port);
 	if (port->chan.fd < 0)
 		return;
 	watch_audio(port, false);

@@ -41,7 +41,14 @@ void frames_detach(struct port *port);
 /* Events were taken: what they kept out goes to the card now. */
 void frames_put_kept(struct port *port);
 
-/* Reads all blocks that wait. 0, or -CHAN_ELAST: look for events first; -ENODEV: the card is gone. */
-int frames_read(struct port *port);
+/* The block that is being collected begins anew, and so does what waits to be heard: both were silence. */
+void frames_align(struct port *port);
+
+/* Blocks that the card should have by its clock, at least 1: asking for one more would be in vain, mostly. */
+int frames_due(const struct port *port);
+
+/* Reads at most so many of the blocks that wait. 0, or -CHAN_ELAST: look for events first; -ENODEV: the card is gone.
+ */
+int frames_read(struct port *port, int most);
 
 #endif

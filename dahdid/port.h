@@ -105,6 +105,15 @@ struct port_audio {
 	size_t sound_bytes, sound_at;
 };
 
+/* Its place on the grid of its card's blocks; grid.c's. */
+struct beat {
+	enum { BEAT_NONE, BEAT_WAITING, BEAT_TRYING, BEAT_PROVEN, BEAT_CLOCK } place;
+	struct port *previous, *next;
+	int tries;
+	int64_t block;        /* number of the last one that was read, as its card counts */
+	int64_t missed_at_us; /* when it became the clock for want of a block */
+};
+
 struct port_counts {
 	int64_t lifted, rung, flashes, pulses, opened, blocks_in, blocks_out, overruns, underruns, errors;
 };
@@ -128,6 +137,7 @@ struct port {
 	uv_timer_t truth; /* until the hook is looked at again */
 	uv_timer_t owed;  /* until an end is told again */
 	struct port_audio audio;
+	struct beat beat;
 	struct port_counts counts;
 	uint64_t ticket;                   /* of the question that mediad works on */
 	void (*opened)(struct port *port); /* when that was the description of its offer */

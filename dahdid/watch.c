@@ -3,6 +3,7 @@
 #include "dahdid.h"
 #include "exchange.h"
 #include "frames.h"
+#include "grid.h"
 #include "ladder.h"
 #include "log.h"
 #include "metrics.h"
@@ -160,13 +161,25 @@ void watch_events(struct port *port)
 
 /* ---- the descriptor ---- */
 
-static void read_blocks(struct port *port)
+/* While an event waits, there are no blocks to be had. */
+static int read_blocks(struct port *port, int most)
 {
-	int result = frames_read(port);
+	int result = frames_read(port, most);
 
-	if (result == -CHAN_ELAST)
-		watch_events(port);
-	else if (result < 0 && port->chan.fd >= 0)
+	if (result != -CHAN_ELAST)
+		return result;
+	watch_events(port);
+	frames_put_kept(port);
+	return port->chan.fd >= 0 ? frames_read(port, most) : 0;
+}
+
+void watch_blocks(struct port *port, int most)
+{
+	int result = read_blocks(port, most);
+
+	if (result == -CHAN_ELAST) /* and another one: at the next look */
+		return;
+	if (result < 0 && port->chan.fd >= 0)
 		lose(port, result);
 	else if (frames_sound_ended(port))
 		ring_sound_ended(port);
@@ -188,8 +201,12 @@ static void ready(uv_poll_t *poll, int status, int events)
 	if (events & UV_PRIORITIZED)
 		watch_events(port);
 	frames_put_kept(port);
-	if ((events & UV_READABLE) && port->poll == poll && port->audio.is_on)
-		read_blocks(port);
+	if (!(events & UV_READABLE) || port->poll != poll || !port->audio.is_on)
+		return;
+	if (port->beat.place == BEAT_CLOCK)
+		grid_turn(port);
+	else
+		watch_blocks(port, frames_due(port));
 }
 
 static int arm(struct port *port)

@@ -21,6 +21,9 @@ void watch_end(struct port *port);
 /* Waits for blocks too, or no longer. */
 void watch_audio(struct port *port, bool is_on);
 
+/* Reads at most so many blocks, and does what follows from them. The channel may be closed afterwards. */
+void watch_blocks(struct port *port, int most);
+
 /* Takes all events that wait. The channel may be closed afterwards. */
 void watch_events(struct port *port);
 

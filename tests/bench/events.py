@@ -2,54 +2,20 @@
 
 One call at a time, one thread that watches all sockets, so that the client adds little. The limit is a sum: a datagram
 in, two bus hops, a commit, a WebSocket frame out."""
-import base64
 import json
-import os
 import select
 import socket
-import struct
 import threading
 import time
 import urllib.request
 
+from byhand import WebSocket
 from house import House, free_port
 from measure import percentile, row
 from rtp_calls import Side, sdp, word
 from phone import digest
 
 ROUNDS = 200
-
-
-class Feed:
-    """The event WebSocket, read by hand."""
-
-    def __init__(self, house):
-        host, port = house.ws.split("://")[1].split(":")
-        self.socket = socket.create_connection((host, int(port)))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
-                            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-                            f"Authorization: Bearer {house.token}\r\n\r\n".encode())
-        self.data = b""
-        while b"\r\n\r\n" not in self.data:
-            self.data += self.socket.recv(4096)
-        head, self.data = self.data.split(b"\r\n\r\n", 1)
-        assert b" 101 " in head.split(b"\r\n")[0], head
-
-    def read(self):
-        self.data += self.socket.recv(65536)
-        events = []
-        while len(self.data) >= 2:
-            size, at = self.data[1] & 127, 2
-            if size == 126:
-                size, at = struct.unpack(">H", self.data[2:4])[0], 4
-            if len(self.data) < at + size:
-                break
-            if self.data[0] & 15 == 1:
-                events.append(json.loads(self.data[at:at + size]))
-            self.data = self.data[at + size:]
-        return events
 
 
 class Receiver:
@@ -87,7 +53,7 @@ class Receiver:
 class Bench:
     def __init__(self, house, receiver):
         self.house, self.receiver = house, receiver
-        self.feed, self.phone = Feed(house), Side(house.sip)
+        self.feed, self.phone = WebSocket(house, "/api/v1/events"), Side(house.sip)
         self.messages, self.events = [], []
         self.latency = {}
 

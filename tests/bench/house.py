@@ -27,11 +27,11 @@ def free_port():
 
 
 class House:
-    """with House(lines=200) as house: ..."""
+    """with House(lines=200) as house: ... rows: further lines; extra: further sections."""
 
-    def __init__(self, lines=0, extra=""):
+    def __init__(self, lines=0, extra="", rows=()):
         self.home = WORK / f"home{free_port()}"
-        self.lines_wanted, self.extra = lines, extra
+        self.lines_wanted, self.extra, self.rows = lines, extra, rows
         self.environment = dict(os.environ, HOOKSWITCH_HOME=str(self.home), HOOKSWITCH_BUILD=str(BUILD),
                                 HOOKSWITCH_SERVER_HOST="127.0.0.1", HOOKSWITCH_SERVER_REST_PORT=str(free_port()),
                                 HOOKSWITCH_SERVER_WS_PORT=str(free_port()),
@@ -39,7 +39,7 @@ class House:
                                 HOOKSWITCH_SIP_REQUESTS_PER_S="100000", HOOKSWITCH_SIP_BURST="100000",
                                 HOOKSWITCH_API_REQUESTS_PER_S="1000000", HOOKSWITCH_CALLS_MAX_ACTIVE="20000",
                                 HOOKSWITCH_MEDIA_PORT_MIN="10000", HOOKSWITCH_MEDIA_PORT_MAX="31999",
-                                HOOKSWITCH_LOG_LEVEL="warn")
+                                HOOKSWITCH_LOG_LEVEL="warn", HOOKSWITCH_ANALOG="none")
 
     def quickstart(self, *arguments):
         return subprocess.run(["taskset", "-c", str(SUITE_CORE), ROOT / "deploy/quickstart", "--no-build", *arguments],
@@ -61,6 +61,7 @@ class House:
         self.facts = json.loads((self.home / "quickstart.json").read_text())
         config = self.home / "hookswitch.yaml"
         rows = "".join(f"  - {{ id: {u}, number: \"7{u[1:]}\", secret: \"{self.seal(u)}\" }}\n" for u in self.users())
+        rows += "".join(f"  - {row}\n" for row in self.rows)
         text = config.read_text().replace("\nlines:\n", "\nlines:\n" + rows, 1)
         if rows:
             text = text.replace("\nlines:\n", "\ncalls:\n  default_line: phone1\nlines:\n", 1) if "\ncalls:" not in text else text
@@ -92,6 +93,11 @@ class House:
         request = urllib.request.Request(self.api + path, data=data, method=method, headers=headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or b"null")
+
+    def text(self, path):
+        request = urllib.request.Request(self.api + path, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
 
     def lines(self):
         """All lines; the API gives them page by page."""

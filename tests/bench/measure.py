@@ -22,7 +22,8 @@ BUILD_PATHS = {"apid": "apid/apid", "api-front": "apid/front/api-front", "sipd":
                "hookd": "hookd/hookd", "hook-stream": "hookd/stream/hook-stream"}
 LIMITS = {"rtp_load": ("load/rtp_load.c", []), "rtp_forward": ("limits/rtp_forward.c", []),
           "http_hello": ("limits/http_hello.c", ["libmicrohttpd"]), "sofia_b2b": ("limits/sofia_b2b.c", ["sofia-sip-ua"]),
-          "hook_post": ("limits/hook_post.c", ["libcurl", "libsodium"])}
+          "hook_post": ("limits/hook_post.c", ["libcurl", "libsodium"]),
+          "dahdi_echo": ("limits/dahdi_echo.c", [])}
 
 
 def build(name):

@@ -109,12 +109,41 @@ static void test_too_large(void **state)
 	assert_int_equal(hs_frame_read(data, HS_FRAME_HEADER_BYTES + HS_FRAME_MAX_PAYLOAD + 1, &read), -EPROTO);
 }
 
+static void test_bundles(void **state)
+{
+	struct hs_frame frame = example();
+	uint8_t packed[64], bundle[150];
+	const uint8_t *found;
+	size_t bytes = (size_t)hs_frame_pack(&frame, packed, sizeof(packed)), used = 0, at = 0, length;
+
+	for (int i = 0; i < 2; i++) {
+		packed[HS_FRAME_AT_FLAGS] = (uint8_t)i;
+		used = hs_frame_bundle(bundle, sizeof(bundle), used, packed, bytes);
+		assert_int_equal(used, 1 + (size_t)(i + 1) * (2 + bytes));
+	}
+	assert_int_equal(hs_frame_bundle(bundle, sizeof(bundle), used, packed, bytes), 0);
+	assert_true(hs_frame_is_bundle(bundle, used));
+	assert_false(hs_frame_is_bundle(packed, bytes));
+	assert_false(hs_frame_is_bundle(bundle, 0));
+	for (int i = 0; i < 2; i++) {
+		found = hs_frame_unbundle(bundle, used, &at, &length);
+		assert_non_null(found);
+		assert_int_equal(length, bytes);
+		assert_int_equal(found[HS_FRAME_AT_FLAGS], i);
+	}
+	assert_int_equal(at, used);
+	assert_null(hs_frame_unbundle(bundle, used, &at, &length));
+	at = 0;
+	assert_null(hs_frame_unbundle(bundle, bytes, &at, &length)); /* it is cut */
+	assert_int_equal(at, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_on_the_wire), cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_no_room),           cmocka_unit_test(test_spoilt_headers),
-		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_too_large),         cmocka_unit_test(test_bundles),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

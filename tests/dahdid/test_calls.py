@@ -141,18 +141,20 @@ def test_audio_goes_both_ways(plain, phone):
     name = answered(dahdid, phone)
     phone.ear()
     blocks = [bytes([16 + n]) * 160 for n in range(40)]
-    dahdid.say(name, b"".join(blocks))
+    mark = b"\x7e" * 160  # the end, so often that no stall of the host takes all of it
+    dahdid.say(name, b"".join(blocks) + 25 * mark)
     phone.speak(b"\x11" * 3200)
     until(lambda: dahdid.pull() or dahdid.heard.get(name, b"").count(b"\x11") > 2400, what="what the phone said")
     heard = bytearray()
 
     def came():
         heard.extend(phone.ear())
-        return blocks[-1][:8] in heard
+        return mark[:8] in heard
     until(came, what="what was said to the telephone")
-    # In order and without a gap; a host that stalls for more than 100 ms may cost a block.
-    places = [place for place in (bytes(heard).find(block) for block in blocks) if place >= 0]
-    assert len(places) > 30 and places == sorted(places)
+    # In order and without a gap; what a host that stalls for more than 50 ms may cost is counted.
+    places = [place for place in (bytes(heard).find(block[:80]) for block in blocks) if place >= 0]
+    assert places == sorted(places)
+    assert len(blocks) - len(places) <= dahdid.metric("hookswitch_analog_overruns_total")
     blocks = [b for b in dahdid.blocks if b[1] == world.AUDIO and b[2] == name]
     assert all(b[5] == 160 for b in blocks)
     assert [b[3] for b in blocks] == list(range(blocks[0][3], blocks[0][3] + len(blocks)))

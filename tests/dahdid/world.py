@@ -20,6 +20,7 @@ import zmq
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build"))
 UID = 64991
+BUNDLE = 0  # where a frame has its version
 ATTACH, ATTACHED, REFUSED, AUDIO, DETACH = 1, 2, 3, 4, 7
 SILENCE = {1: b"\xff", 2: b"\xd5"}
 HEAD = struct.Struct("!BBBBII32s")
@@ -32,7 +33,7 @@ def until(condition, seconds=5.0, what="condition"):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"{what} did not come within {seconds} s"
+        assert time.monotonic() < end, f"{what() if callable(what) else what} did not come within {seconds} s"
         time.sleep(0.002)
 
 
@@ -99,16 +100,27 @@ class Peer:
             answer["body"] = {"held": False}
         self.media.send_multipart([route, json.dumps(answer).encode()])
 
-    def hear_frame(self):
+    def hear_message(self):
         route, data = self.audio.recv_multipart()
+        came = time.monotonic()
+        if data[0] != BUNDLE:
+            self.hear_frame(came, route, data)
+            return
+        at = 1
+        while at < len(data):
+            length = int.from_bytes(data[at:at + 2], "big")
+            self.hear_frame(came, route, data[at + 2:at + 2 + length])
+            at += 2 + length
+
+    def hear_frame(self, came, route, data):
         _, kind, codec, _, sequence, timestamp, grant = HEAD.unpack(data[:44])
         if kind == ATTACH:
             self.audio.send_multipart([route, HEAD.pack(1, ATTACHED, codec, 0, 0, 0, grant)])
         if kind != AUDIO:
-            self.blocks.append((time.monotonic(), kind, grant.rstrip(b"\0").decode(), sequence, timestamp, 0))
+            self.blocks.append((came, kind, grant.rstrip(b"\0").decode(), sequence, timestamp, 0))
             return
         name, payload = grant.rstrip(b"\0").decode(), data[44:]
-        self.blocks.append((time.monotonic(), kind, name, sequence, timestamp, len(payload)))
+        self.blocks.append((came, kind, name, sequence, timestamp, len(payload)))
         self.heard[name] = self.heard.get(name, b"") + payload
         waiting = self.say.get(name, b"")
         block, self.say[name] = waiting[:len(payload)], waiting[len(payload):]
@@ -118,7 +130,7 @@ class Peer:
     def turn(self, pipe):
         poller = zmq.Poller()
         poller.register(pipe.fileno(), zmq.POLLIN)
-        sockets = {self.hearer: self.hear_facts, self.media: self.serve_media, self.audio: self.hear_frame,
+        sockets = {self.hearer: self.hear_facts, self.media: self.serve_media, self.audio: self.hear_message,
                    self.asker: self.hear_answer}
         for made in sockets:
             poller.register(made, zmq.POLLIN)
@@ -219,6 +231,10 @@ class Dahdid:
     def text(self):
         return (self.home / "log").read_text(errors="replace")
 
+    def tail(self):
+        """The end of what it wrote, for those who wait in vain."""
+        return "its log ends with:\n" + "\n".join(self.text().splitlines()[-15:])
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(10)
@@ -267,7 +283,8 @@ class Dahdid:
                     self.facts.remove(fact)
                     return fact
             return None
-        return until(found, seconds, f"fact {kind} {wanted} (there are {[f['type'] for f in self.facts]})")["body"]
+        return until(found, seconds, lambda: f"fact {kind} {wanted} (there are {[f['type'] for f in self.facts]}; "
+                     f"{self.tail()})")["body"]
 
     def facts_of(self, kind, /, **wanted):
         self.pull()
