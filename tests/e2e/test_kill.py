@@ -9,6 +9,7 @@ import collections
 import json
 import os
 import random
+import re
 import threading
 import time
 
@@ -451,21 +452,43 @@ def test_what_a_handset_did_while_its_driver_was_dead(make_suite):
         phone.hangup()
 
 
+def broken_audio(suite):
+    """How often the card's audio was late or lost: nobody hears a key in what never came."""
+    return sum(value for name, value in suite.metrics().items()
+               if re.match("hookswitch_analog_(overruns|audio_lost)_total", name))
+
+
+def press(suite, phone, digit, broken, is_told):
+    """Presses a key until it is told; again only if the machine was too busy to bring the key's audio."""
+    for _ in range(5):
+        phone.keys(digit)
+        wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
+        try:
+            return wait_for(is_told, 5, lambda: f"{digit} is not told")
+        except AssertionError:
+            if broken_audio(suite) == broken:
+                raise
+            broken = broken_audio(suite)
+    raise AssertionError(f"{digit} is not told")
+
+
 @pytest.mark.parametrize("daemon", ["apid", "api-front", "hookd"])
 def test_an_analog_call_outlives_the_others(make_suite, daemon):
     suite = analog_suite(make_suite)
     with handset(suite, audio.speech_like(60, seed=33)) as phone, suite.events() as events:
         start = suite.get("/api/v1/events?limit=1")["cursor"]
         call_id = ring_up(suite, events, phone)
+
+        def told():
+            return [e for e in all_events(suite, start) if e["type"] == "dtmf" and e["call_id"] == call_id]
+
         pressed = "13579#"
         phone.command("stop")
-        for digit in pressed:
+        for number, digit in enumerate(pressed):
+            broken = broken_audio(suite)
             suite.kill(daemon)
-            phone.keys(digit)
-            time.sleep(1)
-        wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
-        told = [e for e in all_events(suite, start) if e["type"] == "dtmf" and e["call_id"] == call_id]
-        assert "".join(e["digit"] for e in told) == pressed
+            press(suite, phone, digit, broken, lambda: len(told()) > number)
+        assert "".join(e["digit"] for e in told()) == pressed
         phone.hangup()
         wait_for(lambda: suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "ended", 8)
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import secrets
 import signal
@@ -27,7 +28,6 @@ SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\
 OUR_SDP = SDP.replace("16000", "26000").replace("o=- 1", "o=- 77")
 PASSWORDS = {"alice": "correct-horse", "bob": "battery staple", "carol": "sha only"}
 DIGESTS = {"alice": "md5", "bob": "both", "carol": "sha256"}
-ports = itertools.count(15000 + os.getpid() % 700)
 
 
 def wait_for(check, timeout=8, what="a condition"):
@@ -42,8 +42,9 @@ def wait_for(check, timeout=8, what="a condition"):
 
 
 def free_port():
+    """One that the kernel gives nobody who does not care, or it could be taken before we use it."""
     while True:
-        port = next(ports)
+        port = random.randrange(10000, 32000)
         with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             try:
                 udp.bind(("127.0.0.1", port))
