@@ -20,7 +20,7 @@ struct link {
 	uv_pipe_t pipe;
 	char line[COMMANDS_LINE];
 	size_t have;
-	bool busy, closing, reading;
+	bool busy, closing, reading, ended;
 	struct command_call call;
 };
 
@@ -87,11 +87,11 @@ static void answer(struct link *link)
 	if (uv_write(&reply->request, (uv_stream_t *)&link->pipe, &buffer, 1, written)) {
 		free(reply->text);
 		free(reply);
-		drop(link);
+		link->ended = true;
 	}
 }
 
-/* Who does not read his answers is not served further until he does. */
+/* Who does not read his answers is not served further until he does. Who has closed his end gets what he asked for. */
 static bool may_go_on(const struct link *link)
 {
 	return !link->busy && !link->closing &&
@@ -117,18 +117,17 @@ static void arrived(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
 	struct link *link = stream->data;
 
-	if (count < 0) {
-		drop(link);
-		return;
-	}
-	link->have += (size_t)count;
+	if (count < 0)
+		link->ended = true;
+	else
+		link->have += (size_t)count;
 	look_at_lines(link);
 }
 
 /* Reads only while there is room: who sends faster than he is answered waits in his own socket. */
 static void read_or_not(struct link *link)
 {
-	bool want = !link->closing && link->have < sizeof(link->line);
+	bool want = !link->closing && !link->ended && link->have < sizeof(link->line);
 
 	if (want == link->reading)
 		return;
@@ -166,6 +165,8 @@ static void look_at_lines(struct link *link)
 	}
 	if (may_go_on(link) && link->have == sizeof(link->line))
 		refuse_long_line(link);
+	if (link->ended && !memchr(link->line, '\n', link->have))
+		drop(link);
 	read_or_not(link);
 }
 

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define STALE_MOUNTS 8
+
 struct options {
 	struct files_options files;
 	const char *control, *zone;
@@ -239,19 +241,32 @@ static int unmount_stale(const char *folder)
 	return waitpid(child, &status, 0) == child && !status ? 0 : -EPERM;
 }
 
-/* The folder, fresh: one that a dead predecessor left mounted is taken down first. */
+/* Whoever served it is dead, or died while he was asked. */
+static bool is_forsaken(int error)
+{
+	return error == ENOTCONN || error == ECONNABORTED;
+}
+
+/* The folder, fresh: what dead predecessors left mounted there is taken down first, one after the other. */
 static int prepare_folder(const char *folder)
 {
 	struct stat status;
+	int error = 0;
 
 	if (!mkdir(folder, 0755))
 		return 0;
-	if (stat(folder, &status) && errno == ENOTCONN && unmount_stale(folder)) {
-		hs_log(ERROR, "dahdisim.stale_mount", LOG_TEXT("folder", folder),
-		       LOG_TEXT("mend", "umount FOLDER, as root"));
-		return -EBUSY;
+	for (int mounts = 0; mounts < STALE_MOUNTS; mounts++) {
+		error = stat(folder, &status) ? errno : 0;
+		if (!error && S_ISDIR(status.st_mode))
+			return 0;
+		if (!is_forsaken(error) || unmount_stale(folder))
+			break;
 	}
-	return stat(folder, &status) ? -errno : S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+	if (!error)
+		error = ENOTDIR;
+	hs_log(ERROR, "dahdisim.no_folder", LOG_TEXT("folder", folder), LOG_TEXT("why", strerror(error)),
+	       LOG_TEXT("mend", is_forsaken(error) ? "umount FOLDER, as root" : "another folder"));
+	return -error;
 }
 
 static int run(struct simulator *simulator, const struct options *options)

@@ -26,7 +26,10 @@ SILENCE = {1: b"\xff", 2: b"\xd5"}
 HEAD = struct.Struct("!BBBBII32s")
 
 
-def until(condition, seconds=5.0, what="condition"):
+PATIENCE = 20  # seconds; a machine that is wanted by others is slow, and nothing here is judged by how long it took
+
+
+def until(condition, seconds=PATIENCE, what="condition"):
     """Waits for a condition; returns its value."""
     end = time.monotonic() + seconds
     while True:
@@ -218,7 +221,11 @@ class Dahdid:
         self.process = subprocess.Popen([str(BUILD / "dahdid" / "dahdid")], env=environment, stderr=self.log,
                                         preexec_fn=become_ordinary)
         ready = self.home / "run" / "dahdid" / "ready"
-        until(lambda: self.process.poll() is not None or ready.exists(), 20, "ready")
+        try:
+            until(lambda: self.process.poll() is not None or ready.exists(), 60, "ready")
+        except AssertionError:
+            self.stop()  # nobody else has it yet
+            raise
         assert self.process.poll() is None, self.text()
 
     def child(self):
@@ -237,7 +244,7 @@ class Dahdid:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def close(self):
         code = self.stop()
@@ -268,13 +275,13 @@ class Dahdid:
         def answered():
             self.pull()
             return identity in self.answers
-        until(answered, 5, f"answer to {message}")
+        until(answered, what=f"answer to {message}")
         answer = self.answers.pop(identity)
         if "error" in answer:
             raise Error(answer)
         return answer.get("body", {})
 
-    def fact(self, kind, /, seconds=5.0, **wanted):
+    def fact(self, kind, /, seconds=PATIENCE, **wanted):
         """Waits for a fact with these members and takes it."""
         def found():
             self.pull()
@@ -500,9 +507,19 @@ class Sim:
         self.process = subprocess.Popen(
             [str(BUILD / "dahdid" / "sim" / "dahdisim"), "--mount", self.device, "--control", self.path, *(ports or ("--fxs", "4")),
              "--owner", f"{owner}:{owner}"], stderr=self.log)
-        until(lambda: self.process.poll() is not None or os.path.exists(self.path), 10, "dahdisim")
-        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            until(lambda: self.process.poll() is not None or os.path.exists(self.path), 60, "dahdisim")
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+        except AssertionError:
+            self.give_up()
+            raise
         self.hand = self.connect()
+
+    def give_up(self):
+        """Leaves no mount behind, which would hide from whoever removes the folder what really went wrong."""
+        self.process.kill()
+        self.process.wait()
+        subprocess.run(["umount", "-l", self.device], capture_output=True)
 
     def connect(self):
         made = socket.socket(socket.AF_UNIX)
@@ -533,6 +550,8 @@ class Sim:
     def close(self):
         self.hand.close()
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         self.log.close()
+        if code:
+            self.give_up()
         assert code == 0, (self.folder / "log").read_text()

@@ -352,13 +352,25 @@ def test_who_may_use_it(tmp_path):
 
 
 def test_after_kill_nine(tmp_path):
-    first = Simulator(tmp_path)
-    first.process.kill()
-    first.process.wait()
-    first.socket.unlink()
-    second = Simulator(tmp_path)
-    Channel(second, 1).close()
-    second.stop()
+    """Also while the killed ones are still dying, which shows in other errors."""
+    killed = []
+    for _ in range(10):
+        killed.append(Simulator(tmp_path))
+        killed[-1].socket.unlink()
+        killed[-1].process.kill()
+    last = Simulator(tmp_path)
+    Channel(last, 1).close()
+    last.stop()
+    for one in killed:
+        one.process.wait()
+
+
+def test_what_was_asked_before_leaving_is_done(simulator, channel):
+    leaving = socket.socket(socket.AF_UNIX)
+    leaving.connect(str(simulator.socket))
+    leaving.sendall(b"1 pause 300\n1 lift\n")
+    leaving.close()
+    assert simulator.must("1 wait off_hook 10000")
 
 
 @pytest.mark.parametrize("options", [[], ["--fxs", "1"], ["--mount", "/tmp/x", "--control", "y", "--fxs", "500"],
