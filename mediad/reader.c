@@ -60,8 +60,10 @@ int reader_add(struct reader *reader, int fd, struct reader_source *source)
 	return epoll_ctl(reader->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-void reader_forget(struct reader *reader, const struct reader_source *source)
+void reader_forget(struct reader *reader, int fd, const struct reader_source *source)
 {
+	if (source->readable)
+		epoll_ctl(reader->epoll, EPOLL_CTL_DEL, fd, NULL);
 	for (int i = 0; i < reader->count; i++)
 		if (reader->events[i].data.ptr == source)
 			reader->events[i].data.ptr = NULL;

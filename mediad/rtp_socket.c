@@ -195,7 +195,7 @@ void rtp_socket_close(struct rtp_socket *socket, struct world *world)
 {
 	char name[NAME];
 	write_name(socket->port, name);
-	reader_forget(world->reader, &socket->source);
+	reader_forget(world->reader, socket->fd, &socket->source);
 	hs_keep_drop(world->keep, name);
 	close(socket->fd);
 	socket->fd = -1;
