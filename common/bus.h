@@ -2,11 +2,11 @@
  * Called by the doors of every daemon (serve, ask, tell, hear, feed) and by hookctl. The only code that knows ZeroMQ,
  * and the traps of its edge-triggered descriptor. Owns sockets, questions in flight and recent answers.
  *
- * Identity: a ZAP handler takes the peer's uid on ipc://, on both ends; a stranger never gets a connection. Each
- * message is looked up in the contract: known, this sender may send this here, every field in range; else it is refused
- * and counted. Where the suite runs under one uid (degraded) the role is what the envelope's source says. A handler
- * gets a filled struct, never JSON. All calls are made on the loop's thread; no callback runs before the call that
- * caused it has returned.
+ * Identity comes from the kernel: a ZAP handler takes the uid of who connects, and who connects looks whose file the
+ * socket is; a stranger never gets a connection. Each message is looked up in the contract: known, this sender may send
+ * this here, every field in range; else it is refused and counted. Where the suite runs under one uid (degraded) the
+ * role is what the envelope's source says. A handler gets a filled struct, never JSON. All calls are made on the loop's
+ * thread; no callback runs before the call that caused it has returned.
  */
 #ifndef HS_BUS_H
 #define HS_BUS_H

@@ -188,8 +188,8 @@ void bus_post_shared(struct bus_socket *socket, const struct bus_route *route, z
 
 int bus_zap_open(struct hs_bus *bus);
 
-/* Sets the domain that tells the handler what to look for at the other end. */
-void bus_zap_guard(struct bus_socket *socket, bool is_listening, enum hs_role binder, enum hs_edge edge);
+/* Sets the domain that tells the handler which of our edges a connection is for. */
+void bus_zap_guard(struct bus_socket *socket, enum hs_edge edge);
 
 /* Role that ZAP stamped on a frame; HS_ROLES: ours, the envelope says which; HS_ROLE_NONE: nobody. */
 enum hs_role bus_zap_stamped(zmq_msg_t *frame);

@@ -383,7 +383,7 @@ int bus_socket_bind(struct bus_socket *socket, enum hs_edge edge)
 
 	if (!endpoint)
 		return -ENAMETOOLONG;
-	bus_zap_guard(socket, true, socket->bus->role, edge);
+	bus_zap_guard(socket, edge);
 	mask = umask(0117);
 	result = zmq_bind(socket->zmq, endpoint) < 0 ? -zmq_errno() : 0;
 	umask(mask);

@@ -1,5 +1,5 @@
-/* ZAP in the loop: libzmq asks an inproc socket before a connection carries its first message, for both ends, because
- * both set a domain. The domain says what we are about to be: a listener of an edge, or a caller of one. */
+/* ZAP in the loop: libzmq asks an inproc socket before a connection to one of our listeners carries its first message,
+ * because they set a domain. The domain says which edge it is. */
 #include "bus_inner.h"
 #include "log.h"
 #include "privs.h"
@@ -57,17 +57,14 @@ static const char *judge(const char *domain, const char *address)
 {
 	enum hs_role role;
 	int binder, edge;
-	char side;
 	uid_t uid;
 
-	if (sscanf(domain, "%c.%d.%d", &side, &binder, &edge) != 3 || !read_uid(address, &uid))
+	if (sscanf(domain, "%d.%d", &binder, &edge) != 2 || !read_uid(address, &uid))
 		return NULL;
 	role = hs_privs_role(uid);
 	if (role == HS_ROLES)
 		return OURSELVES;
-	if (role == HS_ROLE_NONE)
-		return NULL;
-	if (side == 'l' ? !(hs_edges[edge].connect[binder] & 1u << role) : (int)role != binder)
+	if (role == HS_ROLE_NONE || !(hs_edges[edge].connect[binder] & 1u << role))
 		return NULL;
 	return hs_role_names[role];
 }
@@ -110,11 +107,11 @@ int bus_zap_open(struct hs_bus *bus)
 	return result;
 }
 
-void bus_zap_guard(struct bus_socket *socket, bool is_listening, enum hs_role binder, enum hs_edge edge)
+void bus_zap_guard(struct bus_socket *socket, enum hs_edge edge)
 {
 	char domain[DOMAIN_BYTES];
 
-	snprintf(domain, sizeof(domain), "%c.%d.%d", is_listening ? 'l' : 'c', (int)binder, (int)edge);
+	snprintf(domain, sizeof(domain), "%d.%d", (int)socket->bus->role, (int)edge);
 	zmq_setsockopt(socket->zmq, ZMQ_ZAP_DOMAIN, domain, strlen(domain));
 }
 

@@ -557,7 +557,7 @@ static int run_towards_impostor(const char *home)
 	if (seteuid(hs_privs_uid(HS_ROLE_APID)) < 0)
 		return 11;
 	apid = world_open(&world, HS_ROLE_APID);
-	if (seteuid(0) < 0) /* root passes the files' modes: only ZAP is left */
+	if (seteuid(0) < 0) /* root passes the files' modes: only their owner is left */
 		return 12;
 	hs_bus_watch(apid, HS_ROLE_SIPD, on_changed, &watched);
 	for (int i = 0; i < 200 && world_refused("stranger") == 0; i++)

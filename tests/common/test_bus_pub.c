@@ -259,8 +259,9 @@ static void test_audio_refuses_other_frames(void **state)
 	struct world *world = *state;
 	struct ear engine = {0};
 	void *context, *raw;
-	char noise[20000] = {0};
+	char noise[20000];
 
+	memset(noise, 'x', sizeof(noise));
 	hs_audio_bind(world_open(world, HS_ROLE_MEDIAD), on_frame, &engine);
 	raw = world_raw(world, &context, ZMQ_DEALER, HS_ROLE_MEDIAD, HS_EDGE_AUDIO, false);
 	zmq_send(raw, "short", 5, 0);
