@@ -1,5 +1,5 @@
 /* The file system: /dev/dahdi's files under a folder, their open, read, write, poll and ioctl.
- * Called by main; calls ioctls and chan. Only this file knows libfuse.
+ * Called by main; calls ioctls and chan. Only files*.c know libfuse.
  * Owns the session, open files, and callers that sleep (bounded).
  */
 #ifndef SIM_FILES_H

@@ -267,10 +267,15 @@ class Dahdid:
         for grant, data in heard.items():
             self.heard[grant] = self.heard.get(grant, b"") + data
 
-    def ask(self, message, /, **body):
+    def post(self, message, /, **body):
+        """Asks, and does not wait for the answer."""
         self.counter += 1
         identity = f"q{os.getpid()}-{self.counter}"
         self.pipe.send(("request", message, body, identity))
+        return identity
+
+    def ask(self, message, /, **body):
+        identity = self.post(message, **body)
 
         def answered():
             self.pull()
