@@ -13,21 +13,14 @@ static const struct hs_fsm_rule rules[] = {
 	/* the channel */
 	{PORT_AWAY, PORT_FOUND, find_guard_lifted, find_lifted, PORT_PARKED},
 	{PORT_AWAY, PORT_FOUND, NULL, find_ready, PORT_IDLE},
-	{PORT_IDLE, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_ANNOUNCING, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_RINGING, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_OFFERED, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_UP, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_RELEASING, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_PARKED, PORT_LOST, NULL, find_away, PORT_AWAY},
+	LIFE_WORKING(PORT_IDLE),
+	LIFE_WORKING(PORT_ANNOUNCING),
+	LIFE_WORKING(PORT_RINGING),
+	LIFE_WORKING(PORT_OFFERED),
+	LIFE_WORKING(PORT_UP),
+	LIFE_WORKING(PORT_RELEASING),
+	LIFE_WORKING(PORT_PARKED),
 	{PORT_ALARM, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_IDLE, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_ANNOUNCING, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_RINGING, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_OFFERED, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_UP, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_RELEASING, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_PARKED, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
 	{PORT_ALARM, PORT_CLEARED, find_guard_lifted, find_lifted, PORT_PARKED},
 	{PORT_ALARM, PORT_CLEARED, NULL, find_ready, PORT_IDLE},
 	{PORT_ALARM, PORT_ALARMED, NULL, NULL, PORT_ALARM},
@@ -124,15 +117,4 @@ const struct hs_fsm *life_of(enum hs_signalling signalling)
 	return settings_is_exchange(signalling) ? &life_of_exchange_lines : &life_of_ports;
 }
 
-const struct hs_fsm life_of_ports = {
-	.name = "port",
-	.states = life_states,
-	.events = life_events,
-	.states_count = PORT_STATES,
-	.events_count = PORT_EVENTS,
-	.rules = rules,
-	.rules_count = sizeof(rules) / sizeof(rules[0]),
-	.state_offset = offsetof(struct port, r.state),
-	.id = life_id_of,
-	.changed = life_changed,
-};
+const struct hs_fsm life_of_ports = LIFE_MACHINE("port", rules);

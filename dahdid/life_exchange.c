@@ -10,23 +10,15 @@
 static const struct hs_fsm_rule rules[] = {
 	/* the channel */
 	{PORT_AWAY, PORT_FOUND, NULL, exchange_ready, PORT_IDLE},
-	{PORT_IDLE, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_RUNG, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_IGNORED, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_OFFERED, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_SEIZED, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_DIALLING, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_CALLING, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_UP, PORT_LOST, NULL, find_away, PORT_AWAY},
+	LIFE_WORKING(PORT_IDLE),
+	LIFE_WORKING(PORT_RUNG),
+	LIFE_WORKING(PORT_IGNORED),
+	LIFE_WORKING(PORT_OFFERED),
+	LIFE_WORKING(PORT_SEIZED),
+	LIFE_WORKING(PORT_DIALLING),
+	LIFE_WORKING(PORT_CALLING),
+	LIFE_WORKING(PORT_UP),
 	{PORT_ALARM, PORT_LOST, NULL, find_away, PORT_AWAY},
-	{PORT_IDLE, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_RUNG, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_IGNORED, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_OFFERED, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_SEIZED, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_DIALLING, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_CALLING, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
-	{PORT_UP, PORT_ALARMED, NULL, find_alarmed, PORT_ALARM},
 	{PORT_ALARM, PORT_CLEARED, NULL, exchange_ready, PORT_IDLE},
 	{PORT_ALARM, PORT_ALARMED, NULL, NULL, PORT_ALARM},
 	{PORT_ALARM, PORT_DOWN, NULL, NULL, PORT_ALARM},
@@ -99,15 +91,4 @@ static const struct hs_fsm_rule rules[] = {
 	{PORT_UP, PORT_MEDIA_FAILED, NULL, exchange_hang_up, PORT_IDLE},
 };
 
-const struct hs_fsm life_of_exchange_lines = {
-	.name = "exchange_line",
-	.states = life_states,
-	.events = life_events,
-	.states_count = PORT_STATES,
-	.events_count = PORT_EVENTS,
-	.rules = rules,
-	.rules_count = sizeof(rules) / sizeof(rules[0]),
-	.state_offset = offsetof(struct port, r.state),
-	.id = life_id_of,
-	.changed = life_changed,
-};
+const struct hs_fsm life_of_exchange_lines = LIFE_MACHINE("exchange_line", rules);
