@@ -232,7 +232,10 @@ void calls_incoming(struct calls *calls, enum hs_role from, const struct hs_leg_
 		refuse_stray(calls, from, fact, "the line is not this driver's");
 		return;
 	}
-	if (calls_find(calls, fact->call) || calls_find_leg(calls, fact->leg)) {
+	leg = calls_find_leg(calls, fact->leg);
+	if (leg && leg->incoming && leg->driver == from && strcmp(leg->call->id, fact->call) == 0)
+		return; /* told again by a successor that does not know whether it was */
+	if (calls_find(calls, fact->call) || leg) {
 		refuse_stray(calls, from, fact, "the id is in use");
 		return;
 	}

@@ -24,6 +24,8 @@ void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms)
 	bool expected = call->state == CALL_PLACING || call->state == CALL_RINGING ? leg == call_callee(call) : true;
 
 	call->calls->at = at_ms;
+	if (leg->state == LEG_UP)
+		return; /* told again by a driver that died meanwhile */
 	if (leg_step(leg, LEG_ANSWERS, measured, at_ms) != 0)
 		return;
 	calls_changed(call);

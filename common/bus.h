@@ -34,6 +34,7 @@ struct hs_request {
 	enum hs_message_id message;
 	enum hs_role from;
 	const void *body;            /* struct hs_<message> */
+	const char *id;              /* the asker's: the same when it asks again */
 	const char *request_id;      /* follows a client's request through all logs; never NULL */
 	const char *token;           /* client operations: the bearer token; else NULL */
 	const char *idempotency_key; /* or NULL */

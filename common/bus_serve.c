@@ -213,6 +213,7 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 		.message = (enum hs_message_id)incoming->message,
 		.from = incoming->from,
 		.body = incoming->body,
+		.id = incoming->head.id,
 		.request_id = incoming->head.request_id ? incoming->head.request_id : incoming->head.id,
 		.token = incoming->head.token,
 		.idempotency_key = incoming->head.idempotency_key,

@@ -357,6 +357,11 @@ tport_t *agent_flow(struct agent *agent, const struct peer *peer)
 	return found && tport_is_secondary(found) && !tport_is_shutdown(found) ? found : NULL;
 }
 
+tport_t *agent_listener(struct agent *agent, bool tcp)
+{
+	return tport_by_protocol(nta_agent_tports(agent->nta), tcp ? "tcp" : "udp");
+}
+
 void agent_contact(struct agent *agent, const char *user, const struct peer *peer, char ret_contact[AGENT_CONTACT])
 {
 	const char *end = ret_contact + AGENT_CONTACT;

@@ -60,6 +60,9 @@ void agent_url(const struct peer *peer, char ret_url[AGENT_URL]);
 /* The open connection to the peer; NULL: none, or it is UDP. Valid until the loop goes on. */
 tport_t *agent_flow(struct agent *agent, const struct peer *peer);
 
+/* The socket that we listen on, to answer what a predecessor heard there. */
+tport_t *agent_listener(struct agent *agent, bool tcp);
+
 /* Our Contact towards the peer: "<sip:user@address:port;transport=tcp>". */
 void agent_contact(struct agent *agent, const char *user, const struct peer *peer, char ret_contact[AGENT_CONTACT]);
 

@@ -10,6 +10,7 @@
 #include "tell.h"
 #include <sofia-sip/msg_parser.h>
 #include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_parser.h>
 #include <sofia-sip/sip_status.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,6 @@
 #define PATIENCE_MS 4000      /* an INVITE waits this long for a call control that is away */
 #define LONGEST_WAIT_MS 60000 /* and this long for one that is there */
 #define TRYING_MS 200         /* without an answer in this time a 100 must go out (RFC 3261 17.2.1) */
-
-struct begin {
-	const char *dialled, *offer;
-};
 
 /* ---- begin ---- */
 
@@ -54,19 +51,25 @@ static bool append(struct dialog *dialog, size_t size, const char *text, size_t 
 	return true;
 }
 
-/* The head of the INVITE as the library sees it now (with received and rport), for a successor's final answer. */
-static void keep_request(struct dialog *dialog, msg_t *msg)
+/* The INVITE as the library sees it now (with received and rport) and its offer, for a successor. An offer that is too
+ * long stays out: then a successor can only refuse. */
+static void keep_request(struct dialog *dialog, msg_t *msg, const sip_t *sip)
 {
-	static const char ending[] = "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
-	size_t bytes = 0;
+	char ending[96];
+	size_t bytes = 0, body = sip->sip_payload->pl_len;
 	char *text = msg_as_string(msg_home(msg), msg, NULL, 0, &bytes);
+	if (bytes > DIALOG_REQUEST - sizeof(ending))
+		body = 0;
+	int length = snprintf(ending, sizeof(ending),
+			      "Max-Forwards: 70\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n", body);
 	size_t size = bytes + sizeof(ending) < DIALOG_REQUEST ? bytes + sizeof(ending) : DIALOG_REQUEST;
 	bool fits = text != NULL;
 	dialog->request = hs_zalloc(size);
 	for (char *at = text, *lf; fits && (lf = strchr(at, '\n')) && lf > at + 1; at = lf + 1)
 		if (at == text || is_for_answers(at, (size_t)(lf - at)))
 			fits = append(dialog, size, at, (size_t)(lf + 1 - at));
-	if (!fits || !append(dialog, size, ending, sizeof(ending) - 1))
+	if (!fits || !append(dialog, size, ending, (size_t)length) ||
+	    !append(dialog, size, sip->sip_payload->pl_data, body))
 		dialog->r.request_bytes = 0;
 	if (text)
 		su_free(msg_home(msg), text);
@@ -116,9 +119,11 @@ static uint16_t port_of(const url_t *url)
 	return port <= 65535 ? (uint16_t)port : 0;
 }
 
-static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, const struct peer *peer)
+static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, const struct peer *peer,
+			const char *dialled)
 {
 	struct dialog_record *r = &dialog->r;
+	hs_copy(r->dialled, sizeof(r->dialled), dialled);
 	const sip_contact_t *contact = sip->sip_contact;
 	hs_copy(r->call_id, sizeof(r->call_id), sip->sip_call_id->i_id);
 	snprintf(r->local_tag, sizeof(r->local_tag), "%s", strrchr(r->leg, '-') + 1);
@@ -133,7 +138,7 @@ static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, con
 	r->nat = is_behind_nat(sip, peer);
 	if (!r->nat && peer->tcp)
 		r->peer.listen_port = port_of(contact->m_url);
-	keep_request(dialog, msg);
+	keep_request(dialog, msg, sip);
 }
 
 static bool open_leg(struct dialog *dialog, const sip_t *sip)
@@ -148,6 +153,16 @@ static bool open_leg(struct dialog *dialog, const sip_t *sip)
 	return true;
 }
 
+static void take_invite(struct dialog *dialog, msg_t *msg, sip_t *sip, tport_t *tport)
+{
+	dialog->invite = nta_incoming_create(agent_nta(dialog->sipd->agent), dialog->leg, msg, sip,
+					     TAG_IF(tport, NTATAG_TPORT(tport)), TAG_END());
+	if (!dialog->invite)
+		return;
+	nta_incoming_tag(dialog->invite, dialog->r.local_tag);
+	nta_incoming_bind(dialog->invite, acked_or_cancelled, (nta_incoming_magic_t *)dialog);
+}
+
 void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *user, const struct peer *peer,
 		  const char *dialled)
 {
@@ -156,7 +171,7 @@ void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *
 	hs_id_make('c', sipd->config->node, call);
 	struct dialog *dialog = dialog_create(sipd->dialogs, leg, call, user->line, false);
 	dialog_count(dialog);
-	fill_record(dialog, msg, sip, peer);
+	fill_record(dialog, msg, sip, peer, dialled);
 	dialog_know(dialog, dialog->r.call_id);
 	if (!open_leg(dialog, sip) || dialog_save(dialog)) {
 		agent_reply(sipd->agent, msg, SIP_503_SERVICE_UNAVAILABLE, "Retry-After: 5");
@@ -164,13 +179,10 @@ void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *
 		return;
 	}
 	offer = hs_strdup(sip->sip_payload->pl_data);
-	dialog->invite = nta_incoming_create(agent_nta(sipd->agent), dialog->leg, msg, sip, TAG_END());
-	nta_incoming_tag(dialog->invite, dialog->r.local_tag);
-	nta_incoming_bind(dialog->invite, acked_or_cancelled, (nta_incoming_magic_t *)dialog);
+	take_invite(dialog, msg, sip, NULL);
 	hs_log(INFO, "leg.incoming", LOG_LINE(dialog->r.line), LOG_CALL(call), LOG_LEG(leg),
 	       LOG_TEXT("address", peer->host), LOG_NUMBER("dialled", dialled));
-	struct begin begin = {dialled, offer};
-	dialog_step(dialog, DIALOG_INVITED, &begin);
+	dialog_step(dialog, DIALOG_INVITED, offer);
 	free(offer);
 }
 
@@ -230,11 +242,13 @@ static void described(void *context, const struct hs_answer *answer)
 		dialog_step(dialog, DIALOG_MEDIA_FAILED, &end);
 		return;
 	}
+	free(dialog->description); /* a predecessor's */
 	dialog->description = hs_strdup(media.description);
-	if (dialog->wants_answer)
+	bool early = dialog->r.early;
+	if (dialog->r.wants_answer)
 		dialog_step(dialog, DIALOG_ANSWER, NULL);
-	else if (dialog->wants_progress)
-		dialog_step(dialog, DIALOG_PROGRESS, &dialog->early);
+	else if (dialog->r.wants_progress)
+		dialog_step(dialog, DIALOG_PROGRESS, &early);
 }
 
 bool callee_is_described(const void *object, const void *argument)
@@ -245,14 +259,13 @@ bool callee_is_described(const void *object, const void *argument)
 void callee_offer(void *object, const void *argument)
 {
 	struct dialog *dialog = object;
-	const struct begin *begin = argument;
 	struct hs_leg_incoming fact = {
 		.leg = dialog->r.leg,
 		.call = dialog->r.call,
 		.line = dialog->r.line,
-		.dialled = begin->dialled[0] ? begin->dialled : NULL,
+		.dialled = dialog->r.dialled[0] ? dialog->r.dialled : NULL,
 	};
-	dialog->ticket = ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER, begin->offer, described);
+	dialog->ticket = ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER, argument, described);
 	if (tell_incoming(dialog->sipd, &fact)) { /* nobody knows of it: it never was */
 		dialog->r.told_end = true;
 		dialog_step(dialog, DIALOG_UNHEARD, NULL);
@@ -267,8 +280,9 @@ void callee_note_progress(void *object, const void *early_media)
 	struct dialog *dialog = object;
 	stop_waiting(dialog);
 	send_trying(dialog); /* mediad may take its time */
-	dialog->wants_progress = true;
-	dialog->early = *(const bool *)early_media;
+	dialog->r.wants_progress = true;
+	dialog->r.early = *(const bool *)early_media;
+	dialog_save(dialog);
 }
 
 void callee_progress(void *object, const void *early_media)
@@ -277,8 +291,10 @@ void callee_progress(void *object, const void *early_media)
 	bool early = *(const bool *)early_media;
 	char contact[AGENT_CONTACT];
 	stop_waiting(dialog);
-	dialog->wants_progress = false;
+	dialog->r.wants_progress = false;
+	dialog->r.early = early;
 	dialog->is_answered = true;
+	dialog_save(dialog);
 	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
 	nta_incoming_treply(dialog->invite, early ? 183 : 180, early ? sip_183_Session_progress : sip_180_Ringing,
 			    SIPTAG_CONTACT_STR(contact), SIPTAG_SERVER_STR("hookswitch"),
@@ -291,22 +307,26 @@ void callee_note_answer(void *object, const void *argument)
 	struct dialog *dialog = object;
 	stop_waiting(dialog);
 	send_trying(dialog);
-	dialog->wants_answer = true;
+	dialog->r.wants_answer = true;
+	dialog_save(dialog);
+}
+
+static void send_answer(struct dialog *dialog)
+{
+	char contact[AGENT_CONTACT];
+	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
+	nta_incoming_treply(dialog->invite, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
+			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+			    SIPTAG_PAYLOAD_STR(dialog->description), TAG_END());
 }
 
 void callee_answer(void *object, const void *argument)
 {
 	struct dialog *dialog = object;
-	char contact[AGENT_CONTACT];
 	stop_waiting(dialog);
-	dialog->wants_answer = dialog->wants_progress = false;
-	free(TAKE(dialog->request)); /* a successor says BYE from here on */
-	dialog->r.request_bytes = 0;
+	dialog->r.wants_answer = dialog->r.wants_progress = false;
 	dialog_save(dialog); /* before the network hears of it */
-	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
-	nta_incoming_treply(dialog->invite, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
-			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
-			    SIPTAG_PAYLOAD_STR(dialog->description), TAG_END());
+	send_answer(dialog);
 }
 
 void callee_acked(void *object, const void *argument)
@@ -316,7 +336,10 @@ void callee_acked(void *object, const void *argument)
 	nta_incoming_destroy(dialog->invite);
 	dialog->invite = NULL;
 	free(TAKE(dialog->description));
+	free(TAKE(dialog->request));
+	dialog->r.request_bytes = 0;
 	tell_answered(dialog->sipd, &fact);
+	dialog_save(dialog);
 }
 
 void callee_refuse(void *object, const void *argument)
@@ -336,8 +359,8 @@ void callee_cancelled(void *object, const void *argument)
 	struct dialog *dialog = object;
 	stop_waiting(dialog);
 	dialog_forget_question(dialog);
-	refuse(dialog, SIP_487_REQUEST_CANCELLED);
 	ending_tell(dialog, HS_CAUSE_CANCELLED, true, 487, "the caller hung up before the answer");
+	refuse(dialog, SIP_487_REQUEST_CANCELLED);
 	ending_check(dialog);
 }
 
@@ -345,4 +368,43 @@ void callee_unheard(void *object, const void *argument)
 {
 	static const struct dialog_end end = {HS_CAUSE_OVERLOADED, 503, "call control did not decide in time"};
 	callee_refuse(object, &end);
+}
+
+/* ---- after a death ---- */
+
+/* What apid has decided it decided for good; what it has not, it is asked again, and ignores what it knows. */
+static void go_on_deciding(struct dialog *dialog, const char *offer)
+{
+	bool is_decided = dialog->r.state == DIALOG_ALERTING || dialog->r.wants_answer || dialog->r.wants_progress;
+	dialog->r.wants_progress |= dialog->r.state == DIALOG_ALERTING;
+	dialog->r.state = is_decided ? DIALOG_OFFERED : DIALOG_NEW;
+	send_trying(dialog);
+	if (is_decided)
+		dialog->ticket = ask_describe(dialog, HS_DESCRIPTION_ROLE_OFFER, offer, described);
+	else
+		dialog_step(dialog, DIALOG_INVITED, offer);
+}
+
+bool callee_restore(struct dialog *dialog)
+{
+	const struct dialog_record *r = &dialog->r;
+	bool is_answered = r->state >= DIALOG_ANSWERING;
+	msg_t *msg =
+		r->request_bytes ? msg_make(sip_default_mclass(), 0, dialog->request, (ssize_t)r->request_bytes) : NULL;
+	sip_t *sip = msg ? sip_object(msg) : NULL;
+	bool is_whole = sip && sip->sip_request && sip->sip_via && sip->sip_cseq && sip->sip_payload &&
+			(!is_answered || dialog->description);
+	if (!is_whole || !dialog->leg) {
+		msg_destroy(msg);
+		return false;
+	}
+	AUTO(free) char *offer = hs_strdup(sip->sip_payload->pl_data);
+	take_invite(dialog, msg, sip, agent_listener(dialog->sipd->agent, r->peer.tcp));
+	if (!dialog->invite)
+		return false;
+	if (is_answered)
+		send_answer(dialog);
+	else
+		go_on_deciding(dialog, offer);
+	return true;
 }

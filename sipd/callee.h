@@ -11,6 +11,10 @@
 void callee_begin(struct sipd *sipd, msg_t *msg, sip_t *sip, const struct user *user, const struct peer *peer,
 		  const char *dialled);
 
+/* Goes on with the INVITE of a phone that a predecessor had, in the state of the record. False: it is not known well
+ * enough; then only a refusal is possible. */
+bool callee_restore(struct dialog *dialog);
+
 /* Actions and guards of the state machine. */
 void callee_offer(void *object, const void *argument);
 void callee_note_progress(void *object, const void *early_media);

@@ -10,6 +10,7 @@
 #include "path.h"
 #include "sipd.h"
 #include "tell.h"
+#include "wiretap.h"
 #include <errno.h>
 #include <sodium.h>
 #include <sofia-sip/sip_header.h>
@@ -71,6 +72,7 @@ int caller_begin(struct sipd *sipd, const struct hs_leg_originate *request)
 	write_from(dialog, request);
 	snprintf(dialog->r.remote, sizeof(dialog->r.remote), "<sip:%s@%s>", user->name, sipd->config->server->domain);
 	dialog->r.local_cseq = 1;
+	dialog->r.ring_until_ms = hs_clock_ms() + request->ring_timeout_ms;
 	dialog->description = hs_strdup(request->description);
 	if (dialog_save(dialog)) {
 		dialog_destroy(dialog);
@@ -129,8 +131,8 @@ static void fork_rings(struct fork *fork, const sip_t *sip, int status)
 	struct dialog_rings rings = {.alert = status == 180};
 	if (!sip || status == 100 || dialog->r.state > DIALOG_RINGING || fork->cancelled)
 		return;
-	if (is_sdp(sip) && dialog->r.forks_count == 1 && !dialog->early) {
-		dialog->early = rings.early_media = true;
+	if (is_sdp(sip) && dialog->r.forks_count == 1 && !dialog->r.early) {
+		dialog->r.early = rings.early_media = true;
 		dialog->r.peer = fork->r->peer;
 		dialog->r.nat = fork->r->nat;
 		dialog->ticket =
@@ -145,10 +147,18 @@ static void answer_described(void *context, const struct hs_answer *answer)
 	struct dialog *dialog = context;
 	struct ask_media media = ask_read(HS_MEDIA_DESCRIBE, answer);
 	dialog->ticket = 0;
+	free(TAKE(dialog->description)); /* the record forgets it when it is written for another reason */
+	dialog->r.undescribed = false;
 	if (media.error) {
 		struct dialog_end end = {HS_CAUSE_MEDIA_FAILED, 0, media.why ? media.why : "mediad is away"};
 		dialog_step(dialog, DIALOG_MEDIA_FAILED, &end);
 	}
+}
+
+void caller_describe(struct dialog *dialog)
+{
+	dialog_forget_question(dialog);
+	dialog->ticket = ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, dialog->description, answer_described);
 }
 
 static void acknowledge(struct dialog *dialog, const sip_t *sip)
@@ -224,16 +234,17 @@ static void fork_accepted(struct fork *fork, const sip_t *sip)
 		return;
 	}
 	fork->r->live = false;
+	free(TAKE(dialog->description));
+	dialog->r.undescribed = is_sdp(sip);
+	if (is_sdp(sip))
+		dialog->description = hs_strdup(sip->sip_payload->pl_data);
 	dialog_save(dialog);
 	acknowledge(dialog, sip);
 	nta_outgoing_destroy(fork->invite);
 	fork->invite = NULL;
 	cancel_forks(dialog, fork, "SIP;cause=200;text=\"Call completed elsewhere\"");
-	if (is_sdp(sip)) {
-		dialog_forget_question(dialog);
-		dialog->ticket =
-			ask_describe(dialog, HS_DESCRIPTION_ROLE_ANSWER, sip->sip_payload->pl_data, answer_described);
-	}
+	if (is_sdp(sip))
+		caller_describe(dialog);
 	dialog_step(dialog, DIALOG_ACCEPTED, NULL);
 	if (!is_sdp(sip)) {
 		struct dialog_end end = {HS_CAUSE_FAILED, 0, "the phone answered without a description of its audio"};
@@ -276,12 +287,36 @@ static bool send_fork(struct dialog *dialog, struct fork *fork)
 	return fork->invite != NULL;
 }
 
-/* ---- actions ---- */
+/* ---- after a death ---- */
 
 static void ring_over(uv_timer_t *timer)
 {
 	dialog_step(timer->data, DIALOG_RING_TIMEOUT, NULL);
 }
+
+/* The transaction that a predecessor began goes on: its INVITE is out already, so the first copy is not sent, and one
+ * is due after half a second unless the phone says something first. A connection has died with the predecessor; what
+ * the phone says on another one is heard without a transaction (restore_response). */
+static void go_on(struct dialog *dialog, struct fork *fork)
+{
+	if (!fork->r->live || fork->r->peer.tcp)
+		return;
+	wiretap_mute(true);
+	if (!send_fork(dialog, fork))
+		close_fork(fork);
+	wiretap_mute(false);
+}
+
+bool caller_restore(struct dialog *dialog)
+{
+	int64_t left_ms = dialog->r.ring_until_ms - hs_clock_ms();
+	for (size_t i = 0; i < dialog->r.forks_count; i++)
+		go_on(dialog, &dialog->forks[i]);
+	dialog_wait(dialog, left_ms > 0 && left_ms < INT32_MAX ? (int)left_ms : 0, ring_over);
+	return live_forks(dialog) > 0;
+}
+
+/* ---- actions ---- */
 
 void caller_call(void *object, const void *argument)
 {
@@ -319,7 +354,6 @@ void caller_accepted(void *object, const void *argument)
 	struct dialog *dialog = object;
 	struct hs_leg_answered fact = {.leg = dialog->r.leg};
 	uv_timer_stop(&dialog->timer);
-	free(TAKE(dialog->description));
 	tell_answered(dialog->sipd, &fact);
 }
 

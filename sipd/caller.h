@@ -12,6 +12,12 @@ struct hs_leg_originate;
  * -ENOSPC: the journal is full. */
 int caller_begin(struct sipd *sipd, const struct hs_leg_originate *request);
 
+/* Goes on with the INVITEs of a predecessor. False: none of them can be gone on with. */
+bool caller_restore(struct dialog *dialog);
+
+/* Hands mediad what the phone answered: the dialog's description. */
+void caller_describe(struct dialog *dialog);
+
 /* Actions of the state machine. */
 void caller_call(void *object, const void *originate);
 void caller_rings(void *object, const void *rings);

@@ -135,6 +135,7 @@ static void hold_failed(struct dialog *dialog, const char *why)
 	hs_copy(text, sizeof(text), why ? why : "its audio did not answer");
 	struct hs_leg_hold_failed fact = {.leg = dialog->r.leg, .held = dialog->hold_asked, .why = text};
 	dialog->hold_pending = false;
+	dialog->r.hold_wanted = dialog->r.held_by_us; /* it is not tried again */
 	hs_log(WARN, "leg.hold_failed", LOG_CALL(dialog->r.call), LOG_LEG(dialog->r.leg), LOG_WHY(text));
 	tell_hold_failed(dialog->sipd, &fact);
 }
@@ -150,7 +151,7 @@ static void hold_described(void *context, const struct hs_answer *answer)
 	}
 	dialog->hold_pending = false;
 	tell_hold(dialog, dialog->hold_asked, false);
-	change_hold(dialog, dialog->hold_wanted); /* there may be another wish by now */
+	change_hold(dialog, dialog->r.hold_wanted); /* there may be another wish by now */
 }
 
 static void ack_change(struct dialog *dialog, const sip_t *sip)
@@ -170,7 +171,7 @@ static void try_hold(uv_timer_t *timer)
 {
 	struct dialog *dialog = timer->data;
 	dialog->hold_pending = false;
-	change_hold(dialog, dialog->hold_wanted);
+	change_hold(dialog, dialog->r.hold_wanted);
 }
 
 /* Both sides asked at once: whoever owns the Call-ID waits longer (RFC 3261 14.1). */
@@ -194,6 +195,7 @@ static int change_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request,
 		ack_change(dialog, sip);
 	nta_outgoing_destroy(request);
 	dialog->change_out = NULL;
+	path_answered(dialog, sip_method_invite);
 	if (status == 491) {
 		wait_after_glare(dialog);
 	} else if (status == 408 || status == 481) {
@@ -223,11 +225,11 @@ static void hold_offered(void *context, const struct hs_answer *answer)
 		return;
 	}
 	path_of(dialog, &path);
-	path_count(dialog);
+	path_count(dialog, sip_method_invite);
 	dialog->change_out = nta_outgoing_tcreate(
 		dialog->leg, change_answered, (nta_outgoing_magic_t *)dialog, path.route, SIP_METHOD_INVITE, NULL,
-		TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_CONTACT_STR(path.contact),
-		SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"),
+		NTATAG_BRANCH_KEY(dialog->r.asked_branch), TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
+		SIPTAG_CONTACT_STR(path.contact), SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"),
 		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(media.description), TAG_END());
 	if (!dialog->change_out)
 		hold_failed(dialog, "the request could not be sent");
@@ -235,7 +237,10 @@ static void hold_offered(void *context, const struct hs_answer *answer)
 
 void change_hold(struct dialog *dialog, bool held)
 {
-	dialog->hold_wanted = held;
+	if (dialog->r.hold_wanted != held) {
+		dialog->r.hold_wanted = held;
+		dialog_save(dialog);
+	}
 	if (dialog->hold_pending || dialog->r.held_by_us == held)
 		return; /* the newest wish counts when the present one is through */
 	dialog->hold_pending = true;

@@ -24,7 +24,8 @@ struct dialogs {
 	uint32_t had_hash[HAD]; /* of each, so that looking for one reads little */
 	size_t had_next;
 	struct dialog *untaken_first, *untaken_last; /* oldest first */
-	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork)];
+	char scratch[sizeof(struct dialog_record) + DIALOG_REQUEST + LOCATIONS_MAX * sizeof(struct dialog_fork) +
+		     DIALOG_DESCRIPTION];
 };
 
 struct dialogs *dialogs_create(struct sipd *sipd, const struct hs_fsm *life)
@@ -116,26 +117,35 @@ static void record_key(const char *leg, char ret_key[HS_JOURNAL_KEY])
 	hs_copy(ret_key + 7, HS_JOURNAL_KEY - 7, leg);
 }
 
+/* What follows the record: forks or request. The description comes behind it. */
 static size_t tail_bytes(const struct dialog_record *record)
 {
 	return record->outgoing ? record->forks_kept * sizeof(struct dialog_fork) : record->request_bytes;
+}
+
+static char *append(char *at, const void *from, size_t bytes)
+{
+	if (bytes)
+		memcpy(at, from, bytes);
+	return at + bytes;
 }
 
 int dialog_save(struct dialog *dialog)
 {
 	struct dialogs *dialogs = dialog->sipd->dialogs;
 	const void *tail = dialog->r.outgoing ? (const void *)dialog->fork_records : dialog->request;
-	char key[HS_JOURNAL_KEY];
+	size_t description = dialog->description ? strlen(dialog->description) : 0;
+	char key[HS_JOURNAL_KEY], *end;
 	bool live = false;
 	for (size_t i = 0; i < dialog->r.forks_count; i++)
 		live |= dialog->fork_records[i].live;
 	dialog->r.forks_kept = live ? dialog->r.forks_count : 0;
-	size_t bytes = tail_bytes(&dialog->r);
+	dialog->r.description_bytes = description < DIALOG_DESCRIPTION ? (uint32_t)description : 0;
 	record_key(dialog->r.leg, key);
-	memcpy(dialogs->scratch, &dialog->r, sizeof(dialog->r));
-	if (bytes)
-		memcpy(dialogs->scratch + sizeof(dialog->r), tail, bytes);
-	return hs_journal_put(dialog->sipd->house->journal, key, dialogs->scratch, sizeof(dialog->r) + bytes);
+	end = append(dialogs->scratch, &dialog->r, sizeof(dialog->r));
+	end = append(end, tail, tail_bytes(&dialog->r));
+	end = append(end, dialog->description, dialog->r.description_bytes);
+	return hs_journal_put(dialog->sipd->house->journal, key, dialogs->scratch, (size_t)(end - dialogs->scratch));
 }
 
 void dialog_make_forks(struct dialog *dialog, size_t count)
@@ -145,6 +155,30 @@ void dialog_make_forks(struct dialog *dialog, size_t count)
 	dialog->r.forks_count = (uint32_t)count;
 	for (size_t i = 0; i < count; i++)
 		dialog->forks[i] = (struct fork){.dialog = dialog, .r = &dialog->fork_records[i]};
+}
+
+struct dialog *dialog_restore(struct dialogs *dialogs, const struct dialog_record *record, const void *tail)
+{
+	struct dialog *dialog = dialog_create(dialogs, record->leg, record->call, record->line, record->outgoing);
+	const char *description = (const char *)tail + tail_bytes(record);
+	dialog->r = *record;
+	dialog->r.forks_count = 0;
+	if (record->outgoing && record->forks_kept) {
+		dialog_make_forks(dialog, record->forks_kept);
+		memcpy(dialog->fork_records, tail, tail_bytes(record));
+	} else if (record->request_bytes) {
+		dialog->request = hs_zalloc(record->request_bytes);
+		memcpy(dialog->request, tail, record->request_bytes);
+	}
+	if (record->description_bytes) {
+		dialog->description = hs_zalloc(record->description_bytes + 1U);
+		memcpy(dialog->description, description, record->description_bytes);
+	}
+	if (record->call_id[0])
+		dialog_know(dialog, dialog->r.call_id);
+	for (size_t i = 0; i < dialog->r.forks_count; i++)
+		dialog_know(dialog, dialog->fork_records[i].call_id);
+	return dialog;
 }
 
 void dialogs_drop_record(struct dialogs *dialogs, const char *leg)
@@ -301,11 +335,15 @@ struct reading {
 
 static bool is_sane(const struct dialog_record *record, size_t bytes)
 {
+	if (bytes < sizeof(*record))
+		return false;
 	if (record->layout != LAYOUT || record->state < 0 || record->state >= DIALOG_STATES)
 		return false;
 	if (record->forks_kept > LOCATIONS_MAX || record->request_bytes > DIALOG_REQUEST)
 		return false;
-	return bytes == sizeof(*record) + tail_bytes(record);
+	if (record->description_bytes >= DIALOG_DESCRIPTION)
+		return false;
+	return bytes == sizeof(*record) + tail_bytes(record) + record->description_bytes;
 }
 
 static void read_record(void *context, const char *key, const void *value, size_t bytes)
@@ -314,7 +352,7 @@ static void read_record(void *context, const char *key, const void *value, size_
 	AUTO(free) char *copy = hs_zalloc(bytes + 1); /* aligned, and dropping the key leaves it */
 	memcpy(copy, value, bytes);
 	const struct dialog_record *record = (const struct dialog_record *)(const void *)copy;
-	if (bytes >= sizeof(*record) && is_sane(record, bytes)) {
+	if (is_sane(record, bytes)) {
 		reading->visit(reading->context, record, copy + sizeof(*record));
 		return;
 	}

@@ -41,7 +41,7 @@ enum dialog_event {
 	DIALOG_UNHEARD,      /* apid did not decide in time */
 	DIALOG_MEDIA_FAILED, /* struct dialog_end */
 	DIALOG_HANGUP,       /* apid: struct dialog_end */
-	DIALOG_BYE,          /* by the far end */
+	DIALOG_BYE,          /* by the far end: nta_incoming_t, to be answered */
 	DIALOG_LOST,         /* the far end knows nothing of it any more: struct dialog_end */
 	DIALOG_EVENTS,
 };
@@ -66,10 +66,13 @@ struct dialog_fork {
 	bool nat, live;
 };
 
-#define DIALOG_TARGET 512   /* a Contact's URI, with NUL */
-#define DIALOG_REQUEST 8192 /* most of request_bytes */
+#define DIALOG_TARGET 512        /* a Contact's URI, with NUL */
+#define DIALOG_REQUEST 8192      /* most of request_bytes */
+#define DIALOG_DESCRIPTION 16384 /* most of description_bytes */
+#define DIALOG_DIGITS 33         /* that wait to be sent by INFO, with NUL */
 
-/* All that a successor needs to know. Plain: no pointers. In the journal its forks or its request follow it. */
+/* All that a successor needs to know. Plain: no pointers. In the journal its forks or its request follow it, and then a
+ * description. */
 struct dialog_record {
 	uint32_t layout;
 	int state;
@@ -78,6 +81,9 @@ struct dialog_record {
 	bool told_ring; /* leg.ringing was told */
 	bool nat;
 	bool held_by_us, held_by_far_end;
+	bool hold_wanted;                         /* by the API last */
+	bool wants_answer, wants_progress, early; /* apid decided before mediad answered */
+	bool undescribed;                         /* the description is theirs; mediad may not know it yet */
 	char leg[65], call[65], line[65];
 	char call_id[256];
 	char local_tag[64], remote_tag[128];
@@ -85,10 +91,18 @@ struct dialog_record {
 	char target[DIALOG_TARGET];
 	char routes[1024]; /* header text, or "" */
 	uint32_t local_cseq, remote_cseq;
-	struct peer peer;       /* where it is reached */
-	uint32_t forks_count;   /* outgoing: INVITEs that were sent */
-	uint32_t forks_kept;    /* of them in the journal: none once all have their final answer */
-	uint32_t request_bytes; /* incoming, until it is answered: head of the INVITE */
+	int asked;             /* sip_method_t of our request that has local_cseq, until it is answered; 0: none */
+	char asked_branch[40]; /* of that request, so that a successor can repeat it */
+	char dialled[65];
+	char digits[DIALOG_DIGITS]; /* still to be sent by INFO; the first one may be under way */
+	int digit_ms;
+	char digits_request[65];    /* who asked for them last: not twice */
+	int64_t ring_until_ms;      /* outgoing, until it is answered */
+	struct peer peer;           /* where it is reached */
+	uint32_t forks_count;       /* outgoing: INVITEs that were sent */
+	uint32_t forks_kept;        /* of them in the journal: none once all have their final answer */
+	uint32_t request_bytes;     /* incoming, until its ACK came: the INVITE, as far as it is needed */
+	uint32_t description_bytes; /* ours until it is confirmed; or theirs, see undescribed */
 };
 
 struct fork {
@@ -112,21 +126,19 @@ struct dialog {
 	struct dialog_fork *fork_records; /* r.forks_count of each; the records are what the journal gets */
 	struct fork *forks;
 	char *request;        /* r.request_bytes: what the journal gets of their INVITE */
-	char *description;    /* our SDP: the offer, or the answer once mediad gave it */
+	char *description;    /* our SDP: the offer, or the answer once mediad gave it; or theirs, see r.undescribed */
 	uint64_t ticket;      /* of the question mediad works on */
 	int best_status;      /* of the forks that failed */
 	int waited_ms;        /* for apid's decision */
 	int64_t untaken_ms;   /* since when apid has not taken leg.incoming; 0: it has */
 	uint64_t untaken_seq; /* that fact's number */
 	struct dialog *untaken_next, *untaken_last;
-	int glares;                                 /* 491 in a row */
-	bool wants_answer, wants_progress, early;   /* apid decided before mediad answered */
-	bool is_answered;                           /* theirs: something went out, 100 at least */
-	bool hold_wanted, hold_pending, hold_asked; /* by the API last; under way; and what that is */
-	bool offered_in_200;                        /* their re-INVITE had no offer: the ACK has the answer */
-	size_t *line_calls;                         /* its line's count, or NULL: not counted (left by a predecessor) */
-	char digits[33];                            /* still to be sent by INFO */
-	int digit_ms;
+	int glares;                    /* 491 in a row */
+	bool is_answered;              /* theirs: something went out, 100 at least */
+	bool hold_pending, hold_asked; /* a change is under way, and what it is */
+	bool is_repetition;            /* of a request that a predecessor had: see remote_cseq */
+	bool offered_in_200;           /* their re-INVITE had no offer: the ACK has the answer */
+	size_t *line_calls;            /* its line's count, or NULL: not counted (left by a predecessor) */
 	bool closing;
 };
 
@@ -192,8 +204,11 @@ void dialogs_each(struct dialogs *dialogs, void (*visit)(void *context, struct d
 /* Makes room for the INVITEs of an outgoing attempt, at most LOCATIONS_MAX; once. */
 void dialog_make_forks(struct dialog *dialog, size_t count);
 
+/* Makes the struct of a record that a predecessor left, and of what followed it. */
+struct dialog *dialog_restore(struct dialogs *dialogs, const struct dialog_record *record, const void *tail);
+
 /* Visits the records a predecessor left; both pointers live for the call. tail: record->forks_kept forks, or
- * record->request_bytes of the request. */
+ * record->request_bytes of the request; then record->description_bytes. */
 void dialogs_left(struct dialogs *dialogs,
 		  void (*visit)(void *context, const struct dialog_record *record, const void *tail), void *context);
 

@@ -27,9 +27,10 @@ void ending_bye(struct dialog *dialog)
 	if (!dialog->leg || dialog->bye)
 		return;
 	path_of(dialog, &path);
-	path_count(dialog);
+	path_count(dialog, sip_method_bye);
 	dialog->bye = nta_outgoing_tcreate(dialog->leg, bye_answered, (nta_outgoing_magic_t *)dialog, path.route,
-					   SIP_METHOD_BYE, NULL, TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
+					   SIP_METHOD_BYE, NULL, NTATAG_BRANCH_KEY(dialog->r.asked_branch),
+					   TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
 					   SIPTAG_USER_AGENT_STR("hookswitch"), TAG_END());
 }
 

@@ -13,8 +13,8 @@
 
 static int bye(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 {
-	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_SERVER_STR("hookswitch"), TAG_END());
-	dialog_step(dialog, DIALOG_BYE, NULL);
+	if (dialog_step(dialog, DIALOG_BYE, irq)) /* there it is answered, once it is told */
+		nta_incoming_treply(irq, SIP_200_OK, SIPTAG_SERVER_STR("hookswitch"), TAG_END());
 	return 200;
 }
 
@@ -23,6 +23,8 @@ static int info(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 	struct info read;
 	const char *body = sip->sip_payload ? sip->sip_payload->pl_data : "";
 	size_t bytes = sip->sip_payload ? sip->sip_payload->pl_len : 0;
+	if (dialog->is_repetition)
+		return 200;
 	info_read(sip->sip_content_type ? sip->sip_content_type->c_type : NULL, body, bytes, &read);
 	if (read.kind == INFO_DIGIT) {
 		struct hs_leg_digit fact = {
@@ -37,6 +39,7 @@ static int info(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 		struct hs_leg_flash fact = {.leg = dialog->r.leg};
 		tell_flash(dialog->sipd, &fact);
 	}
+	dialog_save(dialog); /* what has been told is not told again, though the phone may repeat it to a successor */
 	return 200;
 }
 
@@ -74,8 +77,11 @@ static bool follow(struct dialog *dialog, msg_t *msg, const sip_t *sip, const st
 	char headers[AUTH_HEADERS];
 	const struct user *user;
 	if (!strcmp(peer->host, dialog->r.peer.host)) {
-		if (peer->tcp == dialog->r.peer.tcp)
+		bool has_moved = peer->tcp == dialog->r.peer.tcp && peer->port != dialog->r.peer.port;
+		if (has_moved) {
 			dialog->r.peer.port = peer->port;
+			dialog_save(dialog);
+		}
 		return true;
 	}
 	if (auth_check(dialog->sipd, sip, peer, &user, headers) != AUTH_OK || strcmp(user->line, dialog->r.line) != 0) {
@@ -88,11 +94,13 @@ static bool follow(struct dialog *dialog, msg_t *msg, const sip_t *sip, const st
 	return true;
 }
 
-/* Kept here, once the sender is known: nta would raise it for anybody (RFC 3261 12.2.2). */
+/* Kept here, once the sender is known: nta would raise it for anybody (RFC 3261 12.2.2). Repetitions reach us only when
+ * their transaction died with a predecessor. */
 static bool is_in_order(struct dialog *dialog, const sip_t *sip)
 {
 	if (sip->sip_cseq->cs_seq < dialog->r.remote_cseq)
 		return false;
+	dialog->is_repetition = sip->sip_cseq->cs_seq == dialog->r.remote_cseq;
 	dialog->r.remote_cseq = sip->sip_cseq->cs_seq;
 	return true;
 }
@@ -142,6 +150,8 @@ static int info_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, c
 		return 0;
 	nta_outgoing_destroy(request);
 	dialog->info = NULL;
+	memmove(dialog->r.digits, dialog->r.digits + 1, strlen(dialog->r.digits));
+	path_answered(dialog, sip_method_info);
 	if (status == 481) {
 		struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
 		dialog_step(dialog, DIALOG_LOST, &end);
@@ -155,14 +165,14 @@ void inside_send_digits(struct dialog *dialog)
 {
 	struct path path;
 	char body[64];
-	if (dialog->info || !dialog->digits[0] || dialog->r.state != DIALOG_UP)
+	if (dialog->info || !dialog->r.digits[0] || dialog->r.state != DIALOG_UP)
 		return;
-	info_write(dialog->digits[0], dialog->digit_ms, body, sizeof(body));
-	memmove(dialog->digits, dialog->digits + 1, strlen(dialog->digits));
+	info_write(dialog->r.digits[0], dialog->r.digit_ms, body, sizeof(body));
 	path_of(dialog, &path);
-	path_count(dialog);
+	path_count(dialog, sip_method_info);
 	dialog->info = nta_outgoing_tcreate(
 		dialog->leg, info_answered, (nta_outgoing_magic_t *)dialog, path.route, SIP_METHOD_INFO, NULL,
-		TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_USER_AGENT_STR("hookswitch"),
-		SIPTAG_CONTENT_TYPE_STR("application/dtmf-relay"), SIPTAG_PAYLOAD_STR(body), TAG_END());
+		NTATAG_BRANCH_KEY(dialog->r.asked_branch), TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
+		SIPTAG_USER_AGENT_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/dtmf-relay"),
+		SIPTAG_PAYLOAD_STR(body), TAG_END());
 }

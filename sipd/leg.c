@@ -113,13 +113,20 @@ void leg_digits(struct sipd *sipd, struct hs_request *request)
 	struct dialog *dialog = find(sipd, request, body->leg);
 	if (!dialog)
 		return;
-	size_t waiting = strlen(dialog->digits);
-	if (dialog->r.state != DIALOG_UP || waiting + strlen(body->digits) >= sizeof(dialog->digits)) {
+	struct dialog_record *r = &dialog->r;
+	size_t waiting = strlen(r->digits);
+	if (!strcmp(r->digits_request, request->id)) { /* asked again over a death */
+		hs_bus_answer(request, NULL);
+		return;
+	}
+	if (r->state != DIALOG_UP || waiting + strlen(body->digits) >= sizeof(r->digits)) {
 		refuse_state(request, dialog, "sending digits");
 		return;
 	}
-	hs_copy(dialog->digits + waiting, sizeof(dialog->digits) - waiting, body->digits);
-	dialog->digit_ms = (int)body->duration_ms;
+	hs_copy(r->digits + waiting, sizeof(r->digits) - waiting, body->digits);
+	hs_copy(r->digits_request, sizeof(r->digits_request), request->id);
+	r->digit_ms = (int)body->duration_ms;
+	dialog_save(dialog);
 	inside_send_digits(dialog);
 	hs_bus_answer(request, NULL);
 }

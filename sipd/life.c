@@ -3,19 +3,22 @@
 #include "caller.h"
 #include "ending.h"
 #include "path.h"
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
 #include <stddef.h>
 
 /* States up to RINGING are of calls we make, OFFERED to ANSWERING of calls that come in; UP and what follows are of
  * both. CLOSING exists because no BYE may follow a 200 before its ACK (RFC 3261 15): apid is told at once, the phone
  * later. */
 
-static void far_bye(void *object, const void *argument)
+static void far_bye(void *object, const void *request)
 {
 	struct dialog *dialog = object;
 	dialog_forget_question(dialog);
 	nta_incoming_destroy(dialog->invite); /* a BYE that overtook its ACK */
 	dialog->invite = NULL;
 	ending_tell(dialog, HS_CAUSE_NORMAL, true, 0, NULL);
+	nta_incoming_treply((nta_incoming_t *)request, SIP_200_OK, SIPTAG_SERVER_STR("hookswitch"), TAG_END());
 	ending_check(dialog);
 }
 

@@ -5,6 +5,7 @@ static const struct hs_daemon sipd = {
 	.name = "sipd",
 	.role = HS_ROLE_SIPD,
 	.journal_bytes = 8 << 20,
+	.keeps_legs = true,
 	.doors = serve_doors,
 	.doors_count = SERVE_DOORS,
 	.open = begin_open,

@@ -19,8 +19,21 @@ void path_of(struct dialog *dialog, struct path *ret_path)
 	path_to(dialog->sipd->agent, &dialog->r.peer, dialog->r.leg, ret_path);
 }
 
-void path_count(struct dialog *dialog)
+void path_count(struct dialog *dialog, int method)
 {
-	dialog->r.local_cseq = nta_leg_get_seq(dialog->leg) + 1;
+	struct dialog_record *r = &dialog->r;
+	uint32_t next = nta_leg_get_seq(dialog->leg) + 1;
+	if (r->asked == method && r->local_cseq == next)
+		return;
+	r->local_cseq = next;
+	r->asked = method;
+	agent_branch(r->asked_branch);
+	dialog_save(dialog);
+}
+
+void path_answered(struct dialog *dialog, int method)
+{
+	if (dialog->r.asked == method)
+		dialog->r.asked = 0;
 	dialog_save(dialog);
 }

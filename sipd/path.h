@@ -21,7 +21,11 @@ void path_of(struct dialog *dialog, struct path *ret_path);
 /* To a contact of a line: the address of its registration. user: of our Contact. */
 void path_to(struct agent *agent, const struct peer *peer, const char *user, struct path *ret_path);
 
-/* Notes in the record that the next request of the dialog uses one more CSeq, before it is sent. */
-void path_count(struct dialog *dialog);
+/* Notes in the record, before it is sent, that the dialog's next request of ours has one more CSeq, and a branch to be
+ * found by (r.asked_branch). What a predecessor had asked gets the same ones: it is the same request, sent again. */
+void path_count(struct dialog *dialog, int method);
+
+/* It has its final answer; a successor does not send it again. */
+void path_answered(struct dialog *dialog, int method);
 
 #endif

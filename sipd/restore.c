@@ -1,9 +1,15 @@
 #include "restore.h"
+#include "callee.h"
+#include "caller.h"
+#include "change.h"
 #include "cleanup.h"
 #include "ending.h"
+#include "inside.h"
+#include "life.h"
 #include "log.h"
 #include "path.h"
 #include "sipd.h"
+#include "tell.h"
 #include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_parser.h>
@@ -15,13 +21,13 @@
 
 static const char sentence[] = "sipd died and could not keep the call";
 
+/* An answer of ours or theirs was written down. */
 static bool was_established(const struct dialog_record *r)
 {
-	if (r->outgoing)
-		return r->local_tag[0] != 0;
-	return r->state >= DIALOG_ANSWERING;
+	return r->outgoing ? r->local_tag[0] != 0 : r->state >= DIALOG_ANSWERING;
 }
 
+/* The last request of ours that has no answer gets its CSeq again. */
 static nta_leg_t *open_established(struct dialog *dialog)
 {
 	const struct dialog_record *r = &dialog->r;
@@ -29,7 +35,7 @@ static nta_leg_t *open_established(struct dialog *dialog)
 	snprintf(local, sizeof(local), "%s;tag=%s", r->local, r->local_tag);
 	snprintf(remote, sizeof(remote), "%s%s%s", r->remote, r->remote_tag[0] ? ";tag=" : "", r->remote_tag);
 	snprintf(target, sizeof(target), "<%s>", r->target);
-	snprintf(cseq, sizeof(cseq), "%u BYE", r->local_cseq);
+	snprintf(cseq, sizeof(cseq), "%u BYE", r->asked ? r->local_cseq - 1 : r->local_cseq);
 	su_home_t home[1] = {SU_HOME_INIT(home)};
 	sip_route_t *route = r->routes[0] ? sip_route_make(home, r->routes) : NULL;
 	sip_contact_t *contact = r->target[0] ? sip_contact_make(home, target) : NULL;
@@ -71,7 +77,6 @@ static void end_forks(struct dialog *dialog)
 		struct fork *fork = &dialog->forks[i];
 		if (!fork->r->live)
 			continue;
-		dialog_know(dialog, fork->r->call_id);
 		fork->leg = open_fork(dialog, fork->r);
 		if (fork->leg)
 			send_cancel(dialog, fork);
@@ -103,35 +108,19 @@ static void linger_over(uv_timer_t *timer)
 	dialog_destroy(dialog);
 }
 
-/* The restored record, with what follows it in the journal. */
-static void take_record(struct dialog *dialog, const struct dialog_record *record, const void *tail)
+/* What cannot be gone on with is ended politely: BYE; CANCEL; a final answer. */
+static void end_one(struct dialog *dialog)
 {
-	dialog->r = *record;
+	bool is_established = was_established(&dialog->r);
 	dialog->r.state = DIALOG_ENDED;
-	dialog->r.forks_count = 0;
-	if (record->forks_kept) {
-		dialog_make_forks(dialog, record->forks_kept);
-		memcpy(dialog->fork_records, tail, record->forks_kept * sizeof(*dialog->fork_records));
-	} else if (record->request_bytes) {
-		dialog->request = hs_zalloc(record->request_bytes);
-		memcpy(dialog->request, tail, record->request_bytes);
-	}
-}
-
-static void end_one(void *context, const struct dialog_record *record, const void *tail)
-{
-	struct sipd *sipd = context;
-	struct dialog *dialog = dialog_create(sipd->dialogs, record->leg, record->call, record->line, record->outgoing);
-	take_record(dialog, record, tail);
-	if (record->call_id[0])
-		dialog_know(dialog, dialog->r.call_id);
-	if (was_established(record)) {
-		dialog->leg = open_established(dialog);
+	if (is_established) {
+		if (!dialog->leg)
+			dialog->leg = open_established(dialog);
 		ending_bye(dialog);
 	}
-	if (record->outgoing)
+	if (dialog->r.outgoing)
 		end_forks(dialog);
-	else if (!was_established(record))
+	else if (!is_established)
 		refuse_invite(dialog);
 	ending_say(dialog, HS_CAUSE_DRIVER_RESTARTED, false, 0, sentence);
 	dialog_save(dialog);
@@ -139,9 +128,67 @@ static void end_one(void *context, const struct dialog_record *record, const voi
 		dialog_wait(dialog, LINGER_MS, linger_over);
 }
 
+static bool go_on_calling(struct dialog *dialog)
+{
+	dialog->r.state = DIALOG_CALLING;
+	return caller_restore(dialog);
+}
+
+static bool go_on_being_called(struct dialog *dialog)
+{
+	dialog->leg = open_established(dialog);
+	return callee_restore(dialog);
+}
+
+/* Where the record does not know yet that it was told, it is told once more. */
+static bool go_on_talking(struct dialog *dialog)
+{
+	struct hs_leg_answered answered = {.leg = dialog->r.leg};
+	dialog->leg = open_established(dialog);
+	if (!dialog->leg)
+		return false;
+	if (dialog->r.state != DIALOG_UP) {
+		tell_answered(dialog->sipd, &answered);
+		dialog->r.state = DIALOG_UP;
+		dialog_save(dialog);
+	}
+	end_forks(dialog); /* those that were too late */
+	if (dialog->r.undescribed && dialog->description)
+		caller_describe(dialog);
+	inside_send_digits(dialog);
+	change_hold(dialog, dialog->r.hold_wanted);
+	return true;
+}
+
+/* How a dialog goes on, by what its record says; NULL: it is over. */
+static bool (*way_of(const struct dialog_record *r))(struct dialog *dialog)
+{
+	if (r->state >= DIALOG_CLOSING && r->outgoing)
+		return NULL;
+	if (r->state == DIALOG_ENDED)
+		return NULL;
+	if (r->outgoing)
+		return was_established(r) ? go_on_talking : go_on_calling;
+	return r->state == DIALOG_UP ? go_on_talking : go_on_being_called;
+}
+
+static void restore_one(void *context, const struct dialog_record *record, const void *tail)
+{
+	struct sipd *sipd = context;
+	struct dialog *dialog = dialog_restore(sipd->dialogs, record, tail);
+	bool (*go_on)(struct dialog * dialog) = way_of(record);
+	if (go_on && go_on(dialog)) {
+		dialog_count(dialog);
+		hs_log(INFO, "leg.restored", LOG_LINE(record->line), LOG_CALL(record->call), LOG_LEG(record->leg),
+		       LOG_TEXT("state", life_of_dialogs.states[dialog->r.state]));
+		return;
+	}
+	end_one(dialog);
+}
+
 void restore_dialogs(struct sipd *sipd)
 {
-	dialogs_left(sipd->dialogs, end_one, sipd);
+	dialogs_left(sipd->dialogs, restore_one, sipd);
 }
 
 bool restore_refuses(const struct sipd *sipd, const sip_t *sip)
@@ -187,20 +234,27 @@ static void ack_again(struct dialog *dialog, const sip_t *sip)
 	nta_outgoing_destroy(ack);
 }
 
+static void serve_response(struct dialog *dialog, const sip_t *sip)
+{
+	bool is_of_dialog = dialog->leg && sip->sip_to->a_tag && !strcmp(sip->sip_call_id->i_id, dialog->r.call_id) &&
+			    !strcmp(sip->sip_to->a_tag, dialog->r.remote_tag);
+	if (is_of_dialog && sip->sip_status->st_status / 100 == 2)
+		ack_again(dialog, sip);
+	for (size_t i = 0; !is_of_dialog && i < dialog->r.forks_count; i++) {
+		struct fork *fork = &dialog->forks[i];
+		if (!fork->r || strcmp(fork->r->call_id, sip->sip_call_id->i_id) != 0)
+			continue;
+		if (fork->leg && !fork->invite)
+			fork_answered(dialog, fork, sip);
+		break;
+	}
+}
+
 void restore_response(void *context, msg_t *msg, sip_t *sip)
 {
 	struct sipd *sipd = context;
 	struct dialog *dialog = dialog_by_call_id(sipd->dialogs, sip->sip_call_id->i_id);
-	bool invite = sip->sip_cseq->cs_method == sip_method_invite && sip->sip_via;
-	for (size_t i = 0; dialog && invite && i < dialog->r.forks_count; i++) {
-		struct fork *fork = &dialog->forks[i];
-		if (!fork->r || strcmp(fork->r->call_id, sip->sip_call_id->i_id) != 0)
-			continue;
-		if (fork->leg && fork->leg == dialog->leg && sip->sip_status->st_status / 100 == 2)
-			ack_again(dialog, sip);
-		else if (fork->leg && !fork->invite)
-			fork_answered(dialog, fork, sip);
-		break;
-	}
+	if (dialog && sip->sip_cseq->cs_method == sip_method_invite && sip->sip_via)
+		serve_response(dialog, sip);
 	msg_destroy(msg);
 }

@@ -1,6 +1,7 @@
-/* Restore: what a predecessor that died left. Calls are not kept in this version: each is ended politely, so that no
- * phone is in a call that nobody knows of, and apid hears of each. Called by begin at every start and by agent for
- * answers that belong to no transaction. Owns nothing.
+/* Restore: what a predecessor that died left. Dialogs go on: transactions that matter begin again under the same
+ * branch, so that a phone takes what we send for a repetition, and answers to what the predecessor sent find them. What
+ * cannot go on is ended politely, and apid hears of it. Called by begin at every start and by agent for answers that
+ * belong to no transaction. Owns nothing.
  */
 #ifndef RESTORE_H
 #define RESTORE_H
@@ -9,11 +10,11 @@
 
 struct sipd;
 
-/* Ends every dialog that the journal still has: BYE; CANCEL; a final answer. */
+/* Goes on with every dialog that the journal still has. */
 void restore_dialogs(struct sipd *sipd);
 
-/* An answer that belongs to no transaction: one to a predecessor's INVITE is acknowledged, and a 2xx ended by BYE.
- * context is the struct sipd, msg is its own from now on. */
+/* An answer that belongs to no transaction: a 2xx that is repeated is acknowledged again; one to an INVITE that nobody
+ * goes on with is acknowledged, and a 2xx ended by BYE. context is the struct sipd, msg is its own from now on. */
 void restore_response(void *context, msg_t *msg, sip_t *sip);
 
 /* True for an INVITE that is sent again after the predecessor died with it. */

@@ -45,7 +45,7 @@ struct connection {
 /* The library calls plain functions, so what they need cannot be handed to them: the one shared state of sipd. */
 static struct {
 	struct wiretap_setup setup;
-	bool active;
+	bool active, mute;
 	int epoll_fd, udp_fd;
 	struct connection connections[CONNECTIONS];
 	struct pollfd looks[CONNECTIONS];
@@ -75,6 +75,11 @@ void wiretap_refresh_bans(void)
 	int result = tap.udp_fd >= 0 ? filter_attach(tap.udp_fd, banned, count) : 0;
 	if (result) /* the same packets are dropped after the read then */
 		hs_log(WARN, "sip.no_filter", LOG_WHY(strerror(-result)));
+}
+
+void wiretap_mute(bool mute)
+{
+	tap.mute = mute;
 }
 
 int64_t wiretap_delay_ms(void)
@@ -505,12 +510,22 @@ static bool is_earlier_error(int error)
 	       error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EOPNOTSUPP;
 }
 
+static issize_t bytes_of(const su_iovec_t iov[], isize_t count)
+{
+	size_t bytes = 0;
+	for (isize_t i = 0; i < count; i++)
+		bytes += iov[i].siv_len;
+	return (issize_t)bytes;
+}
+
 issize_t su_vsend(su_socket_t fd, const su_iovec_t iov[], isize_t count, int flags, const su_sockaddr_t *peer,
 		  socklen_t length)
 {
 	struct msghdr header = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count, .msg_name = (void *)peer};
 	if (peer)
 		header.msg_namelen = length;
+	if (tap.mute)
+		return bytes_of(iov, count);
 	issize_t bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);
 	if (bytes < 0 && tap.active && fd == tap.udp_fd && is_earlier_error(errno))
 		bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);

@@ -36,6 +36,9 @@ int wiretap_epoll(void);
 /* The kernel's filter learns who is banned now. */
 void wiretap_refresh_bans(void);
 
+/* True: what Sofia sends from now on is lost, for a predecessor sent it already. */
+void wiretap_mute(bool mute);
+
 /* How long the last datagram waited for us, where all of the last while did; 0: they are taken as they come. */
 int64_t wiretap_delay_ms(void);
 

@@ -207,9 +207,9 @@ class Bus:
 
     # ---- what tests do ----
 
-    def ask(self, kind, **body):
-        """Answer's body, or raises Refused."""
-        number = f"q-{next(self.numbers)}"
+    def ask(self, kind, number=None, **body):
+        """Answer's body, or raises Refused. number: of the question; the same one is the same question."""
+        number = number or f"q-{next(self.numbers)}"
         self.push(what="ask", envelope={"v": 1, "kind": "request", "type": kind, "id": number, "source": "apid",
                                         "incarnation": "i1-test", "deadline_ms": 5000, "body": body})
         with self.changed:
