@@ -42,9 +42,9 @@ def wait_for(check, timeout=8, what="a condition"):
 
 
 def free_port():
-    """One that the kernel gives nobody who does not care, or it could be taken before we use it."""
+    """One that the kernel gives nobody who does not care, or it could be taken before we use it; and none of RTP."""
     while True:
-        port = random.randrange(10000, 32000)
+        port = random.randrange(10000, 20000)
         with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             try:
                 udp.bind(("127.0.0.1", port))
