@@ -287,7 +287,7 @@ static void begin(struct port *port, int blocks)
 
 static void put_lead(struct port *port)
 {
-	put_silence(port, (size_t)(port->dahdid->block_bytes + port->audio.margin));
+	put_silence(port, (size_t)port->dahdid->block_bytes + (size_t)port->audio.margin);
 }
 
 void frames_begin(struct port *port)

@@ -28,8 +28,8 @@ void life_changed(void *object, int old_state);
 /* A machine of struct port's, by its word and its rows. */
 #define LIFE_MACHINE(word, table)                                                                                      \
 	{                                                                                                              \
-		.name = word, .states = life_states, .events = life_events, .states_count = PORT_STATES,               \
-		.events_count = PORT_EVENTS, .rules = table, .rules_count = sizeof(table) / sizeof(table[0]),          \
+		.name = (word), .states = life_states, .events = life_events, .states_count = PORT_STATES,             \
+		.events_count = PORT_EVENTS, .rules = (table), .rules_count = sizeof(table) / sizeof((table)[0]),      \
 		.state_offset = offsetof(struct port, r.state), .id = life_id_of, .changed = life_changed,             \
 	}
 
