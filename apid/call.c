@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "fsm.h"
 #include "metrics.h"
+#include "outside.h"
 #include "trace.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,9 @@
 
 const char *const call_state_names[CALL_STATES] = {"new", "placing", "ringing", "answering", "dialling", "connecting",
 						   "up",  "tone",    "ending",  "closing",   "ended"};
-static const char *const event_names[CALL_EVENTS] = {"place",  "lift",     "operator", "line", "refuse",
-						     "rings",  "answered", "failed",   "left", "empty",
-						     "hangup", "timer",    "closed"};
+static const char *const event_names[CALL_EVENTS] = {"place", "lift",   "operator", "line",   "refuse",
+						     "early", "rings",  "answered", "failed", "left",
+						     "empty", "hangup", "timer",    "closed"};
 
 /* What the public sees; 0: as before. */
 static const enum hs_call_state shown_states[CALL_STATES] = {
@@ -37,14 +38,42 @@ static const enum hs_call_state shown_states[CALL_STATES] = {
 
 /* ---- helpers ---- */
 
-static struct leg *first_leg(struct call *call)
+/* Where a call began by dialling out, legs with a number are one party, called over one line after the other. */
+static size_t first_position(const struct call *call)
 {
-	return &call->legs[0];
+	size_t first = 0;
+
+	while (call->legs[first].number && first + 1 < call->legs_count && call->legs[first + 1].number)
+		first++;
+	return first;
 }
 
+struct leg *call_first(struct call *call)
+{
+	return &call->legs[first_position(call)];
+}
+
+void call_set_route(struct call *call, const struct hs_config_route *route)
+{
+	call->route = route;
+	hs_copy(call->route_id, sizeof(call->route_id), route ? route->id : "");
+}
+
+static bool has_second(const struct call *call)
+{
+	return call->legs_count > first_position(call) + 1;
+}
+
+/* The newest leg of the other party; there is one. */
 static struct leg *second_leg(struct call *call)
 {
-	return call->legs_count > 1 ? &call->legs[1] : NULL;
+	return &call->legs[call->legs_count - 1];
+}
+
+/* The other party is outside, not the first. */
+static bool second_is_outside(const struct call *call)
+{
+	return call->route && !call->legs[0].number;
 }
 
 struct leg *call_callee(struct call *call)
@@ -103,7 +132,7 @@ static int64_t max_duration_ms(const struct call *call)
 
 static void play_tone(struct call *call, enum hs_tone tone)
 {
-	struct leg *leg = first_leg(call);
+	struct leg *leg = call_first(call);
 	struct hs_media_tone body = {leg->id, tone};
 
 	if (call->tone == tone || (call->tone == 0 && tone == HS_TONE_NONE))
@@ -131,19 +160,31 @@ static void join_streams(struct leg *leg)
 
 static bool first_is_up(const void *object, const void *argument)
 {
-	return ((const struct call *)object)->legs[0].state == LEG_UP;
+	const struct call *call = object;
+
+	return call->legs[first_position(call)].state == LEG_UP;
 }
 
 static bool first_wants_line(const void *object, const void *argument)
 {
 	const struct call *call = object;
 
-	return call->legs_count == 1 && call->target;
+	return !has_second(call) && (call->target || second_is_outside(call));
 }
 
 static bool is_alone(const void *object, const void *argument)
 {
-	return ((const struct call *)object)->legs_count == 1;
+	return !has_second(object);
+}
+
+/* An exchange line turned out to be busy, or not to work, before anything was dialled: the route has another one. */
+static bool has_next_line(const void *object, const void *argument)
+{
+	const struct call *call = object;
+	const struct leg *newest = &call->legs[call->legs_count - 1];
+
+	return newest->unbegun && newest->number && call->route && call->legs_count < CALL_LEGS &&
+	       outside_line(call->calls, call->route, call);
 }
 
 static bool wants_operator(const void *object, const void *argument)
@@ -157,13 +198,15 @@ static bool wants_operator(const void *object, const void *argument)
 static void open_media(struct leg *leg)
 {
 	const struct call *call = leg->call;
-	const struct leg *other = leg == &call->legs[0] ? NULL : &call->legs[0];
+	const struct leg *first = &call->legs[first_position(call)];
 	struct hs_media_open body = {.leg = leg->id,
 				     .call = call->id,
 				     .kind = leg->line ? line_media(leg->line) : HS_MEDIA_KIND_RTP,
-				     .prefer = other ? other->codec : 0,
+				     .prefer = leg == first ? 0 : first->codec,
 				     .peer = leg->line ? leg->line->address : NULL};
 
+	if (leg->number)
+		outside_tell(leg);
 	leg->media = LEG_MEDIA_OPENING;
 	leg->media_at = hs_clock_wall_ms();
 	calls_ask_media(leg, HS_MEDIA_OPEN, &body);
@@ -173,37 +216,74 @@ static void place_first(void *object, const void *argument)
 {
 	struct call *call = object;
 
-	open_media(first_leg(call));
+	open_media(call_first(call));
 	arm(call, call->ring_ms + RING_GRACE_MS);
+}
+
+static void ring_line(struct call *call, struct line *line)
+{
+	open_media(calls_add_leg(call, line, NULL, false));
+	arm(call, call->ring_ms + RING_GRACE_MS);
+}
+
+/* The outside party over the next line of the route, which the guard has seen. A call that began with that party is
+ * this line's from now on. */
+static void place_next(void *object, const void *argument)
+{
+	struct call *call = object;
+	struct line *line = outside_line(call->calls, call->route, call);
+
+	if (!second_is_outside(call))
+		hs_copy(call->line_id, sizeof(call->line_id), line->config->id);
+	ring_line(call, line);
+}
+
+static void place_outside(struct call *call)
+{
+	struct line *line = outside_line(call->calls, call->route, call);
+	struct call_step none = {.by = "system"};
+
+	if (line) {
+		ring_line(call, line);
+		return;
+	}
+	none.cause = outside_why_none(call->calls, call->route, &none.why);
+	call_step(call, CALL_REFUSE, &none);
+}
+
+static void place_line(struct call *call)
+{
+	const struct call_step busy = {.cause = HS_CAUSE_BUSY, .by = "line", .why = "the called line is in a call"};
+	const struct call_step away = {
+		.cause = HS_CAUSE_UNREACHABLE, .by = "system", .why = "the called line cannot be reached"};
+	const struct line *line = call->target;
+	bool driver_up = call->calls->setup.is_up(call->calls->setup.context, line_driver(line));
+
+	if (line->state == HS_LINE_STATE_OFFLINE || !driver_up)
+		call_step(call, CALL_REFUSE, &away);
+	else if (!line_is_free(line))
+		call_step(call, CALL_REFUSE, &busy);
+	else
+		ring_line(call, call->target);
 }
 
 static void place_second(void *object, const void *argument)
 {
 	struct call *call = object;
-	struct line *line = call->target;
-	struct call_step busy = {NULL, HS_CAUSE_BUSY, "line", "the called line is in a call"};
-	struct call_step away = {NULL, HS_CAUSE_UNREACHABLE, "system", "the called line cannot be reached"};
-	bool driver_up = call->calls->setup.is_up(call->calls->setup.context, line_driver(line));
 
 	play_tone(call, HS_TONE_NONE);
-	if (line->state == HS_LINE_STATE_OFFLINE || !driver_up) {
-		call_step(call, CALL_REFUSE, &away);
-		return;
-	}
-	if (!line_is_free(line)) {
-		call_step(call, CALL_REFUSE, &busy);
-		return;
-	}
-	open_media(calls_add_leg(call, line, NULL, false));
-	arm(call, call->ring_ms + RING_GRACE_MS);
+	if (second_is_outside(call))
+		place_outside(call);
+	else
+		place_line(call);
 }
 
 static void answer_first(void *object, const void *argument)
 {
 	struct call *call = object;
-	struct hs_leg_answer body = {first_leg(call)->id};
+	struct hs_leg_answer body = {call_first(call)->id};
 
-	calls_ask_leg(first_leg(call), HS_LEG_ANSWER, &body);
+	calls_ask_leg(call_first(call), HS_LEG_ANSWER, &body);
 	arm(call, ANSWER_MS);
 }
 
@@ -211,17 +291,33 @@ static void tell_ringing(void *object, const void *argument)
 {
 	struct call *call = object;
 	struct leg *callee = call_callee(call);
-	struct leg *first = first_leg(call);
+	struct leg *first = call_first(call);
 	struct hs_call_ringing event = {callee->id};
 	struct hs_leg_progress progress = {first->id, false};
 
 	calls_tell(call, HS_CALL_RINGING, callee->line_id, &event);
-	if (callee == first)
+	if (callee == first || callee->early) /* who hears the far end hears its own ringback */
 		return;
 	if (first->state == LEG_UP)
 		play_tone(call, HS_TONE_RINGBACK);
 	else
 		calls_ask_leg(first, HS_LEG_PROGRESS, &progress);
+}
+
+/* What the far end lets hear before it answers, an exchange's tones and announcements, is heard by who called. */
+static void hear_early(void *object, const void *argument)
+{
+	struct call *call = object;
+	struct leg *first = call_first(call), *second = second_leg(call);
+	struct hs_leg_progress progress = {first->id, true};
+
+	if (second->early)
+		return;
+	second->early = true;
+	play_tone(call, HS_TONE_NONE);
+	if (first->state != LEG_UP)
+		calls_ask_leg(first, HS_LEG_PROGRESS, &progress);
+	join(first, second->id);
 }
 
 static void come_up(struct call *call, struct leg *answered)
@@ -242,7 +338,7 @@ static void connect_operator(void *object, const void *argument)
 
 	play_tone(call, HS_TONE_NONE);
 	call->to_operator = true;
-	come_up(call, first_leg(call));
+	come_up(call, call_first(call));
 }
 
 /* Both legs are up. */
@@ -251,7 +347,7 @@ static void connect_legs(void *object, const void *argument)
 	struct call *call = object;
 
 	play_tone(call, HS_TONE_NONE);
-	join(first_leg(call), second_leg(call)->id);
+	join(call_first(call), second_leg(call)->id);
 	come_up(call, second_leg(call));
 }
 
@@ -261,7 +357,7 @@ static void answer_and_join(void *object, const void *argument)
 	struct call *call = object;
 
 	answer_first(call, argument);
-	join(first_leg(call), second_leg(call)->id);
+	join(call_first(call), second_leg(call)->id);
 }
 
 static void now_joined(void *object, const void *argument)
@@ -274,7 +370,7 @@ static void now_joined(void *object, const void *argument)
 static void start_dialling(void *object, const void *argument)
 {
 	struct call *call = object;
-	const struct line *line = first_leg(call)->line;
+	const struct line *line = call_first(call)->line;
 
 	call->collected[0] = '\0';
 	play_tone(call, line && line->messages > 0 ? HS_TONE_STUTTER : HS_TONE_DIAL);
@@ -383,22 +479,15 @@ static void end_call(void *object, const void *argument)
 
 static void dialled(struct call *call)
 {
-	struct calls *calls = call->calls;
-	struct leg *leg = first_leg(call);
 	struct hs_call_dialled event = {call->collected};
-	struct call_step nowhere = {leg, HS_CAUSE_UNREACHABLE, "system", "no such number"};
-	struct route route;
+	struct call_step step;
+	enum call_event what;
 
 	free(call->dialled);
 	call->dialled = hs_strdup(call->collected);
-	calls_tell(call, HS_CALL_DIALLED, leg->line_id, &event);
-	route = routes_find(calls->setup.routes, leg->line ? leg->line->config : NULL, call->collected);
-	if (route.kind == ROUTE_OPERATOR) {
-		call_step(call, CALL_OPERATOR, NULL);
-		return;
-	}
-	call->target = route.kind == ROUTE_LINE ? lines_find(calls->setup.lines, route.line->id) : NULL;
-	call_step(call, call->target ? CALL_LINE : CALL_REFUSE, &nowhere);
+	calls_tell(call, HS_CALL_DIALLED, call_first(call)->line_id, &event);
+	what = calls_lead(call, &step);
+	call_step(call, what == CALL_LIFT ? CALL_REFUSE : what, &step); /* dial tone it has had */
 }
 
 /* Silence after the dial tone: the operator asks what is wanted. Silence after digits: the number is complete. */
@@ -406,7 +495,7 @@ static void digits_too_late(void *object, const void *argument)
 {
 	struct call *call = object;
 
-	if (first_leg(call)->digits.open)
+	if (call_first(call)->digits.open)
 		arm(call, call->calls->setup.config->calls->digit_timeout_ms);
 	else if (call->collected[0])
 		dialled(call);
@@ -453,6 +542,8 @@ static const struct hs_fsm_rule rules[] = {
 	{CALL_NEW, CALL_LINE, NULL, place_second, CALL_PLACING},
 	{CALL_NEW, CALL_REFUSE, NULL, hang_up, CALL_ENDING},
 
+	{CALL_PLACING, CALL_EARLY, is_alone, NULL, CALL_PLACING},
+	{CALL_PLACING, CALL_EARLY, NULL, hear_early, CALL_PLACING},
 	{CALL_PLACING, CALL_RINGS, NULL, tell_ringing, CALL_RINGING},
 	{CALL_PLACING, CALL_ANSWERED, first_wants_line, place_second, CALL_PLACING},
 	{CALL_PLACING, CALL_ANSWERED, is_alone, connect_operator, CALL_UP},
@@ -460,13 +551,17 @@ static const struct hs_fsm_rule rules[] = {
 	{CALL_PLACING, CALL_ANSWERED, NULL, answer_and_join, CALL_CONNECTING},
 	{CALL_PLACING, CALL_REFUSE, first_is_up, start_tone, CALL_TONE},
 	{CALL_PLACING, CALL_REFUSE, NULL, hang_up, CALL_ENDING},
+	{CALL_PLACING, CALL_FAILED, has_next_line, place_next, CALL_PLACING},
 	{CALL_PLACING, CALL_FAILED, first_is_up, start_tone, CALL_TONE},
 	{CALL_PLACING, CALL_FAILED, NULL, hang_up, CALL_ENDING},
 	{CALL_PLACING, CALL_LEFT, NULL, hang_up, CALL_ENDING},
+	{CALL_PLACING, CALL_EMPTY, has_next_line, place_next, CALL_PLACING},
 	{CALL_PLACING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
 	{CALL_PLACING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
 	{CALL_PLACING, CALL_TIMER, NULL, ring_too_long, CALL_ENDING},
 
+	{CALL_RINGING, CALL_EARLY, is_alone, NULL, CALL_RINGING},
+	{CALL_RINGING, CALL_EARLY, NULL, hear_early, CALL_RINGING},
 	{CALL_RINGING, CALL_RINGS, NULL, NULL, CALL_RINGING},
 	{CALL_RINGING, CALL_ANSWERED, first_wants_line, place_second, CALL_PLACING},
 	{CALL_RINGING, CALL_ANSWERED, is_alone, connect_operator, CALL_UP},
@@ -509,6 +604,7 @@ static const struct hs_fsm_rule rules[] = {
 	{CALL_TONE, CALL_TIMER, NULL, hang_up, CALL_ENDING},
 
 	/* What was on its way when we hung up: the driver ends it all the same. */
+	{CALL_ENDING, CALL_EARLY, NULL, NULL, CALL_ENDING},
 	{CALL_ENDING, CALL_RINGS, NULL, NULL, CALL_ENDING},
 	{CALL_ENDING, CALL_ANSWERED, NULL, NULL, CALL_ENDING},
 	{CALL_ENDING, CALL_FAILED, NULL, NULL, CALL_ENDING},

@@ -8,7 +8,7 @@
 #include "leg.h"
 #include <uv.h>
 
-#define CALL_LEGS 2
+#define CALL_LEGS 4 /* two parties; the one outside may be called over several lines in turn */
 
 enum call_state {
 	CALL_NEW,
@@ -31,6 +31,7 @@ enum call_event {
 	CALL_OPERATOR, /* connect the first leg to the operator */
 	CALL_LINE,     /* ring call->target and connect it */
 	CALL_REFUSE,   /* no way through */
+	CALL_EARLY,    /* the newest leg can be heard before it is answered */
 	CALL_RINGS,    /* the newest leg rings */
 	CALL_ANSWERED, /* a leg was answered */
 	CALL_FAILED,   /* the leg that was rung is gone, the other one lives */
@@ -59,8 +60,10 @@ struct call {
 	int state;
 	enum hs_call_state shown; /* public state */
 	enum hs_call_direction direction;
-	char line_id[65];    /* it began with */
-	struct line *target; /* line to ring next, or NULL */
+	char line_id[65];                    /* it began with */
+	struct line *target;                 /* line to ring next, or NULL */
+	const struct hs_config_route *route; /* what was dialled leads out by it; or NULL */
+	char route_id[65];                   /* it, also when it is configured no longer; or "" */
 	bool to_operator;
 	char *dialled, *caller_number, *caller_name;
 	char *cadence; /* of the first leg's bell; not stored: our successor has it ring as usual */
@@ -87,6 +90,12 @@ extern const char *const call_state_names[CALL_STATES];
 
 /* Lets something happen to a call. 0, or -EPROTO: not possible now. */
 int call_step(struct call *call, enum call_event event, const struct call_step *step);
+
+/* What was dialled leads out by this route; NULL: by none. */
+void call_set_route(struct call *call, const struct hs_config_route *route);
+
+/* The leg of the party that the call began with. */
+struct leg *call_first(struct call *call);
 
 /* The newest leg that was rung; NULL when the only leg called us. */
 struct leg *call_callee(struct call *call);

@@ -37,7 +37,7 @@ static void save_leg(struct store *store, const struct call *call, size_t i)
 		    STORE_V_TEXT(word(&hs_enum_cause, leg->cause)), STORE_V_INT(leg->status), STORE_V_TEXT(leg->why),
 		    STORE_V_TEXT(word(&hs_enum_codec, leg->codec)), STORE_V_TEXT(leg->figures),
 		    STORE_V_INT(leg->hung_up), STORE_V_INT(leg->digits.audio), STORE_V_TEXT(filled(open)),
-		    STORE_V_INT(leg->digits.open_sequence));
+		    STORE_V_INT(leg->digits.open_sequence), STORE_V_TEXT(leg->number));
 }
 
 void call_record_save(struct store *store, const struct call *call)
@@ -51,7 +51,8 @@ void call_record_save(struct store *store, const struct call *call)
 		    STORE_V_TEXT(word(&hs_enum_cause, call->cause)), STORE_V_TEXT(call->ended_by),
 		    STORE_V_TEXT(call->why), STORE_V_INT(call->digits), STORE_V_TEXT(filled(call->collected)),
 		    STORE_V_INT(call->ring_ms), STORE_V_INT(call->deadline_at),
-		    STORE_V_TEXT(word(&hs_enum_tone, call->tone)), STORE_V_INT(call->state == CALL_ENDED));
+		    STORE_V_TEXT(word(&hs_enum_tone, call->tone)), STORE_V_INT(call->state == CALL_ENDED),
+		    STORE_V_TEXT(filled(call->route_id)));
 	for (size_t i = 0; i < call->legs_count; i++)
 		save_leg(store, call, i);
 }
@@ -81,6 +82,7 @@ void call_record_load(const struct store_row *row, struct call *ret_call)
 	ret_call->ring_ms = store_int(row, 19);
 	ret_call->deadline_at = store_int(row, 20);
 	ret_call->tone = hs_wire_word(&hs_enum_tone, store_text(row, 21));
+	hs_copy(ret_call->route_id, sizeof(ret_call->route_id), store_text(row, 22));
 }
 
 const char *call_record_target(const struct store_row *row)
@@ -116,6 +118,7 @@ bool call_record_load_leg(const struct store_row *row, struct call *call)
 	leg->digits.audio = store_int(row, 19) != 0;
 	leg->digits.open = store_text(row, 20) ? store_text(row, 20)[0] : '\0';
 	leg->digits.open_sequence = store_int(row, 21);
+	leg->number = hs_strdup(store_text(row, 22));
 	return true;
 }
 
@@ -153,6 +156,7 @@ static void describe_leg(const struct leg *leg, struct hs_arena *arena, struct h
 		.sip_status = leg->status,
 		.why = kept(arena, leg->why),
 		.media = figures(leg, arena),
+		.number = kept(arena, leg->number),
 	};
 }
 
@@ -167,6 +171,7 @@ void call_record_describe(const struct call *call, struct hs_arena *arena, struc
 		.direction = call->direction,
 		.line = kept(arena, call->line_id),
 		.dialled = kept(arena, call->dialled),
+		.route = kept(arena, call->route_id),
 		.caller_number = kept(arena, call->caller_number),
 		.caller_name = kept(arena, call->caller_name),
 		.created_at = call->created_at,

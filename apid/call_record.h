@@ -11,7 +11,7 @@
 /* Adds the call and its legs to this turn's transaction. */
 void call_record_save(struct store *store, const struct call *call);
 
-/* Fills a zeroed call from its row; lines are left NULL, their ids stay. */
+/* Fills a zeroed call from its row; lines and route are left NULL, their ids stay. */
 void call_record_load(const struct store_row *row, struct call *ret_call);
 
 /* Appends a leg to the call from its row. false: there is no room. */

@@ -5,6 +5,7 @@
 #include "id.h"
 #include "log.h"
 #include "metrics.h"
+#include "outside.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,8 @@ struct leg *calls_add_leg(struct call *call, struct line *line, const char *id, 
 		hs_copy(leg->id, sizeof(leg->id), id);
 	else
 		hs_id_make('l', call->calls->setup.config->node, leg->id);
+	if (!incoming && line_is_exchange(line))
+		outside_number(leg);
 	hs_table_put(call->calls->legs, leg->id, leg);
 	line_engage(line, call->id);
 	calls_changed(call);
@@ -155,7 +158,7 @@ static struct call *add_call(struct calls *calls, const char *id, enum hs_call_d
 
 static void tell_created(struct call *call)
 {
-	struct hs_call_created event = {call->direction, call->dialled};
+	struct hs_call_created event = {call->direction, call->dialled, call->caller_number, call->caller_name};
 
 	calls_tell(call, HS_CALL_CREATED, call->line_id, &event);
 	hs_log(INFO, "call.created", LOG_CALL(call->id), LOG_LINE(call->line_id),
@@ -170,6 +173,8 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	calls->at = hs_clock_wall_ms();
 	call = add_call(calls, NULL, HS_CALL_DIRECTION_OUTGOING, order->line);
 	call->target = order->to_line;
+	call_set_route(call, order->route);
+	call->dialled = hs_strdup(order->dialled);
 	call->caller_number = hs_strdup(order->caller_number);
 	call->caller_name = hs_strdup(order->caller_name);
 	call->cadence = hs_strdup(order->cadence);
@@ -197,26 +202,55 @@ static void refuse_stray(struct calls *calls, enum hs_role from, const struct hs
 	calls->setup.ask(calls->setup.context, &ask);
 }
 
-static enum call_event route_call(struct call *call, struct call_step *ret_step)
+static enum call_event lead_out(struct call *call, struct call_step *ret_step)
 {
-	struct calls *calls = call->calls;
-	struct route route = routes_find(calls->setup.routes, call->legs[0].line->config, call->dialled);
+	char number[HS_NUMBER_BYTES];
 
-	ret_step->by = "system";
-	if (calls_count(calls) > (size_t)calls->setup.config->calls->max_active) {
-		ret_step->cause = HS_CAUSE_OVERLOADED;
-		ret_step->why = "calls.max_active is reached";
+	ret_step->cause = HS_CAUSE_REJECTED;
+	if (!outside_may(call->route, call_first(call)->line)) {
+		ret_step->why = "the line may not dial this: its may_dial does not name the route";
+		hs_log(WARN, "call.forbidden", LOG_CALL(call->id), LOG_LINE(call->line_id),
+		       LOG_TEXT("route", call->route->id));
 		return CALL_REFUSE;
 	}
+	ret_step->why = "what the route leaves of the number cannot be dialled on a line";
+	return routes_write(call->route, call->dialled, number) == 0 ? CALL_LINE : CALL_REFUSE;
+}
+
+enum call_event calls_lead(struct call *call, struct call_step *ret_step)
+{
+	const struct calls_setup *setup = &call->calls->setup;
+	struct leg *first = call_first(call);
+	struct route route = routes_find(setup->routes, first->line ? first->line->config : NULL, call->dialled);
+
+	*ret_step = (struct call_step){first, HS_CAUSE_UNREACHABLE, "system", "no such number"};
 	call->to_operator = route.kind == ROUTE_OPERATOR;
-	call->target = route.kind == ROUTE_LINE ? lines_find(calls->setup.lines, route.line->id) : NULL;
-	ret_step->cause = HS_CAUSE_UNREACHABLE;
-	ret_step->why = "no such number";
-	if (route.kind == ROUTE_HOTLINE)
+	call->target = route.line ? lines_find(setup->lines, route.line->id) : NULL;
+	call_set_route(call, route.out);
+	switch (route.kind) {
+	case ROUTE_HOTLINE:
 		return CALL_LIFT;
-	if (route.kind == ROUTE_OPERATOR)
+	case ROUTE_OPERATOR:
 		return CALL_OPERATOR;
-	return call->target ? CALL_LINE : CALL_REFUSE;
+	case ROUTE_OUT:
+		return lead_out(call, ret_step);
+	default:
+		return call->target ? CALL_LINE : CALL_REFUSE;
+	}
+}
+
+/* No limit stands before an emergency call. */
+static enum call_event admit(struct call *call, struct call_step *ret_step)
+{
+	const struct calls *calls = call->calls;
+	enum call_event event = calls_lead(call, ret_step);
+
+	if ((call->route && call->route->emergency) ||
+	    calls_count(calls) <= (size_t)calls->setup.config->calls->max_active)
+		return event;
+	ret_step->cause = HS_CAUSE_OVERLOADED;
+	ret_step->why = "calls.max_active is reached";
+	return CALL_REFUSE;
 }
 
 void calls_incoming(struct calls *calls, enum hs_role from, const struct hs_leg_incoming *fact, int64_t at_ms)
@@ -241,12 +275,12 @@ void calls_incoming(struct calls *calls, enum hs_role from, const struct hs_leg_
 	}
 	call = add_call(calls, fact->call, HS_CALL_DIRECTION_INCOMING, line);
 	call->dialled = hs_strdup(fact->dialled);
-	call->caller_number = hs_strdup(line->config->number);
-	call->caller_name = hs_strdup(line->config->name);
+	call->caller_number = hs_strdup(fact->caller_number ? fact->caller_number : line->config->number);
+	call->caller_name = hs_strdup(fact->caller_number ? fact->caller_name : line->config->name);
 	leg = calls_add_leg(call, line, fact->leg, true);
 	leg->media = LEG_MEDIA_OPEN;
 	leg->asked_at = leg->media_at = at_ms;
-	event = route_call(call, &step);
+	event = admit(call, &step);
 	tell_created(call);
 	line->source = fact->measured ? HS_STATE_SOURCE_MEASURED : HS_STATE_SOURCE_INFERRED;
 	line_step(line, LINE_LIFTED, at_ms, call->id);
@@ -335,6 +369,7 @@ static bool see_call(void *context, const struct store_row *row)
 
 	call_record_load(row, call);
 	call->target = lines_find(calls->setup.lines, call_record_target(row));
+	call->route = routes_of_id(calls->setup.routes, call->route_id);
 	store_query(restore->reader, STORE_CALL_LEGS, &n, 1, see_leg, call);
 	adopt(calls, call);
 	for (size_t i = 0; i < call->legs_count; i++)

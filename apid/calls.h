@@ -59,14 +59,17 @@ char (*calls_all(struct calls *calls, size_t *ret_count))[65];
 
 /* What the API wants of a new call. */
 struct calls_order {
-	struct line *line, *to_line; /* to_line NULL: the operator */
+	struct line *line, *to_line; /* to_line NULL: by the route, or the operator */
+	const struct hs_config_route
+		*route;      /* leads out, to the line (an exchange line) or to the other party; or NULL */
+	const char *dialled; /* number that was asked for, or NULL */
 	const char *caller_number, *caller_name;
 	const char *cadence; /* of an analog telephone; NULL: its usual one */
 	const char *request; /* id of the client's request */
 	int64_t ring_ms;
 };
 
-/* Begins a call towards a line that is free. */
+/* Begins a call towards a line that is free. What it is to be connected to is as after calls_lead. */
 struct call *calls_ring(struct calls *calls, const struct calls_order *order);
 
 /* What is asked for the call from now on goes back to this request of a client. */
@@ -78,6 +81,7 @@ bool calls_hang_up(struct call *call, enum hs_cause cause, const char *by, const
 /* ---- what drivers tell; at_ms: when they told it ---- */
 
 void calls_incoming(struct calls *calls, enum hs_role from, const struct hs_leg_incoming *fact, int64_t at_ms);
+void calls_leg_progresses(struct leg *leg, bool early_media, int64_t at_ms);
 void calls_leg_rings(struct leg *leg, int64_t at_ms);
 void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms);
 void calls_leg_ended(struct leg *leg, const struct hs_leg_ended *fact, int64_t at_ms);
@@ -107,6 +111,10 @@ void calls_media_lost(struct leg *leg);
 void calls_media_restarted(struct calls *calls, int64_t at_ms);
 
 /* ---- for call ---- */
+
+/* Where what the first party dialled leads: notes it in the call, and returns what is to happen. ret_step is filled in
+ * for a refusal. */
+enum call_event calls_lead(struct call *call, struct call_step *ret_step);
 
 /* Fills a new leg of the call for a line. driver: its driver. */
 struct leg *calls_add_leg(struct call *call, struct line *line, const char *id, bool incoming);

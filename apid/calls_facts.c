@@ -8,6 +8,16 @@
 
 /* ---- facts of drivers ---- */
 
+void calls_leg_progresses(struct leg *leg, bool early_media, int64_t at_ms)
+{
+	leg->call->calls->at = at_ms;
+	if (leg_step(leg, LEG_PROGRESSES, true, at_ms) != 0)
+		return;
+	calls_changed(leg->call);
+	if (early_media)
+		call_step(leg->call, CALL_EARLY, NULL);
+}
+
 void calls_leg_rings(struct leg *leg, int64_t at_ms)
 {
 	leg->call->calls->at = at_ms;
@@ -87,13 +97,22 @@ static void relink_line(struct calls *calls, struct line *line, const struct cal
 		hs_copy(line->call, sizeof(line->call), search.found->call->id);
 }
 
+/* Causes that say something of the line, not of who was called over it. */
+static bool is_of_line(enum hs_cause cause)
+{
+	return cause == HS_CAUSE_BUSY || cause == HS_CAUSE_UNREACHABLE || cause == HS_CAUSE_FAILED ||
+	       cause == HS_CAUSE_OVERLOADED || cause == HS_CAUSE_DRIVER_RESTARTED;
+}
+
 void calls_leg_over(struct leg *leg, const struct call_step *step)
 {
 	struct call *call = leg->call;
 	const struct calls_setup *setup = &call->calls->setup;
+	bool was_new = leg->state == LEG_NEW;
 
 	if (leg_step(leg, LEG_ENDS, false, call->calls->at) != 0)
 		return;
+	leg->unbegun = was_new && !leg->hung_up && is_of_line(step->cause);
 	calls_changed(call);
 	relink_line(call->calls, leg->line, call);
 	leg->cause = step->cause;
@@ -153,11 +172,11 @@ void calls_leg_digit(struct leg *leg, const struct hs_leg_digit *fact, int64_t a
 	calls_changed(call);
 	if (verdict == DIGITS_BEGAN) {
 		calls_tell(call, HS_DTMF_BEGIN, leg->line_id, &began);
-		if (leg == &call->legs[0])
+		if (leg == call_first(call))
 			call_key_down(call);
 	} else if (verdict == DIGITS_ENDED) {
 		calls_tell(call, HS_DTMF, leg->line_id, &ended);
-		if (leg == &call->legs[0])
+		if (leg == call_first(call))
 			call_key_up(call, fact->digit[0]);
 	}
 }
@@ -193,21 +212,36 @@ void calls_driver_restarted(struct calls *calls, enum hs_role driver, int64_t at
 
 /* ---- mediad ---- */
 
+/* Who is shown to the one who is called: the other party; to the first one what the API says. */
+static void show_caller(struct call *call, const struct leg *leg, struct hs_leg_originate *body)
+{
+	const struct leg *first = call_first(call);
+	const struct hs_config_line *from = first->line ? first->line->config : NULL;
+
+	if (leg == first || first->incoming || !from) {
+		body->caller_number = call->caller_number || leg == first ? call->caller_number : first->line_id;
+		body->caller_name = call->caller_name;
+	} else if (first->number) {
+		body->caller_number = call->dialled;
+	} else {
+		body->caller_number = from->number ? from->number : from->id;
+		body->caller_name = from->name;
+	}
+}
+
 void calls_media_opened(struct leg *leg, const char *description, enum hs_cause cause)
 {
 	struct call *call = leg->call;
-	struct leg *first = &call->legs[0];
-	const struct hs_config_line *from = leg != first && first->line ? first->line->config : NULL;
 	struct call_step failed = {leg, cause, "system", "the audio engine has no room for the call"};
+	struct call_step undialled = {leg, HS_CAUSE_REJECTED, "system", "nothing is left to dial on the exchange line"};
 	struct hs_leg_originate body = {
 		.leg = leg->id,
 		.call = call->id,
 		.line = leg->line_id,
 		.description = description,
-		.caller_number = from ? (from->number ? from->number : from->id) : call->caller_number,
-		.caller_name = from ? from->name : call->caller_name,
 		.ring_timeout_ms = call->ring_ms,
-		.cadence = leg == first ? call->cadence : NULL,
+		.cadence = leg == call_first(call) ? call->cadence : NULL,
+		.number = leg->number,
 	};
 
 	if (leg->media != LEG_MEDIA_OPENING)
@@ -221,6 +255,11 @@ void calls_media_opened(struct leg *leg, const char *description, enum hs_cause 
 		calls_leg_over(leg, &failed);
 		return;
 	}
+	if (leg->line && line_is_exchange(leg->line) && !leg->number) { /* its dial tone is nobody's */
+		calls_leg_over(leg, &undialled);
+		return;
+	}
+	show_caller(call, leg, &body);
 	leg->asked_at = call->calls->at;
 	calls_ask_leg(leg, HS_LEG_ORIGINATE, &body);
 }

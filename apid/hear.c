@@ -38,12 +38,13 @@ static void leg_incoming(struct apid *apid, const struct hs_fact *fact)
 		early_replay(apid->early, body->leg, hear, apid);
 }
 
-/* It works on it: nothing that the public sees. */
 static void leg_progressing(struct apid *apid, const struct hs_fact *fact)
 {
 	const struct hs_leg_progressing *body = fact->body;
+	struct leg *leg = leg_of(apid, fact, body->leg);
 
-	hs_log(DEBUG, "leg.progressing", LOG_LEG(body->leg));
+	if (leg)
+		calls_leg_progresses(leg, body->early_media, fact->at_ms);
 }
 
 static void leg_ringing(struct apid *apid, const struct hs_fact *fact)

@@ -8,8 +8,8 @@
 #include "digits.h"
 #include "line.h"
 
-enum leg_state { LEG_NEW, LEG_RINGING, LEG_UP, LEG_ENDED, LEG_STATES };
-enum leg_event { LEG_RINGS, LEG_ANSWERS, LEG_ENDS, LEG_EVENTS };
+enum leg_state { LEG_NEW, LEG_PROGRESSING, LEG_RINGING, LEG_UP, LEG_ENDED, LEG_STATES };
+enum leg_event { LEG_PROGRESSES, LEG_RINGS, LEG_ANSWERS, LEG_ENDS, LEG_EVENTS };
 
 /* Its audio end in mediad. */
 enum leg_media { LEG_MEDIA_NONE, LEG_MEDIA_OPENING, LEG_MEDIA_OPEN, LEG_MEDIA_CLOSING, LEG_MEDIA_CLOSED, LEG_MEDIAS };
@@ -25,6 +25,8 @@ struct leg {
 	int state;
 	enum leg_media media;
 	bool incoming;      /* it began at the phone */
+	bool early;         /* it is heard before it is answered; not stored */
+	bool unbegun;       /* it ended before anything could begin at its line; not stored */
 	bool held, hung_up; /* hung_up: leg.hangup was asked */
 	int64_t asked_at;   /* the driver was asked for it, or told of it */
 	int64_t media_at;   /* mediad was asked for its end, or knew it */
@@ -32,6 +34,7 @@ struct leg {
 	enum hs_cause cause;
 	int64_t status; /* SIP; 0: none */
 	char *why;
+	char *number; /* dialled on an exchange line, or NULL */
 	enum hs_codec codec;
 	char *figures; /* JSON of struct media_figures, once they came */
 	struct digits_leg digits;

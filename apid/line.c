@@ -183,6 +183,11 @@ bool line_is_free(const struct line *line)
 	return line->state == ON_HOOK && line->legs == 0;
 }
 
+bool line_is_exchange(const struct line *line)
+{
+	return hs_config_is_exchange(line->lines->config, line->config);
+}
+
 /* All that differs between drivers: who is asked, what its legs' audio is made of, how it knows the hook, and
  * whether it can be asked about the telephone's port. */
 static const struct {
@@ -232,6 +237,7 @@ void line_describe(const struct line *line, struct hs_line *ret_line)
 		.address = line->address,
 		.device = line->device,
 		.is_default = line == lines_default(line->lines),
+		.is_exchange = line_is_exchange(line),
 		.declared = true,
 		.has_messages_waiting = line->messages > 0,
 		.messages_waiting = line->messages,

@@ -63,6 +63,9 @@ struct line *lines_at(const struct lines *lines, size_t i);
 /* True when it can be rung: on hook and nobody is about to ring it. */
 bool line_is_free(const struct line *line);
 
+/* True for a line to an exchange: it is called out on, and nobody can be rung at it. */
+bool line_is_exchange(const struct line *line);
+
 /* Role of its driver on the bus. */
 enum hs_role line_driver(const struct line *line);
 

@@ -1,26 +1,40 @@
 #include "route.h"
 #include "cleanup.h"
+#include "config.h"
 #include "table.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct routes {
-	const struct hs_config_calls *calls;
+	const struct hs_config *config;
 	struct hs_table *numbers, *ids; /* of struct hs_config_line */
+	struct hs_table *out;           /* of struct hs_config_route, by id */
 };
+
+static void add_line(struct routes *routes, const struct hs_config_line *line)
+{
+	char plain[HS_NUMBER_BYTES];
+
+	hs_table_put(routes->ids, line->id, (void *)line);
+	if (line->number)
+		hs_table_put(routes->numbers, hs_number_plain(line->number, plain) ? plain : line->number,
+			     (void *)line);
+}
 
 struct routes *routes_create(const struct hs_config *config)
 {
 	struct routes *routes = hs_zalloc(sizeof(*routes));
 
-	routes->calls = config->calls;
+	routes->config = config;
 	routes->numbers = hs_table_create();
 	routes->ids = hs_table_create();
-	for (size_t i = 0; i < config->lines_count; i++) {
-		hs_table_put(routes->ids, config->lines[i].id, &config->lines[i]);
-		if (config->lines[i].number)
-			hs_table_put(routes->numbers, config->lines[i].number, &config->lines[i]);
-	}
+	routes->out = hs_table_create();
+	for (size_t i = 0; i < config->lines_count; i++)
+		if (!hs_config_is_exchange(config, &config->lines[i]))
+			add_line(routes, &config->lines[i]);
+	for (size_t i = 0; i < config->routes_count; i++)
+		hs_table_put(routes->out, config->routes[i].id, &config->routes[i]);
 	return routes;
 }
 
@@ -29,20 +43,65 @@ static bool same(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
+/* The first that fits decides, also when who dials may not take it: else what is forbidden by one route would go
+ * through by the next. */
+static const struct hs_config_route *find_out(const struct hs_config *config, const char *number)
+{
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (hs_number_fits(config->routes[i].pattern, number))
+			return &config->routes[i];
+	return NULL;
+}
+
 struct route routes_find(const struct routes *routes, const struct hs_config_line *from, const char *dialled)
 {
-	struct route route = {ROUTE_LINE, NULL};
+	const struct hs_config_calls *calls = routes->config->calls;
+	const struct hs_config_route *out;
+	struct route route = {ROUTE_LINE, NULL, NULL};
+	char plain[HS_NUMBER_BYTES];
+	const char *number;
 
 	if (!dialled || !dialled[0])
-		return (struct route){ROUTE_HOTLINE, NULL};
-	if (same(from && from->hotline ? from->hotline : routes->calls->hotline, dialled))
-		return (struct route){ROUTE_HOTLINE, NULL};
-	if (same(routes->calls->operator_number, dialled))
-		return (struct route){ROUTE_OPERATOR, NULL};
-	route.line = hs_table_get(routes->numbers, dialled);
+		return (struct route){.kind = ROUTE_HOTLINE};
+	if (same(from && from->hotline ? from->hotline : calls->hotline, dialled))
+		return (struct route){.kind = ROUTE_HOTLINE};
+	number = hs_number_plain(dialled, plain) ? plain : dialled;
+	if (same(calls->operator_number, number))
+		return (struct route){.kind = ROUTE_OPERATOR};
+	route.line = hs_table_get(routes->numbers, number);
 	if (!route.line)
 		route.line = hs_table_get(routes->ids, dialled);
-	return route.line ? route : (struct route){ROUTE_NOTHING, NULL};
+	if (route.line)
+		return route;
+	out = number == plain ? find_out(routes->config, plain) : NULL;
+	return out ? (struct route){.kind = ROUTE_OUT, .out = out} : (struct route){.kind = ROUTE_NOTHING};
+}
+
+const struct hs_config_route *routes_of_id(const struct routes *routes, const char *id)
+{
+	return id ? hs_table_get(routes->out, id) : NULL;
+}
+
+bool routes_may(const struct hs_config_route *out, const char *const *may_dial, size_t count)
+{
+	for (size_t i = 0; i < count && !out->emergency; i++)
+		if (strcmp(may_dial[i], out->id) == 0)
+			return true;
+	return out->emergency;
+}
+
+int routes_write(const struct hs_config_route *out, const char *dialled, char ret_number[HS_NUMBER_BYTES])
+{
+	const char *prepend = out->prepend ? out->prepend : "";
+	char plain[HS_NUMBER_BYTES], number[2 * HS_NUMBER_BYTES];
+	size_t strip = (size_t)out->strip;
+
+	if (!hs_number_plain(dialled, plain) || strlen(plain) < strip)
+		return -EINVAL;
+	snprintf(number, sizeof(number), "%s%s", prepend, plain + strip);
+	if (!number[0] || strchr(number, '+') || !hs_copy(ret_number, HS_NUMBER_BYTES, number))
+		return -EINVAL;
+	return 0;
 }
 
 void routes_destroy(struct routes *routes)
@@ -51,5 +110,6 @@ void routes_destroy(struct routes *routes)
 		return;
 	hs_table_destroy(routes->numbers);
 	hs_table_destroy(routes->ids);
+	hs_table_destroy(routes->out);
 	free(routes);
 }

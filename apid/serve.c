@@ -242,7 +242,8 @@ static void check_token(struct visit *visit)
 static const struct serve_row *row_of(enum hs_message_id message)
 {
 	static const struct serve_row *const tables[] = {serve_call_rows, serve_event_rows, serve_stream_rows,
-							 serve_hook_rows, serve_suite_rows, serve_line_rows};
+							 serve_hook_rows, serve_suite_rows, serve_line_rows,
+							 serve_place_rows};
 
 	for (size_t i = 0; i < HS_COUNT(tables); i++)
 		for (const struct serve_row *row = tables[i]; row->handle; row++)

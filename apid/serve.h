@@ -29,7 +29,7 @@ struct serve_row {
 
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
-	serve_suite_rows[], serve_line_rows[];
+	serve_suite_rows[], serve_line_rows[], serve_place_rows[];
 
 /* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
@@ -56,5 +56,20 @@ bool visit_may(const struct visit *visit, const char *scope);
 
 /* The line a request names; NULL id: the default line. Refuses the visit and returns NULL when there is none. */
 struct line *visit_line(struct visit *visit, const char *id);
+
+/* ---- serve_calls.c ---- */
+
+/* True, and the visit refused, when a part of the suite cannot be reached. */
+bool visit_is_away(struct visit *visit, enum hs_role role);
+
+/* Refuses the visit and returns false when the line cannot be rung now. beyond_limits: calls.max_active does not count.
+ */
+bool visit_can_ring(struct visit *visit, const struct line *line, bool beyond_limits);
+
+/* How long to ring: timeout_s where it is given. */
+int64_t visit_ring_ms(const struct visit *visit, bool given, int64_t timeout_s);
+
+/* Answers with the call. Ends the visit. */
+void visit_answer_call(struct visit *visit, const struct call *call);
 
 #endif

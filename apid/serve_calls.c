@@ -17,7 +17,7 @@ static const char *state_name(const struct line *line)
 
 /* ---- ringing ---- */
 
-static bool is_away(struct visit *visit, enum hs_role role)
+bool visit_is_away(struct visit *visit, enum hs_role role)
 {
 	if (watch_is_there(visit->apid, role))
 		return false;
@@ -25,27 +25,26 @@ static bool is_away(struct visit *visit, enum hs_role role)
 	return true;
 }
 
-/* True, and the visit refused, when the line cannot be rung now. */
-static bool cannot_ring(struct visit *visit, const struct line *line)
+bool visit_can_ring(struct visit *visit, const struct line *line, bool beyond_limits)
 {
 	const struct hs_config_calls *config = visit->apid->house->config->calls;
 
-	if (is_away(visit, line_driver(line)) || is_away(visit, HS_ROLE_MEDIAD))
-		return true;
+	if (visit_is_away(visit, line_driver(line)) || visit_is_away(visit, HS_ROLE_MEDIAD))
+		return false;
 	if (line->state == HS_LINE_STATE_OFFLINE)
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
 			     "the line cannot be reached: no phone is registered for it, or its port does not work");
 	else if (!line_is_free(line))
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
 			     "the line is in a call already; hang up first");
-	else if (calls_count(visit->apid->calls) >= (size_t)config->max_active)
+	else if (!beyond_limits && calls_count(visit->apid->calls) >= (size_t)config->max_active)
 		visit_refuse(visit, HS_ERROR_OVERLOADED, NULL, NULL, "calls.max_active is reached");
 	else
-		return false;
-	return true;
+		return true;
+	return false;
 }
 
-static int64_t ring_ms(const struct visit *visit, bool given, int64_t timeout_s)
+int64_t visit_ring_ms(const struct visit *visit, bool given, int64_t timeout_s)
 {
 	return (given ? timeout_s : visit->apid->house->config->calls->ring_timeout_s) * 1000;
 }
@@ -71,7 +70,12 @@ static void ring(struct visit *visit, struct line *line, const struct calls_orde
 		visit_refuse(visit, HS_ERROR_INVALID, "cadence", NULL, "dahdi.cadences has no such cadence");
 		return;
 	}
-	if (cannot_ring(visit, line))
+	if (line_is_exchange(line)) {
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, "line", state_name(line),
+			     "nobody can be rung at an exchange line; call a number: POST /api/v1/calls");
+		return;
+	}
+	if (!visit_can_ring(visit, line, false))
 		return;
 	whole.line = line;
 	whole.request = visit->request->request_id;
@@ -86,7 +90,7 @@ static void phone_ring(struct visit *visit)
 	struct calls_order order = {.caller_number = body->caller_number,
 				    .caller_name = body->caller_name,
 				    .cadence = body->cadence,
-				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+				    .ring_ms = visit_ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
 	ring(visit, visit_line(visit, NULL), &order);
 }
@@ -97,12 +101,12 @@ static void lines_ring(struct visit *visit)
 	struct calls_order order = {.caller_number = body->caller_number,
 				    .caller_name = body->caller_name,
 				    .cadence = body->cadence,
-				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+				    .ring_ms = visit_ring_ms(visit, body->has_timeout_s, body->timeout_s)};
 
 	ring(visit, visit_line(visit, body->line), &order);
 }
 
-static void answer_call(struct visit *visit, const struct call *call)
+void visit_answer_call(struct visit *visit, const struct call *call)
 {
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_call record;
@@ -111,32 +115,6 @@ static void answer_call(struct visit *visit, const struct call *call)
 	call_record_describe(call, arena, &record);
 	visit_answer(visit, &answer);
 	hs_arena_destroy(arena);
-}
-
-static void calls_create_one(struct visit *visit)
-{
-	const struct hs_calls_create *body = visit->request->body;
-	struct calls_order order = {.caller_number = body->caller_number,
-				    .caller_name = body->caller_name,
-				    .request = visit->request->request_id,
-				    .ring_ms = ring_ms(visit, body->has_timeout_s, body->timeout_s)};
-
-	order.line = visit_line(visit, body->line);
-	if (!order.line)
-		return;
-	if (body->to_line) {
-		order.to_line = lines_find(visit->apid->lines, body->to_line);
-		if (!order.to_line) {
-			visit_refuse(visit, HS_ERROR_NOT_FOUND, "to_line", NULL, "there is no such line");
-			return;
-		}
-		if (order.to_line == order.line) {
-			visit_refuse(visit, HS_ERROR_INVALID, "to_line", NULL, "a line cannot be connected to itself");
-			return;
-		}
-	}
-	if (!cannot_ring(visit, order.line))
-		answer_call(visit, calls_ring(visit->apid->calls, &order));
 }
 
 /* ---- hanging up ---- */
@@ -406,7 +384,7 @@ static void calls_hangup(struct visit *visit)
 		return;
 	}
 	end_by_api(visit, call);
-	answer_call(visit, call);
+	visit_answer_call(visit, call);
 }
 
 static void calls_hold(struct visit *visit)
@@ -424,12 +402,12 @@ static void calls_hold(struct visit *visit)
 			     "only an answered call can be held");
 		return;
 	}
-	if (is_away(visit, call->legs[0].driver) || is_away(visit, HS_ROLE_MEDIAD))
+	if (visit_is_away(visit, call_first(call)->driver) || visit_is_away(visit, HS_ROLE_MEDIAD))
 		return;
 	calls_requested(call, visit->request->request_id);
-	hold = (struct hs_leg_hold){call->legs[0].id, body->held};
-	calls_ask_leg(&call->legs[0], HS_LEG_HOLD, &hold);
-	answer_call(visit, call);
+	hold = (struct hs_leg_hold){call_first(call)->id, body->held};
+	calls_ask_leg(call_first(call), HS_LEG_HOLD, &hold);
+	visit_answer_call(visit, call);
 }
 
 const struct serve_row serve_call_rows[] = {
@@ -441,7 +419,6 @@ const struct serve_row serve_call_rows[] = {
 	{.message = HS_LINES_RING, .handle = lines_ring, .changes = true},
 	{.message = HS_LINES_HANGUP, .handle = lines_hangup, .changes = true},
 	{.message = HS_CALLS_LIST, .handle = calls_list},
-	{.message = HS_CALLS_CREATE, .handle = calls_create_one, .changes = true},
 	{.message = HS_CALLS_GET, .handle = calls_get},
 	{.message = HS_CALLS_HANGUP, .handle = calls_hangup, .changes = true},
 	{.message = HS_CALLS_HOLD, .handle = calls_hold, .changes = true},

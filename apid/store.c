@@ -181,12 +181,28 @@ static int64_t pragma_number(struct store *store, const char *sql)
 	return number;
 }
 
+/* Step by step, in one transaction. */
+static int upgrade(struct store *store, int64_t version)
+{
+	int error = connection_run(&store->writer, "BEGIN IMMEDIATE");
+
+	for (int64_t i = version; error == 0 && i < STORE_SCHEMA_VERSION; i++)
+		error = connection_run(&store->writer, store_upgrades[i - 1]);
+	if (error == 0)
+		error = connection_run(&store->writer, "COMMIT");
+	hs_log(INFO, "store.upgraded", LOG_INT("from", version), LOG_INT("to", STORE_SCHEMA_VERSION),
+	       LOG_WHY(error ? "it failed" : NULL));
+	return error == 0 ? 0 : -EIO;
+}
+
 static int make_schema(struct store *store)
 {
 	int64_t version = pragma_number(store, "PRAGMA user_version");
 
 	if (version == STORE_SCHEMA_VERSION)
 		return 0;
+	if (version > 0 && version < STORE_SCHEMA_VERSION)
+		return upgrade(store, version);
 	if (version != 0) {
 		hs_log(ERROR, "store.version", LOG_INT("version", version),
 		       LOG_WHY("the database is of another version of hookswitch; start that one, or move apid.db "

@@ -1,12 +1,13 @@
 #include "store_sql.h"
 
-#define CALL_COLUMNS                                                                                                   \
+#define CALL_FIRST_COLUMNS                                                                                             \
 	"n,id,state,shown,direction,line,to_line,operator,dialled,caller_number,caller_name,created_at,answered_at,"   \
 	"ended_at,cause,ended_by,why,digits,collected,ring_ms,deadline_at,tone"
+#define CALL_COLUMNS CALL_FIRST_COLUMNS ",route"
 #define LEG_COLUMNS                                                                                                    \
 	"call,position,id,line,driver,state,media,incoming,held,asked_at,media_at,answered_at,ended_at,cause,status,"  \
 	"why,"                                                                                                         \
-	"codec,figures,hung_up,audio_digits,open_digit,open_sequence"
+	"codec,figures,hung_up,audio_digits,open_digit,open_sequence,number"
 
 const char store_schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
@@ -20,13 +21,15 @@ const char store_schema[] =
 	"TEXT,"
 	" caller_name TEXT, created_at INTEGER, answered_at INTEGER, ended_at INTEGER, cause TEXT, ended_by TEXT, why "
 	"TEXT,"
-	" digits INTEGER, collected TEXT, ring_ms INTEGER, deadline_at INTEGER, tone TEXT, over INTEGER NOT NULL);"
+	" digits INTEGER, collected TEXT, ring_ms INTEGER, deadline_at INTEGER, tone TEXT, over INTEGER NOT NULL, "
+	"route TEXT);"
 	"CREATE INDEX calls_live ON calls(n) WHERE over = 0;"
 	"CREATE TABLE legs(call INTEGER, position INTEGER, id TEXT NOT NULL, line TEXT, driver TEXT, state TEXT NOT "
 	"NULL,"
 	" media TEXT NOT NULL, incoming INTEGER, held INTEGER, asked_at INTEGER, media_at INTEGER, answered_at INTEGER,"
 	" ended_at INTEGER, cause TEXT, status INTEGER, why TEXT, codec TEXT, figures TEXT, hung_up INTEGER,"
-	" audio_digits INTEGER, open_digit TEXT, open_sequence INTEGER, PRIMARY KEY(call, position)) WITHOUT ROWID;"
+	" audio_digits INTEGER, open_digit TEXT, open_sequence INTEGER, number TEXT, PRIMARY KEY(call, position)) "
+	"WITHOUT ROWID;"
 	"CREATE TABLE lines(id TEXT PRIMARY KEY, state TEXT NOT NULL, source TEXT, since INTEGER, reachable INTEGER,"
 	" contacts INTEGER, address TEXT, device TEXT, call TEXT) WITHOUT ROWID;"
 	"CREATE TABLE grants(id TEXT PRIMARY KEY, line TEXT NOT NULL, via TEXT, role TEXT, at INTEGER) WITHOUT ROWID;"
@@ -40,7 +43,13 @@ const char store_schema[] =
 	"CREATE INDEX answers_until ON answers(until);"
 	"CREATE TABLE early(n INTEGER PRIMARY KEY, leg TEXT NOT NULL, message TEXT NOT NULL, role INTEGER, at INTEGER,"
 	" since INTEGER, body TEXT NOT NULL);"
-	"PRAGMA user_version=1;";
+	"PRAGMA user_version=2;";
+
+const char *const store_upgrades[STORE_SCHEMA_VERSION - 1] = {
+	"ALTER TABLE calls ADD COLUMN route TEXT;"
+	"ALTER TABLE legs ADD COLUMN number TEXT;"
+	"PRAGMA user_version=2;",
+};
 
 const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_META_PUT] =
@@ -48,15 +57,17 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_GENERATION_ADD] = "INSERT INTO generations(generation,first_seq,survived,why) VALUES(?,?,?,?)",
 	[STORE_EVENT_ADD] = "INSERT INTO events(seq,at,type,line,call,digits,body) VALUES(?,?,?,?,?,?,?)",
 	[STORE_CALL_PUT] =
-		"INSERT INTO calls(" CALL_COLUMNS ",over) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-		"ON CONFLICT(n) DO UPDATE SET state=excluded.state,shown=excluded.shown,to_line=excluded.to_line,"
+		"INSERT INTO calls(" CALL_FIRST_COLUMNS
+		",over,route) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		"ON CONFLICT(n) DO UPDATE SET "
+		"state=excluded.state,shown=excluded.shown,line=excluded.line,to_line=excluded.to_line,"
 		"operator=excluded.operator,dialled=excluded.dialled,answered_at=excluded.answered_at,"
 		"ended_at=excluded.ended_at,cause=excluded.cause,ended_by=excluded.ended_by,why=excluded.why,"
 		"digits=excluded.digits,collected=excluded.collected,deadline_at=excluded.deadline_at,tone=excluded."
 		"tone,"
-		"over=excluded.over",
+		"route=excluded.route,over=excluded.over",
 	[STORE_LEG_PUT] =
-		"INSERT INTO legs(" LEG_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		"INSERT INTO legs(" LEG_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT(call,position) DO UPDATE SET state=excluded.state,media=excluded.media,held=excluded.held,"
 		"asked_at=excluded.asked_at,media_at=excluded.media_at,answered_at=excluded.answered_at,"
 		"ended_at=excluded.ended_at,cause=excluded.cause,status=excluded.status,why=excluded.why,"

@@ -7,10 +7,13 @@
 
 #include "store.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 
 /* Makes an empty database; one string of statements. */
 extern const char store_schema[];
+
+/* Makes a database of the version [i + 1] one of the next; each a string of statements. */
+extern const char *const store_upgrades[STORE_SCHEMA_VERSION - 1];
 
 /* By enum store_statement. */
 extern const char *const store_sql[STORE_STATEMENTS];

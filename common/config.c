@@ -167,6 +167,16 @@ const struct hs_config_line *hs_config_default_line(const struct hs_config *conf
 	return config->lines_count ? &config->lines[0] : NULL;
 }
 
+bool hs_config_is_exchange(const struct hs_config *config, const struct hs_config_line *line)
+{
+	enum hs_signalling signalling;
+
+	if (line->driver != HS_DRIVER_DAHDI)
+		return false;
+	signalling = line->port->signalling ? line->port->signalling : config->dahdi->port->signalling;
+	return signalling == HS_SIGNALLING_FXSKS || signalling == HS_SIGNALLING_FXSLS;
+}
+
 void hs_config_destroy(struct hs_config *config)
 {
 	struct owned *owned = (struct owned *)(void *)config;

@@ -21,6 +21,9 @@ const struct hs_config_line *hs_config_default_line(const struct hs_config *conf
 /* A line by id, or NULL. */
 const struct hs_config_line *hs_config_find_line(const struct hs_config *config, const char *id);
 
+/* True for a line to an exchange: whoever gets it has the exchange's dial tone. */
+bool hs_config_is_exchange(const struct hs_config *config, const struct hs_config_line *line);
+
 /* Writes the whole configuration in force as commented YAML that can be read again; sealed and secret values are shown
  * as comments "# set, not shown". */
 void hs_config_dump(const struct hs_config *config, FILE *out);

@@ -296,6 +296,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 	check_numbers(source, config);
 	check_lines_exist(source, config);
 	check_channels(source, config);
+	config_check_routes(source, config);
 	check_sealed_texts(source, config);
 	check_server(source, config);
 	check_order(source, config);

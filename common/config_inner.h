@@ -56,4 +56,7 @@ void config_drop_foreign(struct hs_config *config, struct json_object *json, enu
 /* What no schema can say: things that must be there, be different or be in order. */
 void config_check(struct config_source *source, const struct hs_config *config);
 
+/* The same of routes, and of who may dial them. */
+void config_check_routes(struct config_source *source, const struct hs_config *config);
+
 #endif

@@ -20,7 +20,9 @@
 #define IDENTITY_MS 4500   /* after the first burst: then the second one would have begun */
 #define RING_PAUSE_MS 7000 /* a caller who rings no longer is gone */
 #define TONE_WAIT_MS 3000  /* some exchanges have no dial tone */
-#define DIAL_WAIT_MS 30000
+#define DIAL_WAIT_MS 10000 /* and for each digit, which may be one of ten pulses: */
+#define DIGIT_WAIT_MS 2000
+#define GUARD_MS 1500 /* on hook for less than that an exchange takes for a flash, or a pulse of a dial */
 #define NUMBER_BYTES 65
 
 struct exchange {
@@ -30,6 +32,7 @@ struct exchange {
 	char number[NUMBER_BYTES]; /* to be dialled; "": none */
 	int rings;
 	int64_t answer_until_ms;
+	int64_t rests_until_ms; /* hs_clock_ms: not seized before */
 };
 
 void exchange_create(struct port *port)
@@ -80,7 +83,9 @@ static void listen_anew(struct exchange *exchange)
 
 bool exchange_heard_busy(const void *object, const void *sound)
 {
-	return *(const enum progress_sound *)sound == PROGRESS_BUSY;
+	enum progress_sound heard = *(const enum progress_sound *)sound;
+
+	return heard == PROGRESS_BUSY || heard == PROGRESS_FAST;
 }
 
 bool exchange_heard_tone(const void *object, const void *sound)
@@ -132,6 +137,7 @@ static void let_go(struct port *port)
 	frames_detach(port);
 	stop_listening(port);
 	ladder_hook(port, CHAN_HANG_UP);
+	port->exchange->rests_until_ms = hs_clock_ms() + GUARD_MS;
 }
 
 static void end(struct port *port, enum hs_cause cause, bool by_far_end, const char *why)
@@ -291,9 +297,9 @@ int exchange_begin(struct port *port, const struct hs_leg_originate *request)
 	return port_step(port, PORT_ORIGINATE, request);
 }
 
-void exchange_seize(void *object, const void *argument)
+static void seize(uv_timer_t *timer)
 {
-	struct port *port = object;
+	struct port *port = timer->data;
 	struct port_end failed = {HS_CAUSE_FAILED, "the line could not be seized"};
 
 	listen_anew(port->exchange);
@@ -304,8 +310,25 @@ void exchange_seize(void *object, const void *argument)
 	port->counts.lifted++;
 	ask_describe_answer(port);
 	frames_begin(port);
-	port_save(port);
 	port_wait(port, port->exchange->number[0] ? TONE_WAIT_MS : 0, due);
+}
+
+void exchange_seize(void *object, const void *argument)
+{
+	struct port *port = object;
+	int64_t rests_ms = port->exchange->rests_until_ms - hs_clock_ms();
+
+	port_save(port);
+	if (rests_ms > 0)
+		port_wait(port, rests_ms, seize);
+	else
+		seize(&port->timer);
+}
+
+void exchange_collided(void *object, const void *argument)
+{
+	end(object, HS_CAUSE_BUSY, true, "the exchange called in the same moment");
+	exchange_rung(object, NULL);
 }
 
 void exchange_dial(void *object, const void *argument)
@@ -320,7 +343,7 @@ void exchange_dial(void *object, const void *argument)
 		return;
 	}
 	port_save(port);
-	port_wait(port, DIAL_WAIT_MS, due);
+	port_wait(port, DIAL_WAIT_MS + DIGIT_WAIT_MS * (int64_t)strlen(port->exchange->number), due);
 }
 
 void exchange_dialled(void *object, const void *argument)
@@ -352,12 +375,20 @@ void exchange_answered(void *object, const void *argument)
 
 void exchange_busy(void *object, const void *argument)
 {
+	const enum progress_sound *sound = argument;
 	struct port *port = object;
 
 	if (port->r.answered)
 		end(port, HS_CAUSE_NORMAL, true, "busy tone: the other side hung up");
+	else if (*sound == PROGRESS_FAST)
+		end(port, HS_CAUSE_FAILED, true, "fast busy tone: no way through, or no such number");
 	else
 		end(port, HS_CAUSE_BUSY, true, "busy tone");
+}
+
+void exchange_undialled(void *object, const void *argument)
+{
+	end(object, HS_CAUSE_FAILED, false, "the driver did not say that the number was dialled");
 }
 
 void exchange_no_answer(void *object, const void *argument)
@@ -367,7 +398,12 @@ void exchange_no_answer(void *object, const void *argument)
 
 void exchange_dropped(void *object, const void *argument)
 {
-	end(object, HS_CAUSE_NORMAL, true, "the exchange dropped the battery");
+	const struct port *port = object;
+
+	if (port->r.answered)
+		end(object, HS_CAUSE_NORMAL, true, "the exchange dropped the battery");
+	else
+		end(object, HS_CAUSE_FAILED, true, "the exchange dropped the battery before anybody answered");
 }
 
 void exchange_turned_back(void *object, const void *argument)

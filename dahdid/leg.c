@@ -36,13 +36,13 @@ static void refuse_trouble(struct hs_request *request, const struct port *port)
 }
 
 /* The attempt is taken, and over: what a caller hears of a lifted handset is busy, not an error. */
-static void refuse_busy(struct dahdid *dahdid, struct hs_request *request)
+static void refuse_busy(const struct port *port, struct hs_request *request)
 {
 	const struct hs_leg_originate *body = request->body;
-	struct hs_leg_ended fact = {
-		.leg = body->leg, .cause = HS_CAUSE_BUSY, .by_far_end = true, .why = "the handset is off the hook"};
+	struct hs_leg_ended fact = {.leg = body->leg, .cause = HS_CAUSE_BUSY, .by_far_end = true};
 
-	if (tell_fact(dahdid, HS_LEG_ENDED, &fact))
+	fact.why = port->exchange ? "the exchange line is in use" : "the handset is off the hook";
+	if (tell_fact(port->dahdid, HS_LEG_ENDED, &fact))
 		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "the journal is full");
 	else
 		hs_bus_answer(request, NULL);
@@ -81,7 +81,7 @@ void leg_originate(void *context, struct hs_request *request)
 	else if (port->r.state == PORT_AWAY || port->r.state == PORT_ALARM)
 		refuse_trouble(request, port);
 	else if (port->r.state != PORT_IDLE)
-		refuse_busy(dahdid, request);
+		refuse_busy(port, request);
 	else
 		ring(port, request);
 }

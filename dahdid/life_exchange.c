@@ -56,6 +56,7 @@ static const struct hs_fsm_rule rules[] = {
 	{PORT_SEIZED, PORT_HEARD, NULL, NULL, PORT_SEIZED},
 	{PORT_SEIZED, PORT_TIMEOUT, exchange_has_number, exchange_dial, PORT_DIALLING},
 	{PORT_SEIZED, PORT_TIMEOUT, NULL, exchange_answered, PORT_UP},
+	{PORT_SEIZED, PORT_RINGS, NULL, exchange_collided, PORT_RUNG}, /* while it rested before */
 	{PORT_SEIZED, PORT_DOWN, NULL, exchange_dropped, PORT_IDLE},
 	{PORT_SEIZED, PORT_REVERSED, NULL, NULL, PORT_SEIZED},
 	{PORT_SEIZED, PORT_HANGUP, NULL, exchange_hang_up, PORT_IDLE},
@@ -64,7 +65,7 @@ static const struct hs_fsm_rule rules[] = {
 	{PORT_DIALLING, PORT_DIALLED, NULL, exchange_dialled, PORT_CALLING},
 	{PORT_DIALLING, PORT_REVERSED, NULL, NULL, PORT_DIALLING},
 	{PORT_DIALLING, PORT_HEARD, NULL, NULL, PORT_DIALLING},
-	{PORT_DIALLING, PORT_TIMEOUT, NULL, exchange_no_answer, PORT_IDLE},
+	{PORT_DIALLING, PORT_TIMEOUT, NULL, exchange_undialled, PORT_IDLE},
 	{PORT_DIALLING, PORT_DOWN, NULL, exchange_dropped, PORT_IDLE},
 	{PORT_DIALLING, PORT_HANGUP, NULL, exchange_hang_up, PORT_IDLE},
 	{PORT_DIALLING, PORT_MEDIA_FAILED, NULL, exchange_hang_up, PORT_IDLE},

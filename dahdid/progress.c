@@ -11,6 +11,7 @@ enum { SILENCE, TONE, OTHER };
 #define PAUSE_MS 1500   /* of ringback */
 #define SHORTEST_MS 150 /* half a cycle of busy or congestion */
 #define LONGEST_MS 720
+#define FAST_MS 300 /* half a cycle of congestion in most countries: 250; of busy 350 and more */
 #define UNEQUAL_MS 120
 #define CYCLES 3
 #define VOICE_MS 320
@@ -92,7 +93,7 @@ static enum progress_sound turn(struct progress *progress, int kind)
 	if (progress->cycles != CYCLES)
 		return PROGRESS_NOTHING;
 	progress->cycles = 0;
-	return PROGRESS_BUSY;
+	return (tone + length) * WINDOW_MS / 2 <= FAST_MS ? PROGRESS_FAST : PROGRESS_BUSY;
 }
 
 static enum progress_sound go_on(struct progress *progress)

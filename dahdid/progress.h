@@ -12,7 +12,8 @@ enum progress_sound {
 	PROGRESS_NOTHING,
 	PROGRESS_TONE,     /* one that lasts: dial tone where one is awaited, a burst of ringback elsewhere */
 	PROGRESS_RINGBACK, /* such a burst, and a longer pause */
-	PROGRESS_BUSY,     /* a tone as long on as off, three times: busy or congestion */
+	PROGRESS_BUSY,     /* a tone as long on as off, three times: the called party is busy */
+	PROGRESS_FAST,     /* the same, but twice as fast: congestion, or no such number */
 	PROGRESS_VOICE,    /* a person, music, announcements */
 };
 

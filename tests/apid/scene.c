@@ -7,9 +7,15 @@
 
 static const char yaml[] =
 	"lines:\n"
-	"  - {id: phone1, number: '201', name: Kitchen}\n"
+	"  - {id: phone1, number: '201', name: Kitchen, may_dial: [town]}\n"
 	"  - {id: phone2, number: '202', name: Hall}\n"
 	"  - {id: phone3, hotline: lifted}\n"
+	"  - {id: trunk1, driver: dahdi, channel: 3, number: '301', port: {signalling: fxsks}}\n"
+	"  - {id: trunk2, driver: dahdi, channel: 4, port: {signalling: fxsks}}\n"
+	"routes:\n"
+	"  - {id: help, pattern: '112', lines: [trunk2, trunk1], emergency: true}\n"
+	"  - {id: abroad, pattern: '900.', strip: 1, lines: [trunk1]}\n"
+	"  - {id: town, pattern: '9.', strip: 1, prepend: '8W', lines: [trunk1, trunk2]}\n"
 	"calls: {max_active: 4, first_digit_timeout_ms: 1000, digit_timeout_ms: 500, busy_tone_ms: 50}\n"
 	"webhooks: {}\n";
 

@@ -28,7 +28,8 @@ struct scene {
 	size_t notes_count, seen;
 };
 
-/* Opens the scene in its folder (made when NULL). The lines phone1 (201), phone2 (202) and phone3 are on hook. */
+/* Opens the scene in its folder (made when NULL). The lines phone1 (201), phone2 (202), phone3, and the exchange lines
+ * trunk1 and trunk2 are on hook. Routes: help (112), abroad (900.) and town (9.), which phone1 may dial. */
 void scene_open(struct scene *scene);
 
 /* Closes all but the folder; clean: as a stopped daemon does, else as kill -9 would. */

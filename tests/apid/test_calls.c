@@ -2,6 +2,7 @@
 #include "call_record.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "outside.h"
 #include "scene.h"
 
 static struct call *ring(struct scene *scene, const char *line, const char *to_line)
@@ -185,6 +186,220 @@ static void test_distinctive_ring(void **state)
 	scene_end(&scene);
 }
 
+/* ---- out over exchange lines ---- */
+
+static struct call *call_number(struct scene *scene, const char *number, const char *to_line)
+{
+	struct calls_order order = {.to_line = lines_find(scene->lines, to_line), .dialled = number, .ring_ms = 20000};
+
+	order.route = routes_find(scene->routes, NULL, number).out;
+	assert_non_null(order.route);
+	order.line = outside_line(scene->calls, order.route, NULL);
+	return calls_ring(scene->calls, &order);
+}
+
+static void progresses(struct leg *leg)
+{
+	calls_leg_progresses(leg, true, hs_clock_wall_ms());
+}
+
+static void test_a_phone_calls_out(void **state)
+{
+	struct scene scene = {0};
+	struct leg *first, *second;
+
+	scene_open(&scene);
+	first = scene_incoming(&scene, "phone1", "9 555-1234");
+	second = scene_media_opened(first->call);
+	scene_expect(&scene, "tell call.created", "\"number\":\"8W5551234\"", NULL);
+	assert_string_equal(second->line_id, "trunk1");
+	assert_string_equal(second->number, "8W5551234");
+	assert_int_equal(second->line->state, HS_LINE_STATE_ON_HOOK);
+	progresses(second); /* its tones are heard by who called, before anybody answers */
+	scene_expect(&scene, "ask leg.progress", "\"new_state\":\"off_hook\"", NULL);
+	calls_leg_rings(second, hs_clock_wall_ms());
+	assert_int_equal(second->line->state, HS_LINE_STATE_OFF_HOOK);
+	calls_leg_answered(second, true, hs_clock_wall_ms());
+	scene_expect(&scene, "ask leg.answer", "tell call.ringing", NULL);
+	calls_leg_answered(first, false, hs_clock_wall_ms());
+	scene_expect(&scene, "tell call.answered", NULL);
+	scene_leg_ends(second, HS_CAUSE_NORMAL, true);
+	scene_leg_ends(first, HS_CAUSE_NORMAL, false);
+	scene_expect(&scene, "\"cause\":\"normal\"", NULL);
+	scene_end(&scene);
+}
+
+/* A lifted handset that hears its digits go out hears no tone of ours on top. */
+static void test_early_audio_ends_our_tones(void **state)
+{
+	struct scene scene = {0};
+	struct leg *first, *second;
+
+	scene_open(&scene);
+	first = scene_incoming(&scene, "phone1", NULL);
+	calls_leg_answered(first, true, hs_clock_wall_ms());
+	scene_press(first, "95#");
+	second = scene_media_opened(first->call);
+	scene_turn(&scene);
+	scene.seen = scene.notes_count;
+	progresses(second);
+	progresses(second);
+	calls_leg_rings(second, hs_clock_wall_ms());
+	scene_expect(&scene, "ask media.join", "tell call.ringing", NULL);
+	scene_expect_none(&scene, "ringback");
+	scene_leg_ends(second, HS_CAUSE_BUSY, true); /* no other line is tried: somebody was called */
+	scene_expect(&scene, "\"tone\":\"busy\"", NULL);
+	assert_int_equal(first->call->state, CALL_TONE);
+	assert_int_equal(first->call->legs_count, 2);
+	scene_end(&scene);
+}
+
+static void test_the_next_line_of_a_route(void **state)
+{
+	struct scene scene = {0};
+	struct leg *first, *second, *third;
+
+	scene_open(&scene);
+	first = scene_incoming(&scene, "phone1", "91");
+	second = scene_media_opened(first->call);
+	scene_leg_ends(second, HS_CAUSE_BUSY, true); /* the exchange was calling in the same moment */
+	third = scene_media_opened(first->call);
+	assert_string_equal(third->line_id, "trunk2");
+	scene_expect(&scene, "\"line\":\"trunk1\"", "tell call.routed", "\"line\":\"trunk2\"", NULL);
+	scene_leg_ends(third, HS_CAUSE_UNREACHABLE, false);
+	scene_expect(&scene, "ask leg.hangup", NULL);
+	scene_leg_ends(first, HS_CAUSE_UNREACHABLE, false);
+	scene_expect(&scene, "\"cause\":\"unreachable\"", NULL);
+	scene_end(&scene);
+}
+
+static void test_no_line_is_free(void **state)
+{
+	const struct hs_line_changed away[] = {{.line = "trunk1"}, {.line = "trunk2"}};
+	struct scene scene = {0};
+	struct leg *first;
+	const char *why;
+
+	scene_open(&scene);
+	for (int i = 0; i < 2; i++)
+		scene_media_opened(scene_incoming(&scene, "phone1", "91")->call);
+	first = scene_incoming(&scene, "phone1", "91");
+	assert_int_equal(first->call->cause, HS_CAUSE_OVERLOADED);
+	for (size_t i = 0; i < HS_COUNT(away); i++)
+		line_heard(lines_find(scene.lines, away[i].line), &away[i], hs_clock_wall_ms());
+	assert_int_equal(outside_why_none(scene.calls, first->call->route, &why), HS_CAUSE_UNREACHABLE);
+	scene_end(&scene);
+}
+
+static void test_who_may_not_call_out(void **state)
+{
+	static const struct {
+		const char *line, *dialled;
+		enum hs_cause cause;
+	} rows[] = {
+		{"phone2", "91", HS_CAUSE_REJECTED},
+		{"phone1", "9001", HS_CAUSE_REJECTED},
+		{"phone1", "trunk1", HS_CAUSE_UNREACHABLE},
+		{"phone1", "301", HS_CAUSE_UNREACHABLE},
+	};
+	struct scene scene = {0};
+
+	scene_open(&scene);
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		struct leg *leg = scene_incoming(&scene, rows[i].line, rows[i].dialled);
+
+		assert_int_equal(leg->call->state, CALL_ENDING);
+		assert_int_equal(leg->call->cause, rows[i].cause);
+		scene_leg_ends(leg, rows[i].cause, false);
+	}
+	scene_expect(&scene, "may_dial does not name the route", NULL);
+	scene_expect_none(&scene, "call.routed");
+	scene_end(&scene);
+}
+
+static void test_emergency_calls_know_no_limit(void **state)
+{
+	struct scene scene = {0};
+	struct leg *leg;
+
+	scene_open(&scene);
+	for (int i = 0; i < 4; i++)
+		scene_incoming(&scene, "phone1", "0");
+	leg = scene_incoming(&scene, "phone2", "112"); /* with no right to dial anything */
+	assert_string_equal(scene_media_opened(leg->call)->line_id, "trunk2");
+	scene_end(&scene);
+}
+
+/* The API calls a number: a line that turns out to be taken is as if it had not been there. */
+static void test_calling_a_number(void **state)
+{
+	struct scene scene = {0};
+	struct leg *second, *phone;
+	struct call *call;
+
+	scene_open(&scene);
+	call = call_number(&scene, "95551234", "phone2");
+	scene_leg_ends(scene_media_opened(call), HS_CAUSE_BUSY, true);
+	second = scene_media_opened(call);
+	assert_ptr_equal(call_first(call), second);
+	assert_string_equal(call->line_id, "trunk2");
+	assert_int_equal(call->state, CALL_PLACING);
+	progresses(second);
+	calls_leg_answered(second, false, hs_clock_wall_ms());
+	phone = scene_media_opened(call);
+	assert_string_equal(phone->line_id, "phone2");
+	scene_expect(&scene, "\"line\":\"trunk1\"", "\"line\":\"trunk2\"",
+		     "\"line\":\"phone2\",\"description\":\"v=0\",\"caller_number\":\"95551234\"", NULL);
+	calls_leg_answered(phone, false, hs_clock_wall_ms());
+	scene_expect(&scene, "ask media.join", "tell call.answered", NULL);
+	scene_leg_ends(phone, HS_CAUSE_NORMAL, true);
+	scene_expect(&scene, "ask leg.hangup", NULL);
+	scene_leg_ends(second, HS_CAUSE_NORMAL, false);
+	scene_expect(&scene, "tell call.ended", NULL);
+	scene_end(&scene);
+}
+
+/* Our successor knows where a call leads, and takes the next line too. */
+static void test_calls_out_are_kept(void **state)
+{
+	struct scene scene = {0};
+	char id[65];
+	struct call *call;
+
+	scene_open(&scene);
+	call = scene_incoming(&scene, "phone1", "91")->call;
+	hs_copy(id, sizeof(id), call->id);
+	scene_media_opened(call);
+	scene_turn(&scene);
+	scene_close(&scene, false);
+	scene_open(&scene);
+	call = calls_find(scene.calls, id);
+	assert_string_equal(call->route->id, "town");
+	assert_string_equal(call->legs[1].number, "8W1");
+	scene_leg_ends(&call->legs[1], HS_CAUSE_FAILED, false);
+	assert_string_equal(call->legs[2].line_id, "trunk2");
+	scene_end(&scene);
+}
+
+/* Who calls over an exchange line is shown to who is called. */
+static void test_a_call_from_outside(void **state)
+{
+	struct scene scene = {0};
+	struct hs_leg_incoming fact = {.leg = "lx",
+				       .call = "cx",
+				       .line = "trunk1",
+				       .dialled = "202",
+				       .caller_number = "4155550100",
+				       .caller_name = "Ada"};
+
+	scene_open(&scene);
+	calls_incoming(scene.calls, HS_ROLE_DAHDID, &fact, hs_clock_wall_ms());
+	scene_expect(&scene, "\"caller_number\":\"4155550100\",\"caller_name\":\"Ada\"", NULL);
+	scene_media_opened(calls_find(scene.calls, "cx"));
+	scene_expect(&scene, "\"caller_number\":\"4155550100\",\"caller_name\":\"Ada\"", NULL);
+	scene_end(&scene);
+}
+
 static void test_silence_after_dial_tone(void **state)
 {
 	struct scene scene = {0};
@@ -328,6 +543,15 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_several_legs_of_a_line),
 		cmocka_unit_test(test_drivers_and_mediad_begin_anew),
+		cmocka_unit_test(test_a_phone_calls_out),
+		cmocka_unit_test(test_early_audio_ends_our_tones),
+		cmocka_unit_test(test_the_next_line_of_a_route),
+		cmocka_unit_test(test_no_line_is_free),
+		cmocka_unit_test(test_who_may_not_call_out),
+		cmocka_unit_test(test_emergency_calls_know_no_limit),
+		cmocka_unit_test(test_calling_a_number),
+		cmocka_unit_test(test_calls_out_are_kept),
+		cmocka_unit_test(test_a_call_from_outside),
 		cmocka_unit_test(test_restored_as_it_was),
 		cmocka_unit_test(test_a_leg_that_never_ends),
 	};

@@ -14,9 +14,15 @@
 
 static void test_routes(void **state)
 {
-	struct hs_config_line lines[] = {{.id = "kitchen", .number = "201"}, {.id = "hall", .hotline = "up"}};
+	struct hs_config_port port = {.signalling = HS_SIGNALLING_FXSLS};
+	struct hs_config_line lines[] = {
+		{.id = "kitchen", .number = "20-1"},
+		{.id = "hall", .hotline = "up"},
+		{.id = "trunk", .number = "9", .driver = HS_DRIVER_DAHDI, .port = &port},
+	};
+	struct hs_config_route out[] = {{.id = "help", .pattern = "112"}, {.id = "all", .pattern = "NX."}};
 	struct hs_config_calls calls = {.operator_number = "0", .hotline = "hotline"};
-	struct hs_config config = {.lines_count = 2, .lines = lines, .calls = &calls};
+	struct hs_config config = {.lines_count = 3, .lines = lines, .calls = &calls, .routes_count = 2, .routes = out};
 	struct routes *routes = routes_create(&config);
 	static const struct {
 		int from;
@@ -27,7 +33,9 @@ static void test_routes(void **state)
 		{0, NULL, ROUTE_HOTLINE, -1}, {0, "", ROUTE_HOTLINE, -1},        {0, "hotline", ROUTE_HOTLINE, -1},
 		{1, "up", ROUTE_HOTLINE, -1}, {1, "hotline", ROUTE_NOTHING, -1}, {0, "up", ROUTE_NOTHING, -1},
 		{0, "0", ROUTE_OPERATOR, -1}, {1, "201", ROUTE_LINE, 0},         {0, "hall", ROUTE_LINE, 1},
-		{0, "201", ROUTE_LINE, 0},    {0, "2011", ROUTE_NOTHING, -1},    {-1, "hotline", ROUTE_HOTLINE, -1},
+		{0, "201", ROUTE_LINE, 0},    {0, "1011", ROUTE_NOTHING, -1},    {-1, "hotline", ROUTE_HOTLINE, -1},
+		{0, "(20) 1", ROUTE_LINE, 0}, {0, "1-1-2", ROUTE_OUT, 0},        {0, "2011", ROUTE_OUT, 1},
+		{0, "9", ROUTE_NOTHING, -1},  {0, "trunk", ROUTE_NOTHING, -1},   {0, "+2011", ROUTE_NOTHING, -1},
 	};
 
 	for (size_t i = 0; i < HS_COUNT(rows); i++) {
@@ -35,9 +43,52 @@ static void test_routes(void **state)
 		struct route route = routes_find(routes, from, rows[i].dialled);
 
 		assert_int_equal(route.kind, rows[i].kind);
-		assert_ptr_equal(route.line, rows[i].to < 0 ? NULL : &lines[rows[i].to]);
+		assert_ptr_equal(route.line, rows[i].kind == ROUTE_LINE ? &lines[rows[i].to] : NULL);
+		assert_ptr_equal(route.out, rows[i].kind == ROUTE_OUT ? &out[rows[i].to] : NULL);
 	}
+	assert_ptr_equal(routes_of_id(routes, "all"), &out[1]);
+	assert_null(routes_of_id(routes, "none"));
 	routes_destroy(routes);
+}
+
+static void test_numbers_sent(void **state)
+{
+	static const struct {
+		int64_t strip;
+		const char *prepend, *dialled, *sent; /* NULL: nothing can be dialled */
+	} rows[] = {
+		{0, NULL, "112", "112"},
+		{1, NULL, "9 555-1234", "5551234"},
+		{1, "00", "+49 30 1", "0049301"},
+		{1, "8W", "91", "8W1"},
+		{1, NULL, "9", NULL},
+		{3, NULL, "12", NULL},
+		{0, NULL, "+49", NULL},
+		{0, NULL, "x", NULL},
+		{3, "1", "911", "1"},
+		{0, "12345678901234567890123456789012", "1234567890123456789012345678901234", NULL},
+	};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		struct hs_config_route out = {.strip = rows[i].strip, .prepend = rows[i].prepend};
+		char sent[HS_NUMBER_BYTES];
+
+		assert_int_equal(routes_write(&out, rows[i].dialled, sent), rows[i].sent ? 0 : -EINVAL);
+		if (rows[i].sent)
+			assert_string_equal(sent, rows[i].sent);
+	}
+}
+
+static void test_who_may_dial(void **state)
+{
+	static const char *const may[] = {"town", "abroad"};
+	struct hs_config_route abroad = {.id = "abroad"}, help = {.id = "help", .emergency = true};
+
+	assert_true(routes_may(&abroad, may, 2));
+	assert_false(routes_may(&abroad, may, 1));
+	assert_false(routes_may(&abroad, NULL, 0));
+	assert_true(routes_may(&help, NULL, 0));
+	assert_true(routes_may(&help, may, 2));
 }
 
 /* ---- digits ---- */
@@ -253,6 +304,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_numbers_sent),
+		cmocka_unit_test(test_who_may_dial),
 		cmocka_unit_test(test_digits_are_numbered),
 		cmocka_unit_test(test_audio_outranks_info),
 		cmocka_unit_test(test_old_info_is_another_key),

@@ -513,6 +513,35 @@ static void locked_at_start(void **state)
 	end_den(&den);
 }
 
+/* A database of a version before ours goes on with us. */
+static void older_version(void **state)
+{
+	struct den den = {.durability = HS_DURABILITY_GROUP};
+	AUTO(free) char *path = NULL;
+	sqlite3 *db;
+
+	open_den(&den);
+	write_turn(&den, 1, "{}");
+	close_den(&den);
+	den.told = 0;
+	path = path_in(den.folder, "apid.db");
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "ALTER TABLE calls DROP COLUMN route; ALTER TABLE legs DROP COLUMN number;"
+				      "PRAGMA user_version=1;",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	open_den(&den);
+	assert_int_equal(last_turn(&den), 1);
+	den.told = 1;
+	write_turn(&den, 2, "{}");
+	close_den(&den);
+	open_den(&den);
+	assert_int_equal(last_turn(&den), 2);
+	end_den(&den);
+}
+
 /* ---- drawing together ---- */
 
 /* A table of rows that are there or not, so that what is made was not there before, as the rooms do it. */
@@ -724,6 +753,7 @@ int main(void)
 		cmocka_unit_test(stopped_on_a_full_disk),
 		cmocka_unit_test(started_on_a_nearly_full_disk),
 		cmocka_unit_test(locked_at_start),
+		cmocka_unit_test(older_version),
 		cmocka_unit_test(drawing_together_changes_nothing),
 		cmocka_unit_test(foreign_bytes),
 	};

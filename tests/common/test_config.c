@@ -44,12 +44,42 @@ static char *faults_of(const char *yaml)
 	return shown;
 }
 
+#define TRUNK                                                                                                          \
+	"lines:\n  - {id: t, driver: dahdi, channel: 1, port: {signalling: fxsks}, number: '9'}\n  - {id: p, number: " \
+	"10-1}\n"
+
 static const struct {
 	const char *yaml, *fault; /* the whole of the faults */
 } bad[] = {
 	{"server:\n  host: 0.0.0.0\n  rest_prt: 1\n", "3: server.rest_prt: unknown key; did you mean rest_port?\n"},
 	{"rest_port: 1\n", "1: rest_port: unknown key; did you mean server.rest_port?\n"},
 	{"colour: red\n", "1: colour: unknown key\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.', lines: [t, nobody]}\n",
+	 "5: routes[0].lines[1]: there is no line nobody; add it to lines or leave it out\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.', lines: [p]}\n",
+	 "5: routes[0].lines[0]: p is no exchange line: those have driver dahdi and port.signalling fxsks or fxsls\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.', lines: []}\n",
+	 "5: routes[0].lines: is empty: name the exchange lines that it takes\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '101', lines: [t]}\n",
+	 "5: routes[0].pattern: 101 is the number of line p, which comes first; choose another\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '0', lines: [t]}\n",
+	 "5: routes[0].pattern: 0 is calls.operator_number, which comes first; choose another\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.', lines: [t]}\n  - {id: a, pattern: '9.', lines: [t]}\n",
+	 "6: routes[1].id: a is taken by another route; choose another\n"
+	 "6: routes[1].pattern: is that of route a too, which comes first; leave one of them out\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.1', lines: [t]}\n",
+	 "5: routes[0].pattern: has a dot before its end, where it stands for one or more of anything\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.', strip: 2, lines: [t]}\n",
+	 "5: routes[0].strip: is more than the 1 characters that the pattern begins with\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '91', strip: 2, lines: [t]}\n",
+	 "5: routes[0].strip: leaves nothing to dial; give less, or prepend\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '+.', lines: [t]}\n",
+	 "5: routes[0].strip: must be at least 1: an exchange line cannot dial +; prepend what stands for it, such as "
+	 "00\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '9.', prepend: '+49', lines: [t]}\n",
+	 "5: routes[0].prepend: may hold digits, * and #, and W for a pause\n"},
+	{"lines: [{id: p, may_dial: [a]}]\n",
+	 "1: lines[0].may_dial[0]: there is no route a; add it to routes or leave it out\n"},
 	{"server:\n  rest_port: 70000\n", "2: server.rest_port: must be from 1 to 65535\n"},
 	{"server:\n  rest_port: \"80\"\n", "2: server.rest_port: must be a whole number\n"},
 	{"server:\n  rest_port: 80.5\n", "2: server.rest_port: must be a whole number\n"},

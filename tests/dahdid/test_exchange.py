@@ -1,5 +1,6 @@
 """A line to an exchange (FXO port): calls from it and to it, and how they end."""
 import os
+import random
 import tempfile
 import time
 
@@ -107,6 +108,65 @@ def test_a_call_to_the_exchange(trunk, far, leg, pulse):
     dahdid.ask("leg.hangup", leg=name, cause="normal")
     assert dahdid.fact("leg.ended", leg=name)["by_far_end"] is False
     until(lambda: far.has("released"), what="released")
+
+
+@speaks
+def test_a_line_rests_between_two_calls(trunk, far, leg):
+    """An exchange takes a short pause for a pulse or a flash in the call before."""
+    dahdid = trunk()
+    for number in ("31", "42"):
+        name, before = leg(), len(far.events())
+        dial(dahdid, name, number)
+        dahdid.fact("leg.answered", leg=name, seconds=20)
+        dahdid.ask("leg.hangup", leg=name, cause="normal")
+        dahdid.fact("leg.ended", leg=name)
+        assert [d for _, e, d in far.events()[before:] if e == "digit"] == list(number)
+    until(lambda: [e for _, e, _ in far.events() if e in ("seized", "released")][-4:] ==
+          ["seized", "released"] * 2, what="two calls, one after the other")
+
+
+@speaks
+def test_a_call_from_the_exchange_while_the_line_rests(trunk, far, leg):
+    dahdid, first, second = trunk(caller_id="none"), leg(), leg()
+    dial(dahdid, first, "3")
+    dahdid.fact("leg.answered", leg=first, seconds=20)
+    opened = time.monotonic()
+    until(lambda: time.monotonic() > opened + 2.1, what="the driver's ear for rings")
+    dahdid.ask("leg.hangup", leg=first, cause="normal")
+    dahdid.fact("leg.ended", leg=first)
+    dial(dahdid, second, "4")
+    until(lambda: far.has("released"), what="released")
+    far.do("ring")
+    until(lambda: dahdid.facts_of("leg.ended", leg=second) or dahdid.facts_of("leg.answered", leg=second), 20, "either")
+    if dahdid.facts_of("leg.answered", leg=second):
+        return  # this machine was slow: the line was seized again before it rang
+    fact = dahdid.fact("leg.ended", leg=second)
+    assert fact["cause"] == "busy" and "same moment" in fact["why"]
+    call = dahdid.fact("leg.incoming", line="trunk1", seconds=20)
+    dahdid.ask("leg.hangup", leg=call["leg"], cause="declined")
+
+
+def babble(seconds, seed=1):
+    """Noise in syllables, mu-law."""
+    dice, out = random.Random(seed), bytearray()
+    while len(out) < 8000 * seconds:
+        out += bytes(dice.randrange(0x18, 0x30) | dice.choice((0, 0x80)) for _ in range(2400)) + b"\xff" * 800
+    return bytes(out)
+
+
+@speaks
+def test_answered_by_voice(trunk, far, leg):
+    """Ringback is no answer; somebody who speaks is."""
+    dahdid, name = trunk(answer="voice"), leg()
+    dial(dahdid, name)
+    dahdid.fact("leg.progressing", leg=name, seconds=20)
+    far.do("tone ringback")
+    began = len(dahdid.heard.get(name, b""))
+    until(lambda: dahdid.pull() or len(dahdid.heard.get(name, b"")) > began + 8000 * 3, 20, "three seconds of ringback")
+    assert not dahdid.facts_of("leg.answered")
+    far.do("tone silence")
+    far.speak(babble(3))
+    assert dahdid.fact("leg.answered", leg=name, seconds=10)["measured"] is False
 
 
 def test_answered_by_polarity(trunk, far, leg):

@@ -352,7 +352,7 @@ class World:
 CALL = {"id": "c1-abc", "state": "ringing", "direction": "outgoing", "line": "phone1", "created_at": now_text(),
         "digits": 0, "legs": []}
 LINE = {"id": "phone1", "driver": "sip", "state": "on_hook", "state_source": "inferred", "contacts": 1,
-        "is_default": True, "declared": True}
+        "is_default": True, "is_exchange": False, "declared": True}
 PORT = dict({"line": "phone1", "channel": 1, "state": "idle", "voltage_source": "unknown"},
             **dict.fromkeys(("messages_waiting", "lifted", "rung", "flashes", "pulses", "opened", "blocks_in", "blocks_out",
                              "overruns", "underruns", "errors"), 0))

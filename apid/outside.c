@@ -1,0 +1,65 @@
+#include "outside.h"
+#include "cleanup.h"
+#include "log.h"
+#include <string.h>
+
+bool outside_may(const struct hs_config_route *route, const struct line *from)
+{
+	return routes_may(route, from ? from->config->may_dial : NULL, from ? from->config->may_dial_count : 0);
+}
+
+static bool was_tried(const struct call *call, const struct line *line)
+{
+	for (size_t i = 0; call && i < call->legs_count; i++)
+		if (call->legs[i].line == line)
+			return true;
+	return false;
+}
+
+static bool works(const struct calls *calls, const struct line *line)
+{
+	return line && line->state != HS_LINE_STATE_OFFLINE &&
+	       calls->setup.is_up(calls->setup.context, line_driver(line));
+}
+
+struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call)
+{
+	for (size_t i = 0; i < route->lines_count; i++) {
+		struct line *line = lines_find(calls->setup.lines, route->lines[i]);
+
+		if (works(calls, line) && line_is_free(line) && !was_tried(call, line))
+			return line;
+	}
+	return NULL;
+}
+
+enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config_route *route, const char **ret_why)
+{
+	for (size_t i = 0; i < route->lines_count; i++) {
+		if (!works(calls, lines_find(calls->setup.lines, route->lines[i])))
+			continue;
+		*ret_why = "all exchange lines of the route that work are in a call";
+		return HS_CAUSE_OVERLOADED;
+	}
+	*ret_why = "no exchange line of the route works";
+	return HS_CAUSE_UNREACHABLE;
+}
+
+void outside_number(struct leg *leg)
+{
+	const struct call *call = leg->call;
+	char number[HS_NUMBER_BYTES];
+
+	if (call->route && call->dialled && routes_write(call->route, call->dialled, number) == 0)
+		leg->number = hs_strdup(number);
+}
+
+void outside_tell(struct leg *leg)
+{
+	struct call *call = leg->call;
+	struct hs_call_routed event = {leg->id, call->route->id, call->dialled, leg->number};
+
+	calls_tell(call, HS_CALL_ROUTED, leg->line_id, &event);
+	hs_log(INFO, "call.routed", LOG_CALL(call->id), LOG_LEG(leg->id), LOG_LINE(leg->line_id),
+	       LOG_TEXT("route", call->route->id), LOG_NUMBER("number", leg->number));
+}

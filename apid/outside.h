@@ -1,0 +1,26 @@
+/* Calls out over exchange lines: who may dial a route, which of its lines is taken, and why none.
+ * Called by call, calls and serve_calls; calls lines and routes.
+ * Owns nothing: routes are the configuration's, legs the call's.
+ */
+#ifndef OUTSIDE_H
+#define OUTSIDE_H
+
+#include "calls.h"
+
+/* Whether somebody at this line may dial the route. */
+bool outside_may(const struct hs_config_route *route, const struct line *from);
+
+/* The first line of the route that is free, works, and has no leg in the call yet (NULL: in any). NULL: there is none.
+ */
+struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call);
+
+/* Why there is none: overloaded when one is in a call, else unreachable; and one sentence. */
+enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config_route *route, const char **ret_why);
+
+/* Writes down what is dialled for a new leg at an exchange line; without a number it is never asked for. */
+void outside_number(struct leg *leg);
+
+/* Tells that the leg is being asked for. */
+void outside_tell(struct leg *leg);
+
+#endif

@@ -1,0 +1,168 @@
+/* POST /api/v1/calls: who is called first, and who he is connected to. */
+#include "outside.h"
+#include "serve.h"
+#include "watch.h"
+
+/* One party, as asked for. */
+struct party {
+	struct line *line;                   /* or NULL: outside, or the operator */
+	const struct hs_config_route *route; /* outside: leads there; else NULL */
+};
+
+static bool find_line(struct visit *visit, const char *field, const char *id, struct party *ret_party)
+{
+	struct line *line = lines_find(visit->apid->lines, id);
+
+	if (!line)
+		visit_refuse(visit, HS_ERROR_NOT_FOUND, field, NULL, "there is no such line");
+	else if (line_is_exchange(line))
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
+			     "%s is an exchange line, at which nobody can be rung; give a number, which a route leads "
+			     "out over it",
+			     id);
+	else
+		ret_party->line = line;
+	return ret_party->line;
+}
+
+static bool find_outside(struct visit *visit, const char *field, const char *number,
+			 const struct hs_config_route *route)
+{
+	const struct hs_config_token *token = visit->token;
+	char sent[HS_NUMBER_BYTES];
+
+	if (!routes_may(route, token ? token->may_dial : NULL, token ? token->may_dial_count : 0))
+		visit_refuse(visit, HS_ERROR_FORBIDDEN, field, NULL,
+			     "the token may not dial this: its may_dial in api.tokens does not name the route %s",
+			     route->id);
+	else if (routes_write(route, number, sent) < 0)
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
+			     "what the route %s leaves of the number cannot be dialled on a line", route->id);
+	else
+		return true;
+	return false;
+}
+
+static void refuse_number(struct visit *visit, const char *field, const char *number)
+{
+	char plain[HS_NUMBER_BYTES];
+
+	if (hs_number_plain(number, plain))
+		visit_refuse(visit, HS_ERROR_NOT_FOUND, field, NULL,
+			     "no line has this number, and no route of the configuration takes it: routes lead "
+			     "numbers out over exchange lines");
+	else
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
+			     "a number is at most 64 digits, * and #, perhaps with + in front");
+}
+
+/* The operator is no party that can be called: he is there already. */
+static bool find_number(struct visit *visit, const char *field, const char *number, bool or_operator,
+			struct party *ret_party)
+{
+	struct route route = routes_find(visit->apid->routes, NULL, number);
+
+	ret_party->route = route.out;
+	if (route.kind == ROUTE_LINE)
+		return find_line(visit, field, route.line->id, ret_party);
+	if (route.kind == ROUTE_OUT)
+		return find_outside(visit, field, number, route.out);
+	if (route.kind == ROUTE_OPERATOR && or_operator)
+		return true;
+	if (route.kind == ROUTE_OPERATOR)
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
+			     "this is the operator, who is connected to whoever answers; name a line or another "
+			     "number");
+	else
+		refuse_number(visit, field, number);
+	return false;
+}
+
+static bool find_first(struct visit *visit, const struct hs_calls_create *body, struct party *ret_party)
+{
+	if (body->line && body->number)
+		visit_refuse(visit, HS_ERROR_INVALID, "number", NULL,
+			     "give line or number, not both: over which line a number goes out is said by routes");
+	else if (body->line)
+		return find_line(visit, "line", body->line, ret_party);
+	else if (body->number)
+		return find_number(visit, "number", body->number, false, ret_party);
+	else
+		visit_refuse(visit, HS_ERROR_INVALID, "line", NULL, "give the line to ring, or a number to call");
+	return false;
+}
+
+static bool find_second(struct visit *visit, const struct hs_calls_create *body, struct party *ret_party)
+{
+	if (body->to_line && body->to_number)
+		visit_refuse(visit, HS_ERROR_INVALID, "to_number", NULL, "give to_line or to_number, not both");
+	else if (body->to_line)
+		return find_line(visit, "to_line", body->to_line, ret_party);
+	else if (body->to_number)
+		return find_number(visit, "to_number", body->to_number, true, ret_party);
+	else
+		return true;
+	return false;
+}
+
+static bool can_be_connected(struct visit *visit, const char *field, const struct party *first,
+			     const struct party *second)
+{
+	if (first->line && first->line == second->line)
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL, "a line cannot be connected to itself");
+	else if (first->route && second->route)
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
+			     "both numbers are outside; one of the two must be a line, or the operator");
+	else
+		return true;
+	return false;
+}
+
+/* An exchange line that is free, for a party outside. */
+static bool find_free(struct visit *visit, struct party *party)
+{
+	const struct calls *calls = visit->apid->calls;
+	const struct hs_config_route *route = party->route;
+	const struct line *any = lines_find(visit->apid->lines, route->lines[0]);
+	const char *why;
+	bool in_use;
+
+	if (visit_is_away(visit, line_driver(any)))
+		return false;
+	party->line = outside_line(calls, route, NULL);
+	if (party->line)
+		return true;
+	in_use = outside_why_none(calls, route, &why) == HS_CAUSE_OVERLOADED;
+	visit_refuse(visit, HS_ERROR_WRONG_STATE, "number",
+		     hs_enum_line_state.names[in_use ? HS_LINE_STATE_OFF_HOOK : HS_LINE_STATE_OFFLINE], "%s (%s)", why,
+		     route->id);
+	return false;
+}
+
+static void calls_create_one(struct visit *visit)
+{
+	const struct hs_calls_create *body = visit->request->body;
+	const char *to_field = body->to_number ? "to_number" : "to_line";
+	struct party first = {0}, second = {0};
+	struct calls_order order = {.caller_number = body->caller_number,
+				    .caller_name = body->caller_name,
+				    .request = visit->request->request_id,
+				    .ring_ms = visit_ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+
+	if (!find_first(visit, body, &first) || !find_second(visit, body, &second) ||
+	    !can_be_connected(visit, to_field, &first, &second))
+		return;
+	if (first.route && !find_free(visit, &first))
+		return;
+	order.line = first.line;
+	order.to_line = second.line;
+	order.route = first.route ? first.route : second.route;
+	order.dialled = first.route ? body->number : body->to_number;
+	if (visit_can_ring(visit, order.line, first.route && first.route->emergency))
+		visit_answer_call(visit, calls_ring(visit->apid->calls, &order));
+}
+
+const struct serve_row serve_place_rows[] = {
+	{.message = HS_CALLS_CREATE, .handle = calls_create_one, .changes = true},
+	{.handle = NULL},
+};

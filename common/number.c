@@ -1,0 +1,78 @@
+#include "number.h"
+#include <stddef.h>
+#include <string.h>
+
+static bool is_dialled(char c)
+{
+	return c && strchr("0123456789*#", c);
+}
+
+bool hs_number_plain(const char *text, char ret_number[HS_NUMBER_BYTES])
+{
+	char number[HS_NUMBER_BYTES];
+	size_t used = 0;
+
+	for (; *text; text++) {
+		if (strchr(" -./()", *text))
+			continue;
+		if (!is_dialled(*text) && !(*text == '+' && used == 0))
+			return false;
+		if (used == sizeof(number) - 1)
+			return false;
+		number[used++] = *text;
+	}
+	number[used] = '\0';
+	if (used == 0 || strcmp(number, "+") == 0)
+		return false;
+	memcpy(ret_number, number, used + 1);
+	return true;
+}
+
+const char *hs_number_pattern_fault(const char *pattern)
+{
+	if (!pattern[0])
+		return "is empty: write the numbers it takes, such as 112 or 9XXXXXX";
+	for (const char *at = pattern; *at; at++) {
+		if (*at == '.' && at[1])
+			return "has a dot before its end, where it stands for one or more of anything";
+		if (*at == '+' && at != pattern)
+			return "has a + that is not in front";
+		if (!is_dialled(*at) && !strchr("+XZN.", *at))
+			return "may hold digits, * and #, a + in front, X for 0-9, Z for 1-9, N for 2-9, and a dot at "
+			       "the "
+			       "end for one or more of anything";
+	}
+	return NULL;
+}
+
+bool hs_number_pattern_is_number(const char *pattern)
+{
+	return !strpbrk(pattern, "XZN.");
+}
+
+static bool fits_one(char pattern, char digit)
+{
+	bool is_digit = digit >= '0' && digit <= '9';
+
+	switch (pattern) {
+	case 'X':
+		return is_digit;
+	case 'Z':
+		return is_digit && digit > '0';
+	case 'N':
+		return is_digit && digit > '1';
+	default:
+		return pattern == digit;
+	}
+}
+
+bool hs_number_fits(const char *pattern, const char *number)
+{
+	for (; *pattern && *number; pattern++, number++) {
+		if (*pattern == '.')
+			return true;
+		if (!fits_one(*pattern, *number))
+			return false;
+	}
+	return !*pattern && !*number;
+}
