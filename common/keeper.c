@@ -9,6 +9,7 @@
 #include "table.h"
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct keeper {
 	int socket;  /* to the child; -1: it closed its end */
 	pid_t child;
 	int deaths;
+	int policy;                       /* the scheduler's, as the starter had it */
 	int64_t died_at_ms[QUICK_DEATHS]; /* ring */
 	int64_t started_at_ms, kill_at_ms, wait_ms;
 	bool stopping;
@@ -165,6 +167,23 @@ static struct hs_keep *inherit(const struct keeper *keeper, int socket)
 	return keep;
 }
 
+static void schedule(int policy)
+{
+	const struct sched_param none = {0};
+
+	if (sched_setscheduler(0, policy, &none) < 0)
+		hs_log(WARN, "keeper.not_scheduled", LOG_TEXT("error", strerror(errno)));
+}
+
+/* To hold is not urgent: what the child sends is safe once it is sent. So it is not interrupted for each descriptor,
+ * and we take many at a time. */
+static void give_way(struct keeper *keeper)
+{
+	keeper->policy = sched_getscheduler(0);
+	if (keeper->policy == SCHED_OTHER)
+		schedule(SCHED_BATCH);
+}
+
 static void be_child(const struct keeper *keeper, int socket, pid_t parent,
 		     int (*child)(struct hs_keep *keep, void *argument), void *argument)
 {
@@ -174,6 +193,8 @@ static void be_child(const struct keeper *keeper, int socket, pid_t parent,
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(1); /* the keeper died before the line above */
+	if (keeper->policy == SCHED_OTHER)
+		schedule(SCHED_OTHER);
 	prctl(PR_SET_NAME, keeper->name, 0, 0, 0);
 	close(keeper->signals);
 	hs_scribe_leave(&keeper->scribe);
@@ -264,7 +285,7 @@ static int serve(struct keeper *keeper)
 			;
 		if (ready[2].revents || keeper->scribe.life < 0)
 			hs_scribe_renew(&keeper->scribe);
-		if (take_signals(keeper, &status))
+		if (ready[0].revents && take_signals(keeper, &status))
 			break;
 		if (keeper->stopping && hs_clock_ms() >= keeper->kill_at_ms) {
 			kill(keeper->child, SIGKILL);
@@ -327,6 +348,7 @@ static int prepare(struct keeper *keeper)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	give_way(keeper);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&ours);
