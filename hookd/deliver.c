@@ -282,13 +282,17 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	collect(deliver);
 }
 
-static void on_timer(uv_timer_t *timer)
+void deliver_flush(struct deliver *deliver)
 {
-	struct deliver *deliver = timer->data;
 	int running;
 
 	curl_multi_socket_action(deliver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	collect(deliver);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	deliver_flush(timer->data);
 }
 
 static int on_timeout(CURLM *multi, long timeout_ms, void *context)

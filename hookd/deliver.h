@@ -55,8 +55,11 @@ struct deliver_request {
 
 struct deliver *deliver_create(const struct deliver_setup *setup);
 
-/* Makes the request. */
+/* Makes the request, in the loop's next turn or with deliver_flush. */
 void deliver_start(struct deliver *deliver, const struct deliver_request *request);
+
+/* Sends now what was started. May call done, so not from there. */
+void deliver_flush(struct deliver *deliver);
 
 /* Requests under way. */
 size_t deliver_count(const struct deliver *deliver);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESULTS_MS 5      /* results are written together after this long */
+#define COMMIT_MS 50      /* what came, and results, are written together after this long */
 #define PLACE_MS 1000     /* a place in the log, if nothing else is written; behind it stand events that nobody wants */
 #define STUCK_MS 1000     /* the disk is asked again */
 #define PRUNE_MS 60000    /* dead letters are looked through */
@@ -21,11 +21,28 @@
 static void pump(struct lane *lane);
 static void reload(struct dispatch *dispatch);
 
-static void save_dirty(struct dispatch *dispatch)
+/* While there is a backlog, what stands before this one on the disk was not loaded yet. */
+static void keep(void *context, struct outbox_delivery *delivery)
+{
+	struct lane *lane = context;
+
+	outbox_add(lane->dispatch->outbox, delivery);
+	if (!lane->backlog)
+		lane->loaded = delivery->number;
+}
+
+void dispatch_keep(struct lane *lane)
+{
+	if (lane->unkept && !lane->dispatch->stuck)
+		lane_keep(lane, keep, lane);
+}
+
+static void save_lanes(struct dispatch *dispatch)
 {
 	for (size_t i = 0; i < hs_table_count(dispatch->lanes); i++) {
 		struct lane *lane = dispatch->order[i];
 
+		dispatch_keep(lane);
 		if (lane->dirty)
 			endpoint_save(lane->endpoint, dispatch->outbox);
 		lane->dirty = false;
@@ -56,7 +73,7 @@ static void get_stuck(struct dispatch *dispatch, int error)
 	hs_daemon_degraded(dispatch->setup.house, "outbox",
 			   error == -ENOSPC ? "the disk is full: no webhook leaves until there is room"
 					    : "the outbox cannot be written: see the log, check disk and permissions");
-	uv_timer_start(&dispatch->results, on_stuck, STUCK_MS, STUCK_MS);
+	uv_timer_start(&dispatch->commit, on_stuck, STUCK_MS, STUCK_MS);
 }
 
 static int commit(struct dispatch *dispatch, bool durable)
@@ -65,7 +82,7 @@ static int commit(struct dispatch *dispatch, bool durable)
 
 	if (dispatch->stuck)
 		return -EIO;
-	save_dirty(dispatch);
+	save_lanes(dispatch);
 	if (*dispatch->cursor)
 		outbox_set_cursor(dispatch->outbox, dispatch->cursor, dispatch->seq);
 	dispatch->cursor[0] = '\0';
@@ -74,8 +91,7 @@ static int commit(struct dispatch *dispatch, bool durable)
 		get_stuck(dispatch, error);
 		return error;
 	}
-	dispatch->generation++;
-	uv_timer_stop(&dispatch->results);
+	uv_timer_stop(&dispatch->commit);
 	uv_timer_stop(&dispatch->place);
 	hs_metric_set(dispatch->depth, outbox_depth(dispatch->outbox));
 	return 0;
@@ -91,36 +107,29 @@ int dispatch_commit(struct dispatch *dispatch)
 	return commit(dispatch, true);
 }
 
-static void on_commit(uv_idle_t *idle)
+static void on_turn(uv_idle_t *idle)
 {
 	struct dispatch *dispatch = idle->data;
 
 	uv_idle_stop(idle);
-	if (commit(dispatch, false) < 0)
-		return;
 	while (dispatch->to_pump_count) {
 		struct lane *lane = dispatch->to_pump[--dispatch->to_pump_count];
 
 		lane->listed = false;
 		pump(lane);
 	}
+	deliver_flush(dispatch->setup.deliver);
 }
 
-static void on_results(uv_timer_t *timer)
+static void on_commit(uv_timer_t *timer)
 {
 	commit(timer->data, false);
 }
 
-/* Something must be committed soon: with the next turn, or with other results. */
-static void commit_soon(struct dispatch *dispatch)
-{
-	uv_idle_start(&dispatch->commit, on_commit);
-}
-
 void dispatch_commit_later(struct dispatch *dispatch)
 {
-	if (!dispatch->stuck && !uv_is_active((uv_handle_t *)&dispatch->results))
-		uv_timer_start(&dispatch->results, on_results, RESULTS_MS, 0);
+	if (!dispatch->stuck && !uv_is_active((uv_handle_t *)&dispatch->commit))
+		uv_timer_start(&dispatch->commit, on_commit, COMMIT_MS, 0);
 }
 
 /* ---- Loading ---- */
@@ -140,7 +149,7 @@ static void take_loaded(void *context, struct outbox_delivery *delivery)
 	if (lane_is_flying(lane, delivery->number))
 		free(delivery);
 	else
-		lane_push(lane, delivery, loading->first, lane->dispatch->generation - 1);
+		lane_push(lane, delivery, loading->first);
 }
 
 static void load_fresh(struct lane *lane)
@@ -258,7 +267,7 @@ static void pump(struct lane *lane)
 	while (lane->flying_count < breaker_allows(&lane->breaker,
 						   (int)dispatch->setup.house->config->webhooks->concurrency,
 						   hs_clock_ms())) {
-		struct job *job = lane_pick(lane, dispatch->generation);
+		struct job *job = lane_pick(lane);
 
 		if (!job)
 			break;
@@ -346,7 +355,7 @@ static void rewind_lane(struct lane *lane)
 	lane->dirty = true;
 	lane->backlog = true;
 	lane->next_due_ms = 0;
-	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number);
+	verdict_recount_waiting(lane);
 }
 
 static void reload(struct dispatch *dispatch)
@@ -384,7 +393,7 @@ static struct lane *lane_of(const struct dispatch *dispatch, const char *id)
 	return hs_table_get(dispatch->lanes, id);
 }
 
-/* Pumped after the next commit. */
+/* Pumped at the beginning of the next turn, with all that comes in this one; committed later. */
 static void pump_soon(struct lane *lane)
 {
 	struct dispatch *dispatch = lane->dispatch;
@@ -392,7 +401,8 @@ static void pump_soon(struct lane *lane)
 	if (!lane->listed)
 		dispatch->to_pump[dispatch->to_pump_count++] = lane;
 	lane->listed = true;
-	commit_soon(dispatch);
+	uv_idle_start(&dispatch->turn, on_turn);
+	dispatch_commit_later(dispatch);
 }
 
 /* ---- Events ---- */
@@ -410,14 +420,14 @@ static void queue(struct lane *lane, const struct follow_event *event)
 	delivery = outbox_delivery_make(endpoint->number, id, head->type, head->call_id ? head->call_id : "",
 					head->line ? head->line : "", body, strlen(body));
 	delivery->created_at_ms = head->timestamp;
-	outbox_add(dispatch->outbox, delivery);
 	endpoint->waiting++;
 	if (lane->backlog || lane->waiting >= LANE_WINDOW) {
+		dispatch_keep(lane); /* what came before gets the lower numbers */
 		lane->backlog = true;
+		outbox_add(dispatch->outbox, delivery);
 		free(delivery);
 	} else {
-		lane->loaded = delivery->number;
-		lane_push(lane, delivery, true, dispatch->generation);
+		lane_push(lane, delivery, true);
 	}
 	pump_soon(lane);
 }
@@ -443,13 +453,13 @@ void dispatch_take(struct dispatch *dispatch, const struct follow_event *event)
 	}
 	set_place(dispatch, event->head->cursor, event->head->seq);
 	if (!uv_is_active((uv_handle_t *)&dispatch->place))
-		uv_timer_start(&dispatch->place, on_results, PLACE_MS, 0);
+		uv_timer_start(&dispatch->place, on_commit, PLACE_MS, 0);
 }
 
 void dispatch_place(struct dispatch *dispatch, const char *cursor, int64_t seq)
 {
 	set_place(dispatch, cursor, seq);
-	commit_soon(dispatch);
+	commit(dispatch, false);
 }
 
 /* ---- Endpoints ---- */
@@ -467,7 +477,7 @@ int dispatch_add(struct dispatch *dispatch, struct endpoint *endpoint)
 		return -ENOSPC;
 	endpoint_save(endpoint, dispatch->outbox);
 	add_lane(dispatch, endpoint);
-	commit_soon(dispatch);
+	dispatch_commit_later(dispatch);
 	return 0;
 }
 
@@ -500,7 +510,7 @@ void dispatch_remove(struct dispatch *dispatch, struct endpoint *endpoint)
 	dispatch->leaving = lane;
 	if (!lane->flying_count)
 		leave(lane);
-	commit_soon(dispatch);
+	dispatch_commit_later(dispatch);
 }
 
 void dispatch_each(struct dispatch *dispatch, void (*visit)(void *context, struct endpoint *endpoint), void *context)
@@ -559,15 +569,14 @@ struct dispatch *dispatch_create(const struct dispatch_setup *setup)
 
 	dispatch->setup = *setup;
 	dispatch->outbox = setup->outbox;
-	dispatch->generation = 1;
 	dispatch->lanes = hs_table_create();
 	list_again(dispatch);
 	verdict_set_up(dispatch);
-	uv_idle_init(loop, &dispatch->commit);
-	uv_timer_init(loop, &dispatch->results);
+	uv_idle_init(loop, &dispatch->turn);
+	uv_timer_init(loop, &dispatch->commit);
 	uv_timer_init(loop, &dispatch->place);
 	uv_timer_init(loop, &dispatch->prune);
-	dispatch->commit.data = dispatch->results.data = dispatch->place.data = dispatch->prune.data = dispatch;
+	dispatch->turn.data = dispatch->commit.data = dispatch->place.data = dispatch->prune.data = dispatch;
 	outbox_each_endpoint(setup->outbox, load_endpoint, dispatch);
 	return dispatch;
 }
@@ -609,8 +618,8 @@ void dispatch_destroy(struct dispatch *dispatch)
 	free(dispatch->order);
 	free(dispatch->to_pump);
 	dispatch->handles = 4;
+	uv_close((uv_handle_t *)&dispatch->turn, handle_closed);
 	uv_close((uv_handle_t *)&dispatch->commit, handle_closed);
-	uv_close((uv_handle_t *)&dispatch->results, handle_closed);
 	uv_close((uv_handle_t *)&dispatch->place, handle_closed);
 	uv_close((uv_handle_t *)&dispatch->prune, handle_closed);
 }

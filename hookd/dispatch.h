@@ -1,9 +1,11 @@
 /* Dispatch: which delivery leaves when. The middle of hookd: match, outbox, sign, deliver and retry meet here.
  * Called by hear (events), serve (requests) and declare (endpoints of the configuration). Owns lanes and endpoints.
  *
- * Events that come in one turn of the loop are written in one transaction; their first attempts leave when it is
- * committed. Results are written a few milliseconds later, together: dying before that repeats a message with the same
- * id. When the disk refuses, nothing more leaves until it takes writes again, and what was not committed is read anew.
+ * An event is safe in apid's log until the cursor has moved behind it, and the cursor moves in the transaction that
+ * writes all deliveries that still wait or are under way. So first attempts leave at once, that transaction comes a few
+ * milliseconds later for all events and results together, and what was accepted meanwhile never costs a row. Dying
+ * before it repeats messages with the same ids. When the disk refuses, nothing more leaves until it takes writes again,
+ * and what was not committed is read anew.
  */
 #ifndef HOOKD_DISPATCH_H
 #define HOOKD_DISPATCH_H

@@ -12,7 +12,7 @@ static uint64_t hash(const char *text)
 	return value;
 }
 
-void lane_push(struct lane *lane, struct outbox_delivery *delivery, bool first, uint64_t generation)
+void lane_push(struct lane *lane, struct outbox_delivery *delivery, bool first)
 {
 	struct job *job = hs_zalloc(sizeof(*job));
 
@@ -20,7 +20,6 @@ void lane_push(struct lane *lane, struct outbox_delivery *delivery, bool first, 
 	job->delivery = delivery;
 	job->order = hash(*delivery->call ? delivery->call : delivery->line);
 	job->first = first;
-	job->generation = generation;
 	if (lane->tail)
 		lane->tail->next = job;
 	else
@@ -28,6 +27,7 @@ void lane_push(struct lane *lane, struct outbox_delivery *delivery, bool first, 
 	lane->tail = job;
 	lane->waiting++;
 	lane->retries += !first;
+	lane->unkept += !delivery->number;
 }
 
 static bool must_wait(const struct lane *lane, const struct job *job)
@@ -40,24 +40,59 @@ static bool must_wait(const struct lane *lane, const struct job *job)
 	return false;
 }
 
-/* Walking from the head keeps the order: a job is only passed over while an earlier one of its call is flying, and then
- * all later ones of that call are passed over too. */
-struct job *lane_pick(struct lane *lane, uint64_t generation)
+static void unlink_job(struct lane *lane, struct job *before, struct job *job)
 {
-	struct job *before = NULL, *job = lane->head;
-
-	while (job && (job->generation >= generation || must_wait(lane, job))) {
-		before = job;
-		job = job->next;
-	}
-	if (!job)
-		return NULL;
 	if (before)
 		before->next = job->next;
 	else
 		lane->head = job->next;
 	if (lane->tail == job)
 		lane->tail = before;
+	if (lane->searched == job)
+		lane->searched = before;
+}
+
+/* Walking on keeps the order: a job is only passed over while an earlier one of its call is flying, and then all later
+ * ones of that call are passed over too. */
+static struct job *search(struct lane *lane)
+{
+	struct job *job = lane->searched ? lane->searched->next : lane->head;
+
+	while (job && must_wait(lane, job)) {
+		lane->searched = job;
+		job = job->next;
+	}
+	if (job)
+		unlink_job(lane, lane->searched, job);
+	return job;
+}
+
+/* An answer has come: the next of its call need not wait any longer. Had it not been passed over, it would be found. */
+static void let_next(struct lane *lane, uint64_t order)
+{
+	struct job *before = NULL, *job = lane->searched ? lane->head : NULL;
+
+	while (job && !(job->first && job->order == order)) {
+		before = job;
+		job = job == lane->searched ? NULL : job->next;
+	}
+	if (!job)
+		return;
+	unlink_job(lane, before, job);
+	job->next = lane->let;
+	lane->let = job;
+}
+
+struct job *lane_pick(struct lane *lane)
+{
+	struct job *job = lane->let;
+
+	if (job)
+		lane->let = job->next;
+	else
+		job = search(lane);
+	if (!job)
+		return NULL;
 	lane->waiting--;
 	job->next = lane->flying;
 	lane->flying = job;
@@ -68,6 +103,7 @@ struct job *lane_pick(struct lane *lane, uint64_t generation)
 static void free_job(struct lane *lane, struct job *job)
 {
 	lane->retries -= !job->first;
+	lane->unkept -= !job->delivery->number;
 	free(job->delivery);
 	free(job);
 }
@@ -80,7 +116,23 @@ void lane_land(struct lane *lane, struct job *job)
 		at = &(*at)->next;
 	*at = job->next;
 	lane->flying_count--;
+	if (job->first)
+		let_next(lane, job->order);
 	free_job(lane, job);
+}
+
+/* Of one call only one is flying, and it was picked before those that wait. */
+void lane_keep(struct lane *lane, void (*keep)(void *context, struct outbox_delivery *delivery), void *context)
+{
+	struct job *const lists[] = {lane->flying, lane->let, lane->head};
+
+	for (size_t i = 0; i < HS_COUNT(lists); i++)
+		for (struct job *job = lists[i]; job && lane->unkept; job = job->next) {
+			if (job->delivery->number)
+				continue;
+			keep(context, job->delivery);
+			lane->unkept--;
+		}
 }
 
 bool lane_is_flying(const struct lane *lane, int64_t number)
@@ -91,14 +143,20 @@ bool lane_is_flying(const struct lane *lane, int64_t number)
 	return false;
 }
 
+static void free_jobs(struct lane *lane, struct job *job)
+{
+	while (job) {
+		struct job *next = job->next;
+
+		free_job(lane, job);
+		job = next;
+	}
+}
+
 void lane_clear(struct lane *lane)
 {
-	while (lane->head) {
-		struct job *job = lane->head;
-
-		lane->head = job->next;
-		free_job(lane, job);
-	}
-	lane->tail = NULL;
+	free_jobs(lane, TAKE(lane->let));
+	free_jobs(lane, TAKE(lane->head));
+	lane->tail = lane->searched = NULL;
 	lane->waiting = 0;
 }

@@ -18,9 +18,8 @@ struct lane;
 struct job {
 	struct lane *lane;
 	struct outbox_delivery *delivery;
-	uint64_t order;      /* same for deliveries that must keep their order */
-	bool first;          /* first attempt: order matters */
-	uint64_t generation; /* may leave once a later transaction than this one began */
+	uint64_t order; /* same for deliveries that must keep their order */
+	bool first;     /* first attempt: order matters */
 	char signature[SIGN_HEADER_TEXT];
 	struct job *next;
 };
@@ -30,10 +29,13 @@ struct lane {
 	struct endpoint *endpoint;
 	struct breaker breaker;
 	struct job *head, *tail; /* waiting */
+	struct job *searched;    /* up to this one all wait for an answer; NULL: nobody looked */
+	struct job *let;         /* waited for an answer that has come */
 	int waiting;
 	struct job *flying;
 	int flying_count;
 	int retries;         /* jobs that are not first, waiting or flying */
+	int unkept;          /* jobs that the outbox does not know, waiting or flying */
 	int64_t loaded;      /* number of the last fresh delivery that was loaded */
 	bool backlog;        /* fresh ones are on the disk that were not loaded */
 	int64_t next_due_ms; /* of retries on the disk; wall clock */
@@ -46,10 +48,13 @@ struct lane {
 };
 
 /* Appends a job for a delivery, which it takes over. */
-void lane_push(struct lane *lane, struct outbox_delivery *delivery, bool first, uint64_t generation);
+void lane_push(struct lane *lane, struct outbox_delivery *delivery, bool first);
 
-/* The next job that may leave, moved to the flying ones; NULL: none. Jobs of this generation may not. */
-struct job *lane_pick(struct lane *lane, uint64_t generation);
+/* The next job that may leave, moved to the flying ones; NULL: none. */
+struct job *lane_pick(struct lane *lane);
+
+/* Hands over each delivery that has no number yet, in an order that holds for each call. keep gives it one. */
+void lane_keep(struct lane *lane, void (*keep)(void *context, struct outbox_delivery *delivery), void *context);
 
 /* Frees a flying job and its delivery. */
 void lane_land(struct lane *lane, struct job *job);

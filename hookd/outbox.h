@@ -3,9 +3,9 @@
  * folder.
  *
  * The cursor moves in the same transaction that adds the deliveries of its events: an event counts as taken exactly
- * when what must be sent for it is on disk. Writes gather in an open transaction until outbox_commit. A failed write is
- * remembered and fails the commit, so writers return nothing. Results (done, again) may be lost by a death before the
- * commit: the message is then sent once more, with the same id.
+ * when what must still be sent for it is on disk. Writes gather in an open transaction until outbox_commit. A failed
+ * write is remembered and fails the commit, so writers return nothing. Results (done, again) may be lost by a death
+ * before the commit: the message is then sent once more, with the same id.
  */
 #ifndef HOOKD_OUTBOX_H
 #define HOOKD_OUTBOX_H
@@ -35,7 +35,8 @@ struct outbox_endpoint {
 
 /* A message for an endpoint: one block of memory (free). */
 struct outbox_delivery {
-	int64_t number, endpoint;
+	int64_t number; /* 0: not in the outbox */
+	int64_t endpoint;
 	const char *id, *type, *call, *line, *body; /* call, line: "" when there is none */
 	size_t bytes;                               /* of the body */
 	int64_t created_at_ms;                      /* the event's timestamp */

@@ -35,9 +35,14 @@ static void tell_failed(struct lane *lane, const struct outbox_delivery *deliver
 	dispatch->setup.failed(dispatch->setup.context, &failure);
 }
 
+void verdict_recount_waiting(struct lane *lane)
+{
+	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number) + lane->unkept;
+}
+
 void verdict_recount(struct lane *lane)
 {
-	lane->endpoint->waiting = outbox_waiting(lane->dispatch->outbox, lane->endpoint->number);
+	verdict_recount_waiting(lane);
 	lane->endpoint->dead = outbox_dead_letters(lane->dispatch->outbox, lane->endpoint->number);
 	hs_metric_set(lane->dispatch->dead, outbox_dead_letters(lane->dispatch->outbox, 0));
 	mark_dirty(lane);
@@ -73,7 +78,8 @@ static void succeeded(struct lane *lane, const struct outbox_delivery *delivery)
 	struct dispatch *dispatch = lane->dispatch;
 	struct endpoint *endpoint = lane->endpoint;
 
-	outbox_done(dispatch->outbox, delivery);
+	if (delivery->number)
+		outbox_done(dispatch->outbox, delivery);
 	hs_metric_observe_us(dispatch->latency, hs_clock_wall_us() - delivery->created_at_ms * 1000);
 	endpoint->delivered++;
 	endpoint->waiting--;
@@ -126,6 +132,7 @@ static void failed(struct lane *lane, struct outbox_delivery *delivery, const st
 	struct endpoint *endpoint = lane->endpoint;
 	int64_t now_ms = hs_clock_wall_ms();
 
+	dispatch_keep(lane);
 	if (result->status)
 		snprintf(delivery->last_error, sizeof(delivery->last_error), "HTTP status %d", result->status);
 	else

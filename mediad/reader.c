@@ -25,6 +25,8 @@ static int serve_batch(struct reader *reader)
 	int64_t now_us = count > 0 ? hs_clock_us() : 0;
 	for (int i = 0; i < reader->count; i++) {
 		struct reader_source *source = reader->events[i].data.ptr;
+		if (i + 1 < reader->count && reader->events[i + 1].data.ptr)
+			__builtin_prefetch(reader->events[i + 1].data.ptr);
 		if (source)
 			source->readable(source, now_us);
 	}

@@ -1,10 +1,10 @@
-"""CPU a relayed RTP packet and added latency, line to line through the suite, beside bare connected sockets."""
+"""CPU a relayed RTP packet and the latency it adds, line to line through the suite, beside bare connected sockets. What
+is added is counted from the generator sending to itself, in the same run."""
 import json
 import subprocess
-import time
 
-from house import House, free_port
-from measure import LOAD_CORE, SUITE_CORE, WORK, build, cpu_seconds, row, spawn_ready, stop, until
+from house import House
+from measure import LOAD_CORE, SUITE_CORE, WORK, build, cpu_seconds, row, spawn_ready, stop
 from rtp_calls import Calls
 
 SOCKETS, BASE_A, BASE_B, SECONDS = 4, 62000, 63000, 5
@@ -21,16 +21,32 @@ def load(streams, calls, pids):
             "cpu_us_packet": used * 1e6 / max(1, packets)}
 
 
-def main(steps=(50, 200)):
+def direct(calls):
+    """The generator's two sides send to each other: nothing is between them."""
+    streams = WORK / "direct-streams"
+    streams.write_text("".join(f"127.0.0.1 {BASE_B + 2 * (i % SOCKETS)} 127.0.0.1 {BASE_A + 2 * (i % SOCKETS)}\n"
+                               for i in range(calls)))
+    figures = load(streams, calls, [])
+    row(f"relay none {calls} calls", **{k: figures[k] for k in ("loss_pct", "p50_us", "p99_us")})
+    return figures
+
+
+def tell(what, figures, alone, **more):
+    row(what, **figures, added_p50_us=figures["p50_us"] - alone["p50_us"], added_p99_us=figures["p99_us"] - alone["p99_us"],
+        **more)
+
+
+def main(steps=(50, 100, 200)):
     for calls in steps:
+        alone = direct(calls)
         streams = WORK / "limit-streams"
         limit = spawn_ready(SUITE_CORE, build("rtp_forward"), calls, 40000, BASE_A, BASE_B, SOCKETS, streams)
         bare = load(streams, calls, [limit.pid])
         stop(limit)
-        row(f"relay limit {calls} calls", **bare)
+        tell(f"relay limit {calls} calls", bare, alone)
         with House(lines=2 * calls) as house, Calls(house, calls, BASE_A, BASE_B, SOCKETS) as open_calls:
             ours = load(open_calls.write_streams(WORK / "streams"), calls, house.pids("mediad"))
-            row(f"relay hookswitch {calls} calls", **ours, of_limit=ours["cpu_us_packet"] / bare["cpu_us_packet"])
+            tell(f"relay hookswitch {calls} calls", ours, alone, of_limit=ours["cpu_us_packet"] / bare["cpu_us_packet"])
 
 
 if __name__ == "__main__":
