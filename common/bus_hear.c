@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include "pulse.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,7 +89,13 @@ static bool hear_one(struct hs_bus *bus, struct cursor *cursor, enum hs_role fro
 		} else {
 			hs_metric_add(room->heard, 1);
 			bus_trace(bus, fact.message, fact.body, hs_role_names[from], hs_role_names[bus->role]);
-			room->hear(room->context, &fact);
+			if (hs_pulse_work(hs_role_names[from], cursor->epoch + fact.seq))
+				room->hear(room->context, &fact);
+			else
+				hs_log(ERROR, "fact.poison", LOG_TEXT("fact", hs_messages[fact.message].name),
+				       LOG_TEXT("from", hs_role_names[from]),
+				       LOG_WHY("three processes died of it; it is left out"));
+			hs_pulse_done();
 		}
 	}
 	hs_arena_destroy(arena);

@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include "pulse.h"
 #include "table.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -230,7 +231,12 @@ static void serve(struct hs_bus *bus, struct bus_incoming *incoming, struct hs_a
 	room->of_peer[incoming->from]++;
 	bus_trace(bus, incoming->message, incoming->body, hs_role_names[incoming->from], hs_role_names[bus->role]);
 	bus_log_request(bus, &served->request);
-	door->door->serve(door->context, &served->request);
+	if (hs_pulse_work(key, 0))
+		door->door->serve(door->context, &served->request);
+	else
+		hs_bus_refuse(&served->request, HS_ERROR_INTERNAL, NULL, NULL,
+			      "it killed this daemon three times; it is not tried again");
+	hs_pulse_done();
 }
 
 /* Returns true when the arena went into a request. */

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "privs.h"
+#include "pulse.h"
 #include "table.h"
 #include "trace.h"
 #include <errno.h>
@@ -28,7 +29,7 @@ struct life {
 	const struct hs_daemon *daemon;
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt;
-	uv_timer_t drain;
+	uv_timer_t drain, beat;
 	struct hs_table *degraded; /* name -> why */
 	char incarnation[HS_ID_BYTES];
 	char *folder, *ready;
@@ -185,6 +186,24 @@ void hs_daemon_degraded(struct hs_house *house, const char *name, const char *wh
 
 /* ---- beginning ---- */
 
+static void on_beat(uv_timer_t *timer)
+{
+	hs_pulse_beat();
+}
+
+/* The keeper watches from now on whether the loop turns. */
+static void begin_pulse(struct life *life)
+{
+	hs_metric_set(hs_metric_gauge("hookswitch_hangs", "", "Children that hung and were killed by their keeper."),
+		      hs_pulse_hangs());
+	hs_metric_set(hs_metric_gauge("hookswitch_quarantined", "", "Pieces of work that killed three children."),
+		      hs_pulse_poisons());
+	if (hs_pulse_poisons())
+		hs_daemon_degraded(&life->house, "quarantine",
+				   "something killed it three times and is left alone: see keeper.poison in its log");
+	uv_timer_start(&life->beat, on_beat, 0, HS_PULSE_BEAT_MS);
+}
+
 static void watch_signal(struct life *life, uv_signal_t *handle, int number)
 {
 	uv_signal_init(&life->loop, handle);
@@ -218,6 +237,8 @@ static int build(struct life *life, const struct daemon_plan *plan, struct hs_ke
 	uv_timer_init(&life->loop, &life->drain);
 	uv_unref((uv_handle_t *)&life->drain);
 	life->drain.data = life;
+	uv_timer_init(&life->loop, &life->beat);
+	uv_unref((uv_handle_t *)&life->beat);
 	watch_signal(life, &life->terminate, SIGTERM);
 	watch_signal(life, &life->interrupt, SIGINT);
 	if (plan->daemon->journal_bytes) {
@@ -267,6 +288,7 @@ static int begin(struct life *life)
 						       .keeps = hs_journal_is_found(life->house.journal),
 					       }) < 0)
 		hs_log(ERROR, "daemon.untold", LOG_WHY("the journal is full: the restart is not in the event log"));
+	begin_pulse(life);
 	return announce(life);
 }
 
@@ -287,6 +309,7 @@ static void on_guard(uv_timer_t *timer)
 static void close_loop(struct life *life)
 {
 	uv_timer_t *own[] = {&life->drain};
+	uv_close((uv_handle_t *)&life->beat, NULL);
 	uv_signal_t *signals[] = {&life->terminate, &life->interrupt};
 
 	for (size_t i = 0; i < HS_COUNT(signals); i++)

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "metrics.h"
+#include "pulse.h"
 #include "table.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -479,25 +480,57 @@ struct walk {
 	const char *prefix;
 	void (*visit)(void *context, const char *key, const void *value, size_t bytes);
 	void *context;
+	char poison[HS_JOURNAL_KEY]; /* "": none was met */
+	void *copy;
+	size_t copy_bytes;
 };
+
+static void visit_poison(struct walk *walk, const struct record *record)
+{
+	hs_copy(walk->poison, sizeof(walk->poison), record->key);
+	free(walk->copy);
+	walk->copy = hs_zalloc(record->bytes + 1U);
+	memcpy(walk->copy, record->value, record->bytes);
+	walk->copy_bytes = record->bytes;
+	walk->visit(walk->context, walk->poison, "", 0);
+}
+
+/* It stays, under another name, for whoever wants to know what it was. */
+static void quarantine(struct walk *walk)
+{
+	AUTO(free) char *kept = hs_printf("poison/%.*s", HS_JOURNAL_KEY - 8, walk->poison);
+
+	hs_log(ERROR, "journal.poison", LOG_TEXT("record", walk->poison),
+	       LOG_WHY("it was being read at three deaths; it is left alone"));
+	hs_journal_put(walk->journal, kept, walk->copy, walk->copy_bytes);
+	hs_journal_drop(walk->journal, walk->poison);
+	free(walk->copy);
+}
 
 static _Bool visit_record(void *context, const char *key, void *object)
 {
-	const struct walk *walk = context;
+	struct walk *walk = context;
 	const struct place *place = object;
 	const struct record *record = record_at(walk->journal, place->block);
 
-	if (strncmp(key, walk->prefix, strlen(walk->prefix)) == 0)
+	if (strncmp(key, walk->prefix, strlen(walk->prefix)) != 0)
+		return true;
+	if (hs_pulse_work(record->key, 0))
 		walk->visit(walk->context, record->key, record->value, record->bytes);
+	else
+		visit_poison(walk, record);
+	hs_pulse_done();
 	return true;
 }
 
 void hs_journal_each(struct hs_journal *journal, const char *prefix,
 		     void (*visit)(void *context, const char *key, const void *value, size_t bytes), void *context)
 {
-	struct walk walk = {journal, prefix, visit, context};
+	struct walk walk = {.journal = journal, .prefix = prefix, .visit = visit, .context = context};
 
 	hs_table_each(journal->places, visit_record, &walk);
+	if (walk.poison[0])
+		quarantine(&walk);
 }
 
 static bool record_whole(const struct hs_journal *journal, const struct record *record, uint32_t block)

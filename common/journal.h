@@ -65,7 +65,7 @@ void *hs_journal_live(struct hs_journal *journal, const char *key, size_t bytes)
 void hs_journal_drop(struct hs_journal *journal, const char *key);
 
 /* Visits records whose key begins with prefix, in no order. value is borrowed for the visit; visit may drop that key.
- */
+ * One that was being visited at three deaths is poison (pulse.h): it is visited with no value, and then is no more. */
 void hs_journal_each(struct hs_journal *journal, const char *prefix,
 		     void (*visit)(void *context, const char *key, const void *value, size_t bytes), void *context);
 

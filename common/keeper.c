@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "keep.h"
 #include "log.h"
+#include "pulse.h"
 #include "scribe.h"
 #include "table.h"
 #include <errno.h>
@@ -41,8 +42,8 @@ struct keeper {
 	int deaths;
 	int policy;                       /* the scheduler's, as the starter had it */
 	int64_t died_at_ms[QUICK_DEATHS]; /* ring */
-	int64_t started_at_ms, kill_at_ms, wait_ms;
-	bool stopping;
+	int64_t started_at_ms, kill_at_ms, look_at_ms, wait_ms;
+	bool stopping, hung;
 	sigset_t old_mask;
 	struct hs_scribe scribe;
 };
@@ -214,6 +215,8 @@ static int start(struct keeper *keeper, int (*child)(struct hs_keep *keep, void 
 		return -errno;
 	if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	hs_pulse_begin();
+	keeper->hung = false;
 	fflush(NULL); /* or both would write what waits */
 	keeper->child = fork();
 	if (keeper->child == 0) {
@@ -229,6 +232,7 @@ static int start(struct keeper *keeper, int (*child)(struct hs_keep *keep, void 
 	}
 	keeper->socket = pair[0];
 	keeper->started_at_ms = hs_clock_ms();
+	keeper->look_at_ms = keeper->started_at_ms + HS_PULSE_LOOK_MS;
 	return 0;
 }
 
@@ -262,14 +266,28 @@ static bool take_signals(struct keeper *keeper, int *ret_status)
 	return gone;
 }
 
-/* Milliseconds to wait for the next event; -1: for ever. */
+/* Milliseconds to wait for the next event. */
 static int patience(const struct keeper *keeper)
 {
-	int64_t left = keeper->kill_at_ms - hs_clock_ms();
+	int64_t left = (keeper->stopping ? keeper->kill_at_ms : keeper->look_at_ms) - hs_clock_ms();
 
-	if (!keeper->stopping)
-		return -1;
 	return left > 0 ? (int)left : 0;
+}
+
+/* A child that hangs is no better than a dead one. */
+static void look(struct keeper *keeper)
+{
+	const char *why;
+
+	if (keeper->stopping || keeper->hung || hs_clock_ms() < keeper->look_at_ms)
+		return;
+	keeper->look_at_ms = hs_clock_ms() + HS_PULSE_LOOK_MS;
+	why = hs_pulse_look(keeper->child);
+	if (!why)
+		return;
+	keeper->hung = true;
+	hs_log(ERROR, "keeper.hung", LOG_INT("pid", keeper->child), LOG_WHY(why));
+	kill(keeper->child, SIGKILL);
 }
 
 static int serve(struct keeper *keeper)
@@ -287,6 +305,7 @@ static int serve(struct keeper *keeper)
 			hs_scribe_renew(&keeper->scribe);
 		if (ready[0].revents && take_signals(keeper, &status))
 			break;
+		look(keeper);
 		if (keeper->stopping && hs_clock_ms() >= keeper->kill_at_ms) {
 			kill(keeper->child, SIGKILL);
 			keeper->kill_at_ms = hs_clock_ms() + GRACE_MS;
@@ -307,6 +326,7 @@ static int64_t mourn(struct keeper *keeper, int status)
 {
 	int64_t now = hs_clock_ms(), *slot = &keeper->died_at_ms[keeper->deaths % QUICK_DEATHS];
 	bool often = keeper->deaths >= QUICK_DEATHS && now - *slot < WINDOW_MS;
+	const char *poison = hs_pulse_mourn(keeper->hung);
 
 	*slot = now;
 	keeper->deaths++;
@@ -320,6 +340,9 @@ static int64_t mourn(struct keeper *keeper, int status)
 	       LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_INT("deaths", keeper->deaths),
 	       LOG_INT("lived_ms", now - keeper->started_at_ms),
 	       LOG_INT("held", store ? (int64_t)hs_table_count(store) : 0), LOG_INT("wait_ms", keeper->wait_ms));
+	if (poison)
+		hs_log(ERROR, "keeper.poison", LOG_TEXT("work", poison),
+		       LOG_WHY("three children died of it; it is left alone from now on"));
 	return keeper->wait_ms;
 }
 
@@ -407,6 +430,8 @@ int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *arg
 
 	if (result == 0)
 		begin_log(&keeper);
+	if (result == 0 && hs_pulse_create() < 0)
+		hs_log(WARN, "keeper.no_pulse", LOG_WHY("a child that hangs will not be noticed"));
 	while (result == 0) {
 		int status, last;
 

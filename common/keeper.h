@@ -40,7 +40,8 @@ int hs_keeper_hold(const char *name, int fd);
 
 /* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0 or HS_KEEPER_GIVE_UP, or until
  * SIGTERM/SIGINT was passed on and the child is gone (killed after 5 s). Restarts at once; after 5 deaths within 10 s
- * waits 100 ms, doubling to 5 s; the successor of a child that lived for a second never waits. A child is killed when
+ * waits 100 ms, doubling to 5 s; the successor of a child that lived for a second never waits. A child that hangs is
+ * killed (pulse.h). A child is killed when
  * its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
 int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument);
 

@@ -87,8 +87,11 @@ static void see(void *context, const char *key, const void *value, size_t bytes)
 		walk->visit(walk->context, id, record, bytes);
 		return;
 	}
-	if (record && record->layout)
-		hs_log(WARN, "end.unreadable", LOG_LEG(id), LOG_WHY("damaged, or left by another version"));
+	if (!record || record->layout) {
+		hs_log(ERROR, "end.unreadable", LOG_LEG(id), LOG_WHY("damaged, or left by another version"));
+		for (int kind = HS_MEDIA_KIND_RTP; kind <= HS_MEDIA_KIND_STREAM; kind++) /* which it was is not known */
+			walk->world->report->lost(walk->world->report_context, id, (enum hs_media_kind)kind);
+	}
 	hs_journal_drop(walk->world->journal, key);
 }
 

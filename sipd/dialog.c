@@ -5,6 +5,7 @@
 #include "metrics.h"
 #include "sipd.h"
 #include "table.h"
+#include "tell.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,7 +357,9 @@ static void read_record(void *context, const char *key, const void *value, size_
 		reading->visit(reading->context, record, copy + sizeof(*record));
 		return;
 	}
-	hs_log(WARN, "dialog.unreadable", LOG_TEXT("record", key), LOG_WHY("left by another version"));
+	struct hs_leg_ended lost = {.leg = key + 7, .cause = HS_CAUSE_DRIVER_RESTARTED, .why = "its record is lost"};
+	hs_log(ERROR, "dialog.unreadable", LOG_TEXT("record", key), LOG_WHY("damaged, or left by another version"));
+	tell_ended(reading->dialogs->sipd, &lost);
 	hs_journal_drop(reading->dialogs->sipd->house->journal, key);
 }
 

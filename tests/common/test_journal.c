@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "keep.h"
 #include "log.h"
+#include "pulse.h"
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -215,6 +216,37 @@ static void live_records_are_written_in_place(void **state)
 	journal = open_journal(fd, NULL);
 	assert_null(hs_journal_live(journal, "live/1", 13));
 	assert_int_equal(look(journal, "live/", NULL).bytes, 13);
+	hs_journal_close(journal);
+	close(fd);
+}
+
+static void see_nothing(void *context, const char *key, const void *value, size_t bytes)
+{
+	struct seen *seen = context;
+
+	seen->count++;
+	seen->bytes += bytes;
+	assert_string_equal(key, "bad/1");
+}
+
+/* Three of us die while they visit it; the fourth is told, and finds it kept elsewhere. */
+static void poison_is_set_aside(void **state)
+{
+	int fd = -1;
+	struct hs_journal *journal = open_journal(-1, &fd);
+	struct seen seen = {journal, NULL, 0, 0};
+
+	assert_int_equal(hs_journal_put(journal, "bad/1", "abc", 3), 0);
+	assert_int_equal(hs_pulse_create(), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_true(hs_pulse_work("bad/1", 0));
+		hs_pulse_mourn(false);
+	}
+	hs_journal_each(journal, "bad/", see_nothing, &seen);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.bytes, 0);
+	assert_int_equal(look(journal, "bad/", NULL).count, 0);
+	assert_int_equal(look(journal, "poison/", NULL).bytes, 3);
 	hs_journal_close(journal);
 	close(fd);
 }
@@ -555,6 +587,7 @@ int main(void)
 		cmocka_unit_test(says_when_it_is_full),
 		cmocka_unit_test(keeps_records),
 		cmocka_unit_test(live_records_are_written_in_place),
+		cmocka_unit_test(poison_is_set_aside),
 		cmocka_unit_test(records_have_an_end),
 		cmocka_unit_test(survives_death_at_any_point),
 		cmocka_unit_test(never_trusts_damage),

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "keep.h"
 #include "log.h"
+#include "pulse.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -274,6 +275,50 @@ static void waits_when_it_keeps_dying(void **state)
 	assert_in_range(at[8] - at[7], 400, 1500);
 }
 
+/* ---- the pulse ---- */
+
+static int stop_once(struct hs_keep *keep, void *argument)
+{
+	if (shared->lives++ > 0) {
+		must(hs_pulse_hangs() == 1);
+		return 0;
+	}
+	hs_pulse_beat();
+	for (;;)
+		raise(SIGSTOP);
+}
+
+static void ends_a_child_that_was_stopped(void **state)
+{
+	assert_int_equal(end_of(start_keeper(stop_once)), 0);
+	assert_int_equal(shared->lives, 2);
+	assert_int_equal(shared->bad, 0);
+}
+
+/* What was done before is no reason, nor is the same name with another number. */
+static int die_of_it(struct hs_keep *keep, void *argument)
+{
+	shared->lives++;
+	must(hs_pulse_work("good", 1));
+	hs_pulse_done();
+	must(hs_pulse_work("evil", 2));
+	if (hs_pulse_work("evil", 1))
+		kill(getpid(), SIGKILL);
+	must(hs_pulse_poisons() == 1);
+	hs_pulse_done();
+	if (shared->lives < 6)
+		kill(getpid(), SIGKILL);
+	must(hs_pulse_poisons() == 1);
+	return 0;
+}
+
+static void knows_what_kills(void **state)
+{
+	assert_int_equal(end_of(start_keeper(die_of_it)), 0);
+	assert_int_equal(shared->lives, 6);
+	assert_int_equal(shared->bad, 0);
+}
+
 static int give_up(struct hs_keep *keep, void *argument)
 {
 	shared->lives++;
@@ -387,6 +432,8 @@ int main(void)
 		KEEPER_TEST(checks_names),
 		KEEPER_TEST(bears_a_hostile_child),
 		KEEPER_TEST(waits_when_it_keeps_dying),
+		KEEPER_TEST(ends_a_child_that_was_stopped),
+		KEEPER_TEST(knows_what_kills),
 		KEEPER_TEST(ends_with_a_child_that_gives_up),
 		KEEPER_TEST(child_dies_with_its_keeper),
 		KEEPER_TEST(passes_sigterm_on),

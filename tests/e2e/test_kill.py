@@ -1,7 +1,7 @@
 """kill -9 at random points of a call, hundreds of times, with ledgers on both sides.
 
-Two phones talk through the whole test, each digit pressed and each frame sent is on a ledger, and somebody kills apid,
-api-front, hookd and hook-stream again and again. At the end the ledgers are laid beside what came: audio, event log,
+Two phones talk through the whole test, each digit pressed and each frame sent is on a ledger, and somebody kills one
+daemon after the other. At the end the ledgers are laid beside what came: audio, event log,
 subscription, webhooks, the operator's stream. A death of mediad is a pause; nothing is missing after it.
 """
 import asyncio
@@ -9,6 +9,7 @@ import collections
 import json
 import os
 import random
+import signal
 import re
 import threading
 import time
@@ -418,6 +419,24 @@ def test_a_call_in_any_state_goes_on(make_suite, daemon):
                 assert len(events.of(kind, call_id=call_id)) == 1, (state.__name__, kind)
             assert first.incoming.empty() and second.incoming.empty(), "it was rung twice"
             suite.wait_idle(10)
+
+
+@pytest.mark.parametrize("daemon", ["apid", "sipd", "mediad"])
+def test_a_daemon_that_is_stopped_is_replaced(make_suite, daemon):
+    """Its keeper notices that its loop does not turn; the call is the successor's."""
+    suite = make_suite()
+    call, other, call_id = start_call(suite)
+    since = suite.get("/api/v1/events?limit=1")["cursor"]
+    stopped = suite.kill(daemon, signal.SIGSTOP)
+    suite.wait_child(daemon, stopped, 20)
+    wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 20)
+    hear_each_other(call, other)
+    if daemon != "apid":  # which does not tell of itself
+        assert [e for e in all_events(suite, since) if e["type"] == "daemon.started" and e["daemon"] == daemon]
+    assert "keeper.hung" in suite.log(daemon)
+    assert suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "up"
+    call.hangup()
+    other.wait("ended")
 
 
 def test_registrations_survive_sipd_and_the_whole_suite(make_suite):
