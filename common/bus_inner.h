@@ -112,6 +112,8 @@ struct hs_bus {
 	uv_check_t check;
 	uv_idle_t idle;
 	bool is_settling, is_awake;
+	bool must_send; /* something posted does not wait for company */
+	uv_timer_t company;
 	uv_timer_t redial;
 	struct bus_memory *memory;
 	struct bus_message incoming; /* being handled: one at a time */
@@ -183,6 +185,9 @@ int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, co
  * shared, and stays the caller's. What cannot go out then is counted and lost: the asker asks again. */
 void bus_post(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
 void bus_post_shared(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
+
+/* The same, with the next message that goes out anyway, or alone after some milliseconds. */
+void bus_post_patiently(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
 
 /* ---- bus_zap.c ---- */
 
@@ -289,7 +294,7 @@ void bus_ask_answered(struct hs_bus *bus, enum hs_role from, const struct hs_jso
 void bus_ask_destroy(struct hs_bus *bus);
 
 void bus_tell_create(struct hs_bus *bus);
-void bus_tell_flush(struct hs_bus *bus); /* pushes what the window allows */
+bool bus_tell_flush(struct hs_bus *bus); /* pushes what the window allows; false: there was nothing */
 void bus_tell_link_up(struct hs_bus *bus, bool is_up);
 void bus_tell_acknowledged(struct hs_bus *bus, const struct hs_json *json, struct hs_arena *arena);
 void bus_tell_destroy(struct hs_bus *bus);

@@ -18,6 +18,7 @@
 #define LOOKS 2
 #define OUT_KEPT 65536 /* what a large message made larger is not kept */
 #define DRAIN_MS 1000
+#define COMPANY_MS 10 /* so long a patient message waits for another one */
 
 /* Its being active is all: the loop does not sleep. */
 static void on_idle(uv_idle_t *idle)
@@ -140,20 +141,42 @@ static struct bus_posted *post(struct bus_socket *socket, const struct bus_route
 	if (route)
 		posted->route = *route;
 	zmq_msg_init(&posted->frame);
+	return posted;
+}
+
+static struct bus_posted *post_at_once(struct bus_socket *socket, const struct bus_route *route)
+{
+	socket->bus->must_send = true;
 	if (!socket->bus->is_settling)
 		bus_wake(socket->bus);
-	return posted;
+	return post(socket, route);
 }
 
 void bus_post(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame)
 {
-	zmq_msg_move(&post(socket, route)->frame, frame);
+	zmq_msg_move(&post_at_once(socket, route)->frame, frame);
 	zmq_msg_close(frame);
 }
 
 void bus_post_shared(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame)
 {
+	zmq_msg_copy(&post_at_once(socket, route)->frame, frame);
+}
+
+static void on_alone(uv_timer_t *timer)
+{
+	struct hs_bus *bus = timer->data;
+
+	bus->must_send = true; /* prepare follows */
+}
+
+void bus_post_patiently(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame)
+{
+	uv_timer_t *company = &socket->bus->company;
+
 	zmq_msg_copy(&post(socket, route)->frame, frame);
+	if (!uv_is_active((uv_handle_t *)company))
+		uv_timer_start(company, on_alone, COMPANY_MS, 0);
 }
 
 static void send_posted(struct bus_socket *socket)
@@ -182,11 +205,15 @@ static bool settle_once(struct hs_bus *bus, int budget)
 			left--;
 		socket->touched = left == 0;
 	}
-	bus_tell_flush(bus);
+	bus->must_send |= bus_tell_flush(bus);
 	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next) {
-		send_posted(socket);
+		if (bus->must_send)
+			send_posted(socket);
 		is_touched |= socket->touched;
 	}
+	if (bus->must_send)
+		uv_timer_stop(&bus->company);
+	bus->must_send = false;
 	return is_touched;
 }
 
@@ -273,6 +300,8 @@ void bus_loop_start(struct hs_bus *bus)
 	bus_handle_opened(bus, (uv_handle_t *)&bus->idle);
 	uv_timer_init(bus->loop, &bus->redial);
 	bus_handle_opened(bus, (uv_handle_t *)&bus->redial);
+	uv_timer_init(bus->loop, &bus->company);
+	bus_handle_opened(bus, (uv_handle_t *)&bus->company);
 	uv_prepare_start(&bus->prepare, on_prepare);
 	uv_check_start(&bus->check, on_check);
 }
@@ -283,6 +312,7 @@ void bus_loop_stop(struct hs_bus *bus)
 	bus_handle_close(bus, (uv_handle_t *)&bus->check);
 	bus_handle_close(bus, (uv_handle_t *)&bus->idle);
 	bus_handle_close(bus, (uv_handle_t *)&bus->redial);
+	bus_handle_close(bus, (uv_handle_t *)&bus->company);
 }
 
 void bus_socket_set(struct bus_socket *socket, int option, int value)

@@ -92,13 +92,16 @@ static void keep(struct bus_serve_room *room, struct served *served)
 }
 
 /* Sends what was written and keeps it. The request is gone for the daemon, its key stays. */
-static void finish(struct served *served, const struct hs_wire_out *text)
+static void finish(struct served *served, const struct hs_wire_out *text, bool patient)
 {
 	struct bus_serve_room *room = served->bus->serve;
 
 	bus_frame_written(text, &served->answer);
 	served->has_answer = true;
-	bus_post_shared(&room->socket, &served->route, &served->answer);
+	if (patient)
+		bus_post_patiently(&room->socket, &served->route, &served->answer);
+	else
+		bus_post_shared(&room->socket, &served->route, &served->answer);
 	hs_metric_observe_us(room->took, hs_clock_us() - served->arrived_us);
 	room->in_progress--;
 	room->of_peer[served->request.from]--;
@@ -132,7 +135,7 @@ void hs_bus_answer(struct hs_request *request, const void *answer)
 		return;
 	}
 	hs_metric_add(served->bus->serve->answered, 1);
-	finish(served, text);
+	finish(served, text, hs_messages[request->message].is_patient);
 }
 
 static const struct hs_wire_out *refusal(struct hs_bus *bus, const char *id, enum hs_error error, const char *field,
@@ -166,7 +169,7 @@ void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *
 		va_end(arguments);
 	}
 	hs_metric_add(served->bus->serve->failed, 1);
-	finish(served, refusal(served->bus, id_of(served), error, field, state, detail));
+	finish(served, refusal(served->bus, id_of(served), error, field, state, detail), false);
 }
 
 /* An answer to what never reached a door: not kept. */

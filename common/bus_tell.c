@@ -107,9 +107,10 @@ static void batch_begin(struct hs_bus *bus, struct batch *batch)
 	batch->bytes = 0;
 }
 
-static void push(struct hs_bus *bus, struct bus_link *link)
+static bool push(struct hs_bus *bus, struct bus_link *link)
 {
 	struct bus_tell_room *room = bus->tell;
+	bool has_pushed = false;
 	struct batch batch;
 
 	for (;;) {
@@ -119,28 +120,29 @@ static void push(struct hs_bus *bus, struct bus_link *link)
 		fill(bus, &batch);
 		if (batch.count == 1) {
 			zmq_msg_close(&batch.frames[0]);
-			return;
+			return has_pushed;
 		}
 		result = bus_link_send(link, batch.frames, batch.count);
 		if (result == 0) {
 			room->sent = batch.last;
 			room->highest = room->sent > room->highest ? room->sent : room->highest;
+			has_pushed = true;
 		}
 		start_timer(bus);
 		if (result < 0)
-			return; /* the queue is full: the timer begins again */
+			return has_pushed; /* the queue is full: the timer begins again */
 	}
 }
 
-void bus_tell_flush(struct hs_bus *bus)
+bool bus_tell_flush(struct hs_bus *bus)
 {
 	struct bus_tell_room *room = bus->tell;
 	struct bus_link *link = bus->links[HS_ROLE_APID];
 
 	if (!room || !room->must_push || !link || !bus_link_is_up(link))
-		return;
+		return false;
 	room->must_push = false;
-	push(bus, link);
+	return push(bus, link);
 }
 
 void bus_tell_link_up(struct hs_bus *bus, bool is_up)

@@ -81,6 +81,7 @@ struct hs_message {
 	const char *raw;               /* content type when the answer's text goes out as it is */
 	bool is_upload;                /* body of the HTTP request is audio */
 	bool is_public;                /* no token needed */
+	bool is_patient;               /* nobody waits to hear that it is done */
 	int audience;                  /* enum hs_edge an event's copy is published on */
 	const char *doc;
 };

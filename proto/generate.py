@@ -182,7 +182,7 @@ class Contract:
 
     def message(self, name, row):
         known = {"kind", "from", "to", "doc", "http", "scope", "status", "errors", "upload", "public", "raw",
-                 "audience", "fields", "answer"}
+                 "audience", "fields", "answer", "patient"}
         if unknown := set(row) - known:
             fail(name, f"unknown attribute {sorted(unknown)}")
         if not row.get("doc"):
@@ -325,7 +325,7 @@ def source(c):
         for key in ("scope", "raw"):
             if key in row:
                 init.append(f".{key} = {json.dumps(row[key])}")
-        for key in ("upload", "public"):
+        for key in ("upload", "public", "patient"):
             if row.get(key):
                 init.append(f".is_{key} = true")
         if "audience" in row:
@@ -453,6 +453,8 @@ def bus_page(c):
                 continue
             out += [f"### {name}", "", row["doc"], "", f"{', '.join(row['from'])} → {', '.join(row['to'])}", ""]
             out += field_table(row["fields"])
+            if row.get("patient"):
+                out += ["Nobody waits to hear that it is done: that answer may take some milliseconds.", ""]
             if row["answer"]:
                 out += ["Answer:", ""] + field_table(row["answer"])
     out += ["## Envelopes", ""]
