@@ -147,6 +147,31 @@ void *kept_map(struct world *world, const char *name, size_t bytes, bool *ret_is
 	return memory;
 }
 
+struct map_walk {
+	struct world *world;
+	void (*visit)(void *context, const char *name, void *memory, size_t bytes);
+	void *context;
+};
+
+static void see_map(void *context, const char *name)
+{
+	const struct map_walk *walk = context;
+	AUTO(close) int fd = hs_keep_take(walk->world->keep, name);
+	struct stat status;
+	void *memory = NULL;
+	if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0)
+		memory = map(fd, (size_t)status.st_size);
+	if (memory)
+		walk->visit(walk->context, name, memory, (size_t)status.st_size);
+}
+
+void kept_each_map(struct world *world, const char *prefix,
+		   void (*visit)(void *context, const char *name, void *memory, size_t bytes), void *context)
+{
+	struct map_walk walk = {world, visit, context};
+	hs_keep_each(world->keep, prefix, see_map, &walk);
+}
+
 void kept_unmap(struct world *world, const char *name, void *memory, size_t bytes)
 {
 	munmap(memory, bytes);

@@ -28,6 +28,10 @@ void kept_each(struct world *world,
  * where the keeper cannot hold it, it ends with us. */
 void *kept_map(struct world *world, const char *name, size_t bytes, bool *ret_is_found);
 
+/* Visits the memory that a predecessor left under names with this prefix; the visitor keeps it, or gives it up. */
+void kept_each_map(struct world *world, const char *prefix,
+		   void (*visit)(void *context, const char *name, void *memory, size_t bytes), void *context);
+
 /* Gives it up; nobody finds it any more. */
 void kept_unmap(struct world *world, const char *name, void *memory, size_t bytes);
 

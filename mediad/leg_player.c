@@ -2,10 +2,12 @@
 #include "audio.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "kept.h"
 #include "log.h"
 #include "metrics.h"
 #include "wav.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,19 @@ static const int64_t upload_timeout_us = 30000000;
 
 enum play_state { PLAY_EXPECTED, PLAY_UPLOADING, PLAY_READING, PLAY_READY };
 
+#define LAYOUT 0x4d500001U
+#define PREFIX "sound."
+
+/* A sound that is ready, as a successor finds it. */
+struct sound_record {
+	uint32_t layout; /* 0: it is being made */
+	char leg[HS_ID_BYTES], play[HS_ID_BYTES];
+	int codec;
+	int64_t ready_at_us;      /* first ready, first played */
+	uint64_t count, position; /* samples; those handed out */
+	uint8_t bytes[];          /* G.711 */
+};
+
 struct play {
 	char id[HS_ID_BYTES];
 	struct player *player;
@@ -29,8 +44,7 @@ struct play {
 	int64_t touched_at_us;
 	uint8_t *upload;
 	size_t bytes, room;
-	struct sound sound;
-	size_t position; /* samples handed out */
+	struct sound_record *sound; /* once it is ready */
 	struct play *next;
 };
 
@@ -83,17 +97,30 @@ static void unlink_play(struct player *player, const struct play *play)
 	}
 }
 
+static void sound_name(const char *play, char ret_name[HS_KEEP_NAME])
+{
+	snprintf(ret_name, HS_KEEP_NAME, PREFIX "%.*s", HS_FRAME_GRANT_BYTES, play);
+}
+
+static void drop_sound(struct world *world, struct sound_record *sound)
+{
+	char name[HS_KEEP_NAME];
+	sound_name(sound->play, name);
+	kept_unmap(world, name, sound, sizeof *sound + sound->count);
+}
+
 static void end_play(struct play *play, bool completed)
 {
 	struct player *player = play->player;
 	struct world *world = player->world;
-	int64_t played_ms = (int64_t)(play->position / CODEC_SAMPLES_PER_MS);
+	int64_t played_ms = play->sound ? (int64_t)(play->sound->position / CODEC_SAMPLES_PER_MS) : 0;
 	unlink_play(player, play);
 	player->count--;
 	hs_table_remove(world->plays, play->id);
 	world->report->played(world->report_context, player->leg, play->id, played_ms, completed);
 	free(play->upload);
-	free(play->sound.bytes);
+	if (play->sound)
+		drop_sound(world, play->sound);
 	free(play);
 }
 
@@ -148,21 +175,39 @@ static size_t waiting_samples(const struct player *player)
 {
 	size_t samples = 0;
 	for (const struct play *play = player->plays; play; play = play->next)
-		samples += play->sound.count - play->position;
+		samples += play->sound ? play->sound->count - play->sound->position : 0;
 	return samples;
+}
+
+static void keep_sound(struct play *play, const struct sound *read)
+{
+	struct world *world = play->player->world;
+	char name[HS_KEEP_NAME];
+	bool is_found;
+	sound_name(play->id, name);
+	struct sound_record *sound = kept_map(world, name, sizeof *sound + read->count, &is_found);
+	hs_copy(sound->leg, sizeof sound->leg, play->player->leg->id);
+	hs_copy(sound->play, sizeof sound->play, play->id);
+	sound->codec = (int)read->codec;
+	sound->ready_at_us = hs_clock_us();
+	sound->count = read->count;
+	if (read->count)
+		memcpy(sound->bytes, read->bytes, read->count);
+	atomic_signal_fence(memory_order_release);
+	sound->layout = LAYOUT;
+	play->sound = sound;
+	play->state = PLAY_READY;
 }
 
 static void take_over(struct play *play, struct reading *reading)
 {
 	struct player *player = play->player;
 	char length[24];
-	play->sound = reading->sound;
-	reading->sound.bytes = NULL;
-	play->state = PLAY_READY;
+	keep_sound(play, &reading->sound);
 	unlink_play(player, play);
 	append(player, play); /* first ready, first played */
 	hs_metric_add(player->world->meters.uploads_read, 1);
-	snprintf(length, sizeof length, "%zu", play->sound.count / CODEC_SAMPLES_PER_MS);
+	snprintf(length, sizeof length, "%zu", reading->sound.count / CODEC_SAMPLES_PER_MS);
 	audio_say(player->world->audio, reading->peer, HS_FRAME_ACCEPTED, play->id, length);
 	player->leg->kind->stir(player->leg);
 }
@@ -255,6 +300,55 @@ void player_abandon(struct world *world, uint64_t peer, const char *play_id)
 		end_play(play, false);
 }
 
+/* ---- A predecessor's ---- */
+
+static bool is_sane(const struct sound_record *sound, size_t bytes)
+{
+	return bytes >= sizeof *sound && sound->layout == LAYOUT && sound->count == bytes - sizeof *sound &&
+	       sound->position < sound->count && (sound->codec == HS_CODEC_PCMU || sound->codec == HS_CODEC_PCMA) &&
+	       memchr(sound->leg, 0, sizeof sound->leg) && memchr(sound->play, 0, sizeof sound->play);
+}
+
+static void insert(struct player *player, struct play *play)
+{
+	struct play **at = &player->plays;
+	while (*at && (*at)->sound->ready_at_us <= play->sound->ready_at_us)
+		at = &(*at)->next;
+	play->next = *at;
+	*at = play;
+}
+
+struct restoring {
+	struct world *world;
+	struct end *(*find)(void *context, const char *leg);
+	void *context;
+};
+
+static void take_up(void *context, const char *name, void *memory, size_t bytes)
+{
+	const struct restoring *restoring = context;
+	struct sound_record *sound = memory;
+	struct end *leg = is_sane(sound, bytes) ? restoring->find(restoring->context, sound->leg) : NULL;
+	if (!leg || leg->player->count == PLAYS_MAX) {
+		kept_unmap(restoring->world, name, memory, bytes);
+		return;
+	}
+	struct play *play = hs_zalloc(sizeof *play);
+	hs_copy(play->id, sizeof play->id, sound->play);
+	play->player = leg->player;
+	play->state = PLAY_READY;
+	play->sound = sound;
+	insert(leg->player, play);
+	leg->player->count++;
+	hs_table_put(restoring->world->plays, play->id, play);
+}
+
+void player_restore(struct world *world, struct end *(*find)(void *context, const char *leg), void *context)
+{
+	struct restoring restoring = {world, find, context};
+	kept_each_map(world, PREFIX, take_up, &restoring);
+}
+
 /* ---- Playing ---- */
 
 void player_tone(struct player *player, enum hs_tone tone)
@@ -299,12 +393,13 @@ bool player_busy(const struct player *player)
 
 static void take_sound(struct play *play, enum hs_codec codec, uint8_t *ret_frame)
 {
-	size_t left = play->sound.count - play->position, count = left < CODEC_FRAME ? left : CODEC_FRAME;
-	memcpy(ret_frame, play->sound.bytes + play->position, count);
-	codec_convert(play->sound.codec, codec, ret_frame, count);
+	struct sound_record *sound = play->sound;
+	size_t left = sound->count - sound->position, count = left < CODEC_FRAME ? left : CODEC_FRAME;
+	memcpy(ret_frame, sound->bytes + sound->position, count);
+	codec_convert((enum hs_codec)sound->codec, codec, ret_frame, count);
 	memset(ret_frame + count, codec_silence(codec), CODEC_FRAME - count);
-	play->position += count;
-	if (play->position == play->sound.count)
+	sound->position += count;
+	if (sound->position == sound->count)
 		end_play(play, true);
 }
 

@@ -1,6 +1,7 @@
 /* What is played to a leg: uploaded sounds, one after the other, and call-progress tones.
  * Called by leg_rtp (each slot), hear (uploads) and serve; calls wav in a worker thread, and tones.
  * Owns the plays of its leg, from player_expect until they were heard; the world's table of plays knows them by grant.
+ * A sound that was read whole is in memory that a successor finds, with the place up to which it was heard.
  */
 #ifndef MEDIAD_LEG_PLAYER_H
 #define MEDIAD_LEG_PLAYER_H
@@ -23,6 +24,9 @@ void player_abandon(struct world *world, uint64_t peer, const char *play);
 
 /* Starts, changes or (HS_TONE_NONE) stops the tone. */
 void player_tone(struct player *player, enum hs_tone tone);
+
+/* Takes up the sounds that a predecessor played or was to play, where it was; find gives a leg, or NULL. */
+void player_restore(struct world *world, struct end *(*find)(void *context, const char *leg), void *context);
 
 /* Drops what is being played, what waits and what is expected. */
 void player_stop(struct player *player);

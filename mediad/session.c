@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "kept.h"
 #include "leg_channel.h"
+#include "leg_player.h"
 #include "leg_rtp.h"
 #include "leg_stream.h"
 #include "log.h"
@@ -256,10 +257,17 @@ static bool stir_one(void *context, const char *key, void *object)
 	return true;
 }
 
+static struct end *find_leg(void *context, const char *id)
+{
+	struct end *end = session_find(context, id);
+	return end && end_is_leg(end) ? end : NULL;
+}
+
 void session_restore(struct session *session)
 {
 	kept_each(session->world, take_up, session);
 	hs_table_each(session->ends, join_again, session);
+	player_restore(session->world, find_leg, session);
 	hs_table_each(session->ends, stir_one, NULL);
 	if (hs_table_count(session->ends))
 		hs_log(INFO, "media.restored", LOG_INT("ends", (int64_t)hs_table_count(session->ends)));

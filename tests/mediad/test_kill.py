@@ -147,6 +147,27 @@ def test_what_an_operator_said_is_played_to_its_end(mediad, legs, phone):
     until(lambda: len(mediad.frames_of(AUDIO, grant)) > heard, 5, "the phone's audio")
 
 
+def test_sounds_are_played_to_their_end(mediad, legs, phone):
+    """Two were accepted: the first is heard from where it was, then the second."""
+    a, leg = phone(), legs()
+    incoming(mediad, a, leg)
+    sounds = [noise(2, 11), noise(0.5, 12)]
+    for number, sound in enumerate(sounds):
+        grant = f"p1-{random.getrandbits(40)}"
+        mediad.ask("media.play", leg=leg, play=grant, format="pcmu")
+        mediad.send(peers.UPLOAD, grant, sound[:12000], sequence=0)
+        mediad.send(peers.UPLOAD, grant, sound[12000:], sequence=1, last=True)
+        mediad.frame(peers.ACCEPTED, grant)
+        sounds[number] = grant, sound
+    until(lambda: sounds[0][1][:4000] in a.audio(), 5, "the first half second")
+    kill(mediad)
+    until(lambda: sounds[0][1] + sounds[1][1] in a.audio(), 8, "both sounds in one piece")
+    for grant, sound in sounds:
+        assert mediad.fact("media.played", play=grant, completed=True)["played_ms"] == len(sound) // 8
+    kill(mediad)
+    assert not mediad.facts_of("media.played")
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_digit_is_told_once(mediad, legs, phone, when):
     """It is being pressed when mediad dies; repeated end packets come to the successor."""
