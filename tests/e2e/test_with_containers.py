@@ -173,3 +173,22 @@ def test_a_killed_daemon_comes_back(compose):
     os.kill(old, 9)
     wait_for(lambda: compose.pid("sipd") != old, 5)
     wait_for(lambda: (health(compose) or {}).get("state") == "ok", 10)
+
+
+def test_prometheus_in_its_container_reads_the_figures(compose):
+    compose.docker.run("docker", "build", "--network", "host", "--build-arg", "BASE=hookswitch-base", "--target", "prometheus",
+                       "-f", "deploy/Dockerfile", "-t", "hookswitch-prometheus", ".")
+    port = free_port(HOST, 9100, 9900)
+    compose.environment["HOOKSWITCH_PROMETHEUS_PORT"] = str(port)
+    compose("up", "-d", "--no-deps", "prometheus")
+
+    def is_read():
+        try:
+            reply = requests.get(f"http://{HOST}:{port}/api/v1/query", params={"query": "hookswitch_calls_active"}, timeout=2)
+        except requests.ConnectionError:
+            return False
+        return reply.status_code == 200 and reply.json()["data"]["result"]
+
+    wait_for(is_read, 60, lambda: compose("logs", "--tail=20", "prometheus").stdout, step=0.5)
+    write = compose("exec", "-T", "prometheus", "touch", "/var/lib/hookswitch/x", check=False)
+    assert write.returncode != 0
