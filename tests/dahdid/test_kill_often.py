@@ -4,6 +4,7 @@ what the telephones did must be what was told, once each; and the audio goes on.
 A keeper holds back the successor of a child that did not live for a second, so each daemon dies about once a second."""
 import os
 import random
+import signal
 import time
 
 import pytest
@@ -27,7 +28,7 @@ class Victim:
         self.facts, self.legs, self.flashes = [], [], {}
         self.kills, self.gaps, self.is_spared = 0, [], False
         self.killed_at, self.listening = 0.0, None
-        self.pid, self.seen_at = dahdid.child(), time.monotonic()
+        self.pid, self.dead, self.seen_at = dahdid.child(), None, time.monotonic()
         self.next_life = chance.uniform(HEALTHY, HEALTHY + 0.5)
 
     # ---- The script: yields while it waits ----
@@ -123,10 +124,10 @@ class Victim:
     def kill(self):
         self.dahdid.blocks.clear()
         self.killed_at = time.monotonic()
-        self.dahdid.kill()
+        os.kill(self.pid, signal.SIGKILL)
         self.kills += 1
         self.next_life = self.chance.uniform(HEALTHY, HEALTHY + 0.5)
-        self.pid = None
+        self.pid, self.dead = None, self.pid
 
     def look(self):
         """Takes what was told, and kills when it is time."""
@@ -151,7 +152,7 @@ class Victim:
             pid = self.dahdid.child()
         except (FileNotFoundError, IndexError):
             return
-        if self.pid is None and os.path.exists(f"/proc/{pid}"):
+        if self.pid is None and pid != self.dead:
             self.pid, self.seen_at = pid, time.monotonic()
 
     def step(self):
