@@ -269,13 +269,14 @@ static void serve(void *context, struct hs_request *request)
 }
 
 const struct hs_door apid_doors[APID_DOORS] = {
-	{HS_PHONE_RING, serve},      {HS_PHONE_HANGUP, serve},    {HS_PHONE_STATUS, serve},
-	{HS_PHONE_AUDIO, serve},     {HS_LINES_LIST, serve},      {HS_LINES_GET, serve},
-	{HS_LINES_RING, serve},      {HS_LINES_HANGUP, serve},    {HS_LINES_AUDIO, serve},
-	{HS_CALLS_LIST, serve},      {HS_CALLS_CREATE, serve},    {HS_CALLS_GET, serve},
-	{HS_CALLS_HANGUP, serve},    {HS_CALLS_HOLD, serve},      {HS_EVENTS_LIST, serve},
-	{HS_EVENTS_OPEN, serve},     {HS_STREAM_OPEN, serve},     {HS_STREAM_CLOSE, serve},
-	{HS_SUITE_HEALTH, serve},    {HS_SUITE_METRICS, serve},   {HS_WEBHOOKS_LIST, serve},
-	{HS_WEBHOOKS_CREATE, serve}, {HS_WEBHOOKS_DELETE, serve}, {HS_WEBHOOKS_DEAD, serve},
-	{HS_WEBHOOKS_REPLAY, serve}, {HS_LINES_MESSAGES, serve},  {HS_LINES_PORT, serve},
+	{HS_PHONE_RING, serve},    {HS_PHONE_HANGUP, serve},    {HS_PHONE_STATUS, serve},
+	{HS_PHONE_AUDIO, serve},   {HS_LINES_LIST, serve},      {HS_LINES_GET, serve},
+	{HS_LINES_RING, serve},    {HS_LINES_HANGUP, serve},    {HS_LINES_AUDIO, serve},
+	{HS_CALLS_LIST, serve},    {HS_CALLS_CREATE, serve},    {HS_CALLS_GET, serve},
+	{HS_CALLS_HANGUP, serve},  {HS_CALLS_HOLD, serve},      {HS_CALLS_FLASH, serve},
+	{HS_EVENTS_LIST, serve},   {HS_EVENTS_OPEN, serve},     {HS_STREAM_OPEN, serve},
+	{HS_STREAM_CLOSE, serve},  {HS_SUITE_HEALTH, serve},    {HS_SUITE_METRICS, serve},
+	{HS_WEBHOOKS_LIST, serve}, {HS_WEBHOOKS_CREATE, serve}, {HS_WEBHOOKS_DELETE, serve},
+	{HS_WEBHOOKS_DEAD, serve}, {HS_WEBHOOKS_REPLAY, serve}, {HS_LINES_MESSAGES, serve},
+	{HS_LINES_PORT, serve},
 };

@@ -1,6 +1,7 @@
 /* Requests about the phone, lines and calls. */
 #include "call_record.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "serve.h"
 #include "watch.h"
 #include <stdlib.h>
@@ -410,7 +411,68 @@ static void calls_hold(struct visit *visit)
 	visit_answer_call(visit, call);
 }
 
+static struct leg *at_exchange(struct call *call)
+{
+	for (size_t i = 0; i < call->legs_count; i++) {
+		struct leg *leg = &call->legs[i];
+
+		if (leg_lives(leg) && leg->line && line_is_exchange(leg->line))
+			return leg;
+	}
+	return NULL;
+}
+
+static void call_flashed(void *context, const struct hs_answer *answer)
+{
+	struct visit *visit = context;
+	const struct hs_calls_flash *body = visit->request->body;
+	struct call *call = calls_find(visit->apid->calls, body->call);
+	const struct leg *leg = call ? at_exchange(call) : NULL;
+	struct hs_call_flash event;
+
+	if (answer->error != HS_OK) {
+		visit_pass_refusal(visit, answer);
+		return;
+	}
+	if (!leg) {
+		refuse_gone(visit, body->call);
+		return;
+	}
+	event = (struct hs_call_flash){leg->id};
+	call->calls->at = hs_clock_wall_ms();
+	calls_tell(call, HS_CALL_FLASH, leg->line_id, &event);
+	visit_answer_call(visit, call);
+}
+
+/* Asked at once and once only: a second flash would be something else. */
+static void calls_flash(struct visit *visit)
+{
+	const struct hs_calls_flash *body = visit->request->body;
+	struct call *call = calls_find(visit->apid->calls, body->call);
+	const struct leg *leg = call ? at_exchange(call) : NULL;
+	struct hs_leg_recall recall;
+	struct hs_ask ask = {.message = HS_LEG_RECALL,
+			     .body = &recall,
+			     .request_id = visit->request->request_id,
+			     .answered = call_flashed,
+			     .context = visit};
+
+	if (!call || call->shown == HS_CALL_STATE_ENDED) {
+		refuse_gone(visit, body->call);
+		return;
+	}
+	if (!leg) {
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_call_state.names[call->shown],
+			     "no exchange line is in the call");
+		return;
+	}
+	recall = (struct hs_leg_recall){leg->id};
+	ask.to = leg->driver;
+	hs_bus_ask(visit->apid->house->bus, &ask);
+}
+
 const struct serve_row serve_call_rows[] = {
+	{.message = HS_CALLS_FLASH, .handle = calls_flash, .changes = true},
 	{.message = HS_PHONE_RING, .handle = phone_ring, .changes = true},
 	{.message = HS_PHONE_HANGUP, .handle = phone_hangup, .changes = true},
 	{.message = HS_PHONE_STATUS, .handle = phone_status},

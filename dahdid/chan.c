@@ -158,15 +158,26 @@ int chan_ask(struct chan *chan, struct chan_facts *ret_facts)
 	return result;
 }
 
-int chan_flash_time(struct chan *chan, int ms)
+/* The driver takes all its times at once. */
+static int set_time(struct chan *chan, size_t offset, int ms)
 {
 	struct dahdi_params params = {.channo = chan->number};
 	int result = command(chan, "get_params", DAHDI_GET_PARAMS, &params);
 
 	if (result < 0)
 		return result;
-	params.rxflashtime = ms;
+	memcpy((char *)&params + offset, &ms, sizeof(ms));
 	return command(chan, "set_params", DAHDI_SET_PARAMS, &params);
+}
+
+int chan_flash_time(struct chan *chan, int ms)
+{
+	return set_time(chan, offsetof(struct dahdi_params, rxflashtime), ms);
+}
+
+int chan_recall_time(struct chan *chan, int ms)
+{
+	return set_time(chan, offsetof(struct dahdi_params, flashtime), ms);
 }
 
 static void copy_span(const struct dahdi_spaninfo *info, struct chan_span *ret_span)
@@ -301,10 +312,9 @@ int chan_hook(struct chan *chan, enum chan_hook hook)
 		const char *what;
 		int value;
 	} rows[] = {
-		[CHAN_HANG_UP] = {"hang_up", DAHDI_ONHOOK},
-		[CHAN_ENGAGE] = {"engage", DAHDI_OFFHOOK},
-		[CHAN_RING] = {"ring", DAHDI_RING},
-		[CHAN_STOP_RING] = {"stop_ring", DAHDI_RINGOFF},
+		[CHAN_HANG_UP] = {"hang_up", DAHDI_ONHOOK}, [CHAN_ENGAGE] = {"engage", DAHDI_OFFHOOK},
+		[CHAN_RING] = {"ring", DAHDI_RING},         [CHAN_STOP_RING] = {"stop_ring", DAHDI_RINGOFF},
+		[CHAN_RECALL] = {"flash", DAHDI_FLASH},
 	};
 	int value = rows[hook].value;
 

@@ -67,7 +67,7 @@ struct chan_event {
 /* Word of an event for logs. */
 const char *chan_event_name(enum chan_event_kind kind);
 
-enum chan_hook { CHAN_HANG_UP, CHAN_ENGAGE, CHAN_RING, CHAN_STOP_RING };
+enum chan_hook { CHAN_HANG_UP, CHAN_ENGAGE, CHAN_RING, CHAN_STOP_RING, CHAN_RECALL };
 
 enum chan_tone { CHAN_TONE_NONE = -1, CHAN_TONE_CONGESTION = 3 };
 
@@ -88,8 +88,11 @@ int chan_next_event(struct chan *chan, struct chan_event *ret_event);
  * -ENODATA: no tone zone. */
 int chan_hook(struct chan *chan, enum chan_hook hook);
 
-/* The longest flash, which is also how long a handset must be down to have hung up. */
+/* The longest flash of a telephone, which is also how long its handset must be down to have hung up. */
 int chan_flash_time(struct chan *chan, int ms);
+
+/* How long our own flash opens the loop towards an exchange. */
+int chan_recall_time(struct chan *chan, int ms);
 
 /* Ring cadence: on, off, ... in ms, at most 8 pairs, 0 ends. */
 int chan_cadence(struct chan *chan, const int ms[CHAN_CADENCE]);

@@ -152,6 +152,7 @@ void exchange_ready(void *object, const void *argument)
 	struct port *port = object;
 
 	stop_listening(port);
+	port->exchange->rests_until_ms = hs_clock_ms() + GUARD_MS; /* who had the line before may just have let it go */
 	find_ready(port, NULL);
 }
 
@@ -369,6 +370,18 @@ void exchange_answered(void *object, const void *argument)
 	if (tell_fact(port->dahdid, HS_LEG_ANSWERED, &fact) == 0)
 		port->r.answered = true;
 	port_save(port);
+}
+
+/* What the exchange lets hear from now on, dial tone perhaps, has nothing to do with what it let hear before. */
+int exchange_recall(struct port *port)
+{
+	int result = -EPROTO;
+
+	if (port->r.state == PORT_UP || port->r.state == PORT_CALLING)
+		result = ladder_hook(port, CHAN_RECALL);
+	if (result == 0)
+		listen_anew(port->exchange);
+	return result;
 }
 
 /* ---- the end ---- */

@@ -13,6 +13,10 @@ struct port;
 /* Takes the leg over and seizes the line. The port is idle. -EINVAL: the description or number is not one; -ENOSPC. */
 int exchange_begin(struct port *port, const struct hs_leg_originate *request);
 
+/* Opens the loop for a moment: a register recall. -EPROTO: nothing is dialled or answered; -EBUSY and what else the
+ * driver says. */
+int exchange_recall(struct port *port);
+
 /* A block came; only noted: nothing happens to the port in the middle of a block. */
 void exchange_hear(struct port *port, const uint8_t *block, size_t bytes);
 

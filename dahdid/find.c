@@ -49,6 +49,8 @@ static int set_up(struct port *port)
 		result = chan_blocks(chan, port->dahdid->block_bytes, WATCH_BLOCKS);
 	if (result == 0 && !port->exchange)
 		result = chan_flash_time(chan, port->settings.flash_ms);
+	else if (result == 0)
+		result = chan_recall_time(chan, port->settings.recall_ms);
 	if (result == 0 && !port->exchange)
 		result = chan_cadence(chan, port->settings.cadence);
 	return result == 0 ? set_gains(port) : result;

@@ -25,10 +25,8 @@ void ladder_sent(const struct port *port, const char *what)
 int ladder_hook(struct port *port, enum chan_hook hook)
 {
 	static const char *const words[] = {
-		[CHAN_HANG_UP] = "ONHOOK",
-		[CHAN_ENGAGE] = "OFFHOOK",
-		[CHAN_RING] = "RING",
-		[CHAN_STOP_RING] = "RINGOFF",
+		[CHAN_HANG_UP] = "ONHOOK",    [CHAN_ENGAGE] = "OFFHOOK", [CHAN_RING] = "RING",
+		[CHAN_STOP_RING] = "RINGOFF", [CHAN_RECALL] = "FLASH",
 	};
 
 	ladder_sent(port, words[hook]);

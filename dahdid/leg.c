@@ -6,6 +6,7 @@
 #include "tell.h"
 #include "trouble.h"
 #include <errno.h>
+#include <string.h>
 
 /* The port of a leg; what is done for it from now on belongs to this request. */
 static struct port *find(struct dahdid *dahdid, struct hs_request *request, const char *leg)
@@ -166,4 +167,23 @@ void leg_digits(void *context, struct hs_request *request)
 	if (port)
 		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, NULL, "analog",
 			      "an analog telephone takes digits in the audio only: use media.digits");
+}
+
+void leg_recall(void *context, struct hs_request *request)
+{
+	struct dahdid *dahdid = context;
+	const struct hs_leg_recall *body = request->body;
+	struct port *port = find(dahdid, request, body->leg);
+	int result;
+
+	if (!port)
+		return;
+	result = port->exchange ? exchange_recall(port) : -EPROTO;
+	if (result == -EPROTO)
+		refuse_state(request, port, port->exchange ? "a recall" : "a recall, which is for exchange lines,");
+	else if (result < 0)
+		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, NULL, port_state_name(port),
+			      "the driver does not flash now: %s", strerror(-result));
+	else
+		hs_bus_answer(request, NULL);
 }

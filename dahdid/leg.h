@@ -12,5 +12,6 @@ void leg_answer(void *context, struct hs_request *request);
 void leg_hangup(void *context, struct hs_request *request);
 void leg_hold(void *context, struct hs_request *request);
 void leg_digits(void *context, struct hs_request *request);
+void leg_recall(void *context, struct hs_request *request);
 
 #endif

@@ -18,6 +18,7 @@ static const struct settings built_in = {
 	.echo_taps = 128,
 	.lamp = HS_LAMP_NONE,
 	.answer = HS_ANSWER_BY_DIALLED,
+	.recall_ms = 600,
 };
 
 int settings_cadence(const char *text, int ret_ms[CHAN_CADENCE])
@@ -69,6 +70,7 @@ static int lay_over(struct settings *settings, const struct hs_config_port *port
 	settings->echo_taps = port->has_echo_taps ? (int)port->echo_taps : settings->echo_taps;
 	settings->lamp = port->lamp ? port->lamp : settings->lamp;
 	settings->answer = port->answer ? port->answer : settings->answer;
+	settings->recall_ms = port->has_recall_ms ? (int)port->recall_ms : settings->recall_ms;
 	settings->pulse_dialling = port->has_pulse_dialling ? port->pulse_dialling : settings->pulse_dialling;
 	return take_cadence(port, settings, ret_why);
 }

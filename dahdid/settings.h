@@ -20,6 +20,7 @@ struct settings {
 	int echo_taps;
 	enum hs_lamp lamp;
 	enum hs_answer_by answer;
+	int recall_ms;
 	bool pulse_dialling;
 };
 

@@ -130,3 +130,11 @@ void leg_digits(struct sipd *sipd, struct hs_request *request)
 	inside_send_digits(dialog);
 	hs_bus_answer(request, NULL);
 }
+
+void leg_recall(struct sipd *sipd, struct hs_request *request)
+{
+	const struct hs_leg_recall *body = request->body;
+	const struct dialog *dialog = find(sipd, request, body->leg);
+	if (dialog)
+		refuse_state(request, dialog, "a recall, which is for exchange lines,");
+}

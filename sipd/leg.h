@@ -15,5 +15,6 @@ void leg_answer(struct sipd *sipd, struct hs_request *request);
 void leg_hangup(struct sipd *sipd, struct hs_request *request);
 void leg_hold(struct sipd *sipd, struct hs_request *request);
 void leg_digits(struct sipd *sipd, struct hs_request *request);
+void leg_recall(struct sipd *sipd, struct hs_request *request);
 
 #endif

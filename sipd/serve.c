@@ -31,7 +31,12 @@ static void digits(void *context, struct hs_request *request)
 	leg_digits(context, request);
 }
 
+static void recall(void *context, struct hs_request *request)
+{
+	leg_recall(context, request);
+}
+
 const struct hs_door serve_doors[SERVE_DOORS] = {
-	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress}, {HS_LEG_ANSWER, answer},
-	{HS_LEG_HANGUP, hangup},       {HS_LEG_HOLD, hold},         {HS_LEG_DIGITS, digits},
+	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress}, {HS_LEG_ANSWER, answer}, {HS_LEG_HANGUP, hangup},
+	{HS_LEG_HOLD, hold},           {HS_LEG_DIGITS, digits},     {HS_LEG_RECALL, recall},
 };

@@ -6,7 +6,7 @@
 
 #include "bus.h"
 
-#define SERVE_DOORS 6
+#define SERVE_DOORS 7
 
 extern const struct hs_door serve_doors[SERVE_DOORS];
 

@@ -169,6 +169,43 @@ def test_answered_by_voice(trunk, far, leg):
     assert dahdid.fact("leg.answered", leg=name, seconds=10)["measured"] is False
 
 
+def flashes(dahdid, name):
+    """False as long as the driver is busy with a flash before."""
+    try:
+        dahdid.ask("leg.recall", leg=name)
+    except world.Error as error:
+        assert error.name == "wrong_state" and "busy" in error.detail
+        return False
+    return True
+
+
+@speaks
+def test_a_recall_is_a_flash_at_the_exchange(trunk, far, leg):
+    """It has the configured length, and the call goes on."""
+    dahdid, name = trunk(answer="polarity", recall_ms=400), leg()
+    with pytest.raises(world.Error) as error:
+        dahdid.ask("leg.recall", leg=name)
+    assert error.value.name == "not_found"
+    dial(dahdid, name, "3")
+    with pytest.raises(world.Error) as error:
+        dahdid.ask("leg.recall", leg=name)
+    assert error.value.name == "wrong_state" and error.value.state in ("seized", "dialling")
+    dahdid.fact("leg.progressing", leg=name, seconds=20)
+    dahdid.ask("leg.recall", leg=name)
+    until(lambda: far.has("flash"), what="the flash")
+    far.do("polarity")
+    dahdid.fact("leg.answered", leg=name)
+    until(lambda: flashes(dahdid, name), what="the end of the first flash")
+    until(lambda: len([e for e in far.events() if e[1] == "flash"]) == 2, what="the second flash")
+    lengths = [int(detail) for _, event, detail in far.events() if event == "flash"]
+    assert all(350 <= ms <= 450 for ms in lengths), lengths
+    kinds = [event for _, event, _ in far.events()]
+    assert state(dahdid) == "up" and "released" not in kinds[kinds.index("seized"):], kinds
+    dahdid.ask("leg.hangup", leg=name, cause="normal")
+    dahdid.fact("leg.ended", leg=name)
+    far.do("polarity")
+
+
 def test_answered_by_polarity(trunk, far, leg):
     dahdid, name = trunk(answer="polarity"), leg()
     dial(dahdid, name)

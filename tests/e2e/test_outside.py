@@ -304,6 +304,32 @@ def test_an_exchange_line_is_not_rung(suite, far):
     assert not far[0].seen("seized")
 
 
+def test_the_api_flashes_towards_the_exchange(suite, far):
+    """For its own features: a second call, a transfer."""
+    phone = suite.phone(0)
+    with suite.events() as events:
+        placed = suite.post("/api/v1/calls", {"number": "91"}, status=202).json()["call"]
+        far[0].wait_dialled("71")
+        suite.wait_state("trunk1", "off_hook", 10)
+        far[0].do("polarity")
+        events.wait("call.answered", 10, call_id=placed["id"])
+        flash = f"/api/v1/calls/{placed['id']}/flash"
+        assert suite.post(flash, status=200).json()["call"]["state"] == "up"
+        far[0].wait("flash")
+        assert events.wait("call.flash", call_id=placed["id"])["line"] == "trunk1"
+        suite.post(f"/api/v1/calls/{placed['id']}/hangup", status=200)
+        events.wait("call.ended", 10, call_id=placed["id"])
+        far[0].do("polarity")
+        assert suite.post(flash).status_code == 409
+        assert suite.post("/api/v1/calls/c1-nobody/flash").status_code == 404
+        inside = suite.post("/api/v1/lines/phone1/ring", status=202).json()["call_id"]
+        phone.wait_call().answer()
+        events.wait("call.answered", call_id=inside)
+        reply = suite.post(f"/api/v1/calls/{inside}/flash")
+        assert reply.status_code == 409 and "exchange line" in reply.json()["detail"]
+        suite.post(f"/api/v1/calls/{inside}/hangup", status=200)
+
+
 def test_no_line_is_free(suite, far):
     with suite.events() as events:
         calls = [suite.post("/api/v1/calls", {"number": "91"}, status=202).json()["call"]["id"] for _ in TRUNKS]

@@ -368,7 +368,7 @@ DEFAULTS = {
     "lines.port": {"body": {"port": PORT}}, "lines.messages": {"body": {"line": "phone1", "waiting": 2}},
     "calls.list": {"body": {"calls": [CALL]}}, "calls.create": {"body": {"call": CALL}},
     "calls.get": {"body": {"call": CALL}}, "calls.hangup": {"body": {"call": CALL}},
-    "calls.hold": {"body": {"call": CALL}}, "webhooks.list": {"body": {"webhooks": [HOOK]}},
+    "calls.hold": {"body": {"call": CALL}}, "calls.flash": {"body": {"call": CALL}}, "webhooks.list": {"body": {"webhooks": [HOOK]}},
     "webhooks.create": {"body": {"webhook": HOOK, "secret": "whsec_x"}}, "webhooks.dead": {"body": {"deliveries": []}},
     "suite.health": {"body": {"state": "ok", "version": "0.1.0", "parts": []}},
     "suite.metrics": {"body": {"text": "hookswitch_up 1\n"}},

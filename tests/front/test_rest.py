@@ -32,6 +32,7 @@ ROUTES = [
      {"number": "9 1", "to_line": "phone1"}, 202),
     ("GET", "/api/v1/calls/c1-abc", {}, "calls.get", {"call": "c1-abc"}, 200),
     ("POST", "/api/v1/calls/c1-abc/hangup", {}, "calls.hangup", {"call": "c1-abc"}, 200),
+    ("POST", "/api/v1/calls/c1-abc/flash", {}, "calls.flash", {"call": "c1-abc"}, 200),
     ("POST", "/api/v1/calls/c1-abc/hold", {"json": {"held": True}}, "calls.hold", {"call": "c1-abc", "held": True}, 202),
     ("GET", "/api/v1/events?limit=5&type=dtmf,call.ended", {}, "events.list", {"limit": 5, "type": "dtmf,call.ended"}, 200),
     ("GET", "/api/v1/webhooks", {}, "webhooks.list", {}, 200),
