@@ -2,6 +2,7 @@
 #include "ask.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "wall.h"
 #include "watch.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -121,6 +122,7 @@ static void finish(struct hs_house *house)
 static const struct hs_daemon apid = {
 	.name = "apid",
 	.role = HS_ROLE_APID,
+	.sandbox = &apid_wall,
 	.doors = apid_doors,
 	.doors_count = APID_DOORS,
 	.start = start,

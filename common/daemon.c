@@ -23,7 +23,7 @@ extern char **environ;
 
 struct options {
 	const char *config;
-	bool check, dump;
+	bool check, dump, dump_sandbox;
 };
 
 /* ---- surroundings ---- */
@@ -81,6 +81,7 @@ static void clean_environment(void)
 			continue; /* the next one moved here */
 		at++;
 	}
+	setenv("UV_USE_IO_URING", "0", 1); /* the sandbox has no row for it */
 }
 
 /* One thread does nearly all: two arenas are plenty, and what was freed goes back early. */
@@ -133,11 +134,12 @@ static char *find_config(const struct options *options, const char *home)
 
 static void print_help(const char *name)
 {
-	printf("usage: %s [--config FILE] [--check-config | --dump-config]\n\n"
+	printf("usage: %s [--config FILE] [--check-config | --dump-config | --dump-sandbox]\n\n"
 	       "  --config FILE    read FILE (else $HOOKSWITCH_CONFIG, else hookswitch.yaml in the home, else "
 	       "defaults)\n"
 	       "  --check-config   say whether the configuration is good, and end\n"
 	       "  --dump-config    write the configuration in force as commented YAML, and end\n"
+	       "  --dump-sandbox   write which system calls, files and ports it may use, and why, and end\n"
 	       "  --version        write the version, and end\n"
 	       "  --help           write this, and end\n\n"
 	       "The home is $HOOKSWITCH_HOME, else ./var. Each value of the configuration can be set from the "
@@ -150,9 +152,13 @@ static void print_help(const char *name)
 static int read_options(int argc, char **argv, const char *name, struct options *ret_options)
 {
 	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
-		{"dump-config", no_argument, NULL, 'd'},  {"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, 'k'},
+		{"dump-config", no_argument, NULL, 'd'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{"dump-sandbox", no_argument, NULL, 's'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -161,6 +167,7 @@ static int read_options(int argc, char **argv, const char *name, struct options 
 			ret_options->config = optarg;
 		ret_options->check = ret_options->check || option == 'k';
 		ret_options->dump = ret_options->dump || option == 'd';
+		ret_options->dump_sandbox = ret_options->dump_sandbox || option == 's';
 		if (option == 'v') {
 			printf("%s (hookswitch) %s\n", name, HS_VERSION);
 			return 0;
@@ -254,7 +261,7 @@ static int prepare(struct daemon_plan *plan)
 
 static int run(struct daemon_plan *plan)
 {
-	if (prepare(plan) < 0 || hs_privs_settle() < 0)
+	if (prepare(plan) < 0 || hs_privs_settle() < 0 || hs_sandbox_keeper(&plan->sandbox) < 0)
 		return HS_KEEPER_GIVE_UP;
 	return hs_keeper_run(plan->daemon->name, daemon_live, plan);
 }
@@ -279,8 +286,11 @@ int hs_daemon_main(int argc, char **argv, const struct hs_daemon *daemon)
 		return HS_KEEPER_GIVE_UP;
 	hs_log_setup(daemon->name, plan.config->log->format, plan.config->log->level);
 	hs_privs_setup(plan.config->security->uid_base);
+	plan.sandbox = (struct hs_sandbox_plan){daemon->role, daemon->name, home, daemon->sandbox, plan.config};
 	code = 0;
-	if (options.dump)
+	if (options.dump_sandbox)
+		hs_sandbox_dump(&plan.sandbox);
+	else if (options.dump)
 		hs_config_dump(plan.config, stdout);
 	else if (options.check)
 		printf("%s: good\n", file ? file : "defaults and environment");

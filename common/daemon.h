@@ -1,7 +1,8 @@
 /* The skeleton of every daemon: one const table, one call in main.
- * Order: options (--config FILE, --check-config, --dump-config, --version, --help) -> config -> log -> folders and keys
- * -> keeper forks -> child: drop (hs_privs_drop) -> loop, journal, bus, trace -> start (restore) -> ready -> run ->
- * stop. SIGTERM stops: keeper passes it on, child calls stop and drains for at most 3 s. Home is $HOOKSWITCH_HOME or
+ * Order: options (--config FILE, --check-config, --dump-config, --dump-sandbox, --version, --help) -> config -> log ->
+ * folders and keys -> keeper's sandbox -> keeper forks -> child: drop (hs_privs_drop), limits, files and self-test ->
+ * loop, journal, bus, trace -> filter of starting -> start (restore) -> filter of running -> ready -> run -> stop.
+ * SIGTERM stops: keeper passes it on, child calls stop and drains for at most 3 s. Home is $HOOKSWITCH_HOME or
  * ./var. Answers daemon.status, daemon.metrics, daemon.trace and log.set for its daemon.
  */
 #ifndef HS_DAEMON_H
@@ -9,6 +10,7 @@
 
 #include "bus.h"
 #include "config.h"
+#include "sandbox.h"
 
 /* What a daemon lives in. Valid from start to stop. */
 struct hs_house {
@@ -32,6 +34,7 @@ struct hs_daemon {
 	bool keeps_legs;             /* a successor goes on with the legs; tells the end of those that it cannot keep */
 	const struct hs_door *doors; /* served with house->daemon as context */
 	size_t doors_count;
+	const struct hs_sandbox *sandbox; /* what it needs beside what all need; NULL: nothing */
 
 	/* Keeper, before the fork, with the starter's rights: may open what needs them and hold it by name. NULL:
 	 * nothing. */

@@ -11,6 +11,7 @@
 struct daemon_plan {
 	const struct hs_daemon *daemon;
 	struct hs_config *config;
+	struct hs_sandbox_plan sandbox;
 	const char *home; /* absolute */
 	bool unclean;     /* the run before this keeper did not end by itself */
 };

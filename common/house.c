@@ -30,6 +30,7 @@ struct life {
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt;
 	uv_timer_t drain, beat;
+	uv_work_t first_work;
 	struct hs_table *degraded; /* name -> why */
 	char incarnation[HS_ID_BYTES];
 	char *folder, *ready;
@@ -63,6 +64,7 @@ void hs_daemon_part(struct hs_house *house, char why[HS_DAEMON_WHY], struct hs_p
 		.restarts = hs_keep_deaths(life->house.keep),
 		.has_uptime_ms = true,
 		.uptime_ms = hs_clock_ms() - life->started_at_ms,
+		.sandbox = hs_sandbox_summary(),
 	};
 	if (hs_table_count(life->degraded) && !life->stopping) {
 		hs_table_each(life->degraded, join_why, why);
@@ -266,7 +268,41 @@ static int announce(const struct life *life)
 	return 0;
 }
 
-static int begin(struct life *life)
+static void tell_refused(void *context, const char *call, int64_t count)
+{
+	struct life *life = context;
+	AUTO(free) char *labels = hs_printf("call=\"%s\"", call);
+
+	hs_metric_add(hs_metric_counter("hookswitch_sandbox_refused_total", labels,
+					"Deaths by a system call that the sandbox refused."),
+		      (uint64_t)count);
+	hs_daemon_degraded(&life->house, "sandbox_refused",
+			   "it was killed at a forbidden system call: see sandbox.refused in its log");
+}
+
+static void do_nothing(uv_work_t *work)
+{
+}
+
+static void nothing_done(uv_work_t *work, int status)
+{
+}
+
+/* libuv makes its threads at the first work; later there are no more to be had. */
+static void make_workers(struct life *life)
+{
+	if (life->daemon->sandbox && life->daemon->sandbox->has_workers)
+		uv_queue_work(&life->loop, &life->first_work, do_nothing, nothing_done);
+}
+
+static void tell_sandbox(struct life *life)
+{
+	if (hs_sandbox_missing())
+		hs_daemon_degraded(&life->house, "sandbox", hs_sandbox_missing());
+	hs_sandbox_each_refused(tell_refused, life);
+}
+
+static int begin(struct life *life, const struct hs_sandbox_plan *sandbox)
 {
 	int result;
 
@@ -274,7 +310,10 @@ static int begin(struct life *life)
 	if (!hs_privs_separate())
 		hs_daemon_degraded(&life->house, "one_uid",
 				   "all daemons run under one user; start the suite as root to separate them");
-	result = life->daemon->start(&life->house);
+	tell_sandbox(life);
+	result = hs_sandbox_start(sandbox);
+	if (result == 0)
+		result = life->daemon->start(&life->house);
 	if (result < 0)
 		return result;
 	hs_bus_serve(life->house.bus, common_doors, HS_COUNT(common_doors), life);
@@ -289,7 +328,9 @@ static int begin(struct life *life)
 					       }) < 0)
 		hs_log(ERROR, "daemon.untold", LOG_WHY("the journal is full: the restart is not in the event log"));
 	begin_pulse(life);
-	return announce(life);
+	make_workers(life);
+	result = hs_sandbox_run(sandbox);
+	return result < 0 ? result : announce(life);
 }
 
 /* ---- ending ---- */
@@ -352,10 +393,13 @@ int daemon_live(struct hs_keep *keep, void *argument)
 		       LOG_WHY("privileges could not be given up; it does not run with them"));
 		return HS_KEEPER_GIVE_UP;
 	}
+	hs_metrics_open();
+	if (hs_sandbox_enclose(&plan->sandbox) < 0)
+		return HS_KEEPER_GIVE_UP;
 	life = hs_zalloc(sizeof(*life));
 	result = build(life, plan, keep);
 	if (result == 0)
-		result = begin(life);
+		result = begin(life, &plan->sandbox);
 	if (result == 0)
 		uv_run(&life->loop, UV_RUN_DEFAULT);
 	else

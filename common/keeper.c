@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "log.h"
 #include "pulse.h"
+#include "sandbox.h"
 #include "scribe.h"
 #include "table.h"
 #include <errno.h>
@@ -36,9 +37,9 @@ struct held {
 
 struct keeper {
 	const char *name;
-	int signals; /* signalfd */
-	int socket;  /* to the child; -1: it closed its end */
-	pid_t child;
+	int signals;         /* signalfd */
+	int socket;          /* to the child; -1: it closed its end */
+	pid_t child, buried; /* the one that died last */
 	int deaths;
 	int policy;                       /* the scheduler's, as the starter had it */
 	int64_t died_at_ms[QUICK_DEATHS]; /* ring */
@@ -316,6 +317,7 @@ static int serve(struct keeper *keeper)
 	if (keeper->socket >= 0)
 		close(keeper->socket);
 	keeper->socket = -1;
+	keeper->buried = keeper->child;
 	keeper->child = 0;
 	hs_scribe_end_line(&keeper->scribe);
 	return status;
@@ -343,6 +345,8 @@ static int64_t mourn(struct keeper *keeper, int status)
 	if (poison)
 		hs_log(ERROR, "keeper.poison", LOG_TEXT("work", poison),
 		       LOG_WHY("three children died of it; it is left alone from now on"));
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		hs_sandbox_mourn(keeper->buried);
 	return keeper->wait_ms;
 }
 

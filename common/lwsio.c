@@ -4,6 +4,7 @@
 #include "doorway.h"
 #include "log.h"
 #include "wsguard.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
@@ -694,6 +695,12 @@ static struct lws_vhost *open_vhost(struct hs_lwsio *lwsio, const char *name, ui
 		.timeout_secs = LIBRARY_S,
 	};
 	return lws_create_vhost(lwsio->lws, &info);
+}
+
+void hs_lwsio_load(void)
+{
+	if (!dlopen(HS_LWS_FOLDER "/libwebsockets-evlib_uv.so", RTLD_NOW))
+		hs_log(WARN, "ws.no_plugin", LOG_WHY(dlerror()));
 }
 
 struct hs_lwsio *hs_lwsio_create(uv_loop_t *loop)

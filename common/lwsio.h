@@ -67,6 +67,11 @@ struct hs_ws_events {
 	void (*closed)(void *context, struct hs_ws *ws, int code, const char *why);
 };
 
+/* The keeper, before its sandbox: loads libwebsockets' libuv plugin, since nothing that can be executed is mapped
+ * later.
+ */
+void hs_lwsio_load(void);
+
 /* Starts the engine on the loop. NULL with a log line. */
 struct hs_lwsio *hs_lwsio_create(uv_loop_t *loop);
 

@@ -3,6 +3,7 @@
 #include "log.h"
 #include "table.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,31 +179,49 @@ static void print_family(FILE *out, const struct family *family, const char *dae
 	}
 }
 
+/* Our own figures in /proc, opened before the sandbox closes it. */
+static struct {
+	int memory;
+	DIR *descriptors;
+} process = {.memory = -1};
+
+void hs_metrics_open(void)
+{
+	if (process.memory < 0)
+		process.memory = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (!process.descriptors)
+		process.descriptors = opendir("/proc/self/fd");
+}
+
 static int64_t resident_bytes(void)
 {
-	AUTO(file) FILE *file = fopen("/proc/self/statm", "re");
 	int64_t whole, resident;
+	char text[128];
+	ssize_t bytes = process.memory < 0 ? -1 : pread(process.memory, text, sizeof(text) - 1, 0);
 
-	if (!file || fscanf(file, "%" SCNd64 " %" SCNd64, &whole, &resident) != 2)
+	if (bytes <= 0)
+		return 0;
+	text[bytes] = 0;
+	if (sscanf(text, "%" SCNd64 " %" SCNd64, &whole, &resident) != 2)
 		return 0;
 	return resident * sysconf(_SC_PAGESIZE);
 }
 
 static int64_t open_descriptors(void)
 {
-	DIR *folder = opendir("/proc/self/fd");
-	int64_t count = -3; /* ".", ".." and the folder's own */
+	int64_t count = -4; /* ".", ".." and the two for this */
 
-	if (!folder)
+	if (!process.descriptors)
 		return 0;
-	while (readdir(folder))
+	rewinddir(process.descriptors);
+	while (readdir(process.descriptors))
 		count++;
-	closedir(folder);
 	return count;
 }
 
 static void refresh_process(void)
 {
+	hs_metrics_open();
 	hs_metric_set(hs_metric_gauge("hookswitch_process_resident_bytes", "", "Memory in use, shared pages included."),
 		      resident_bytes());
 	hs_metric_set(hs_metric_gauge("hookswitch_process_open_fds", "", "Open descriptors."), open_descriptors());

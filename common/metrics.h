@@ -21,6 +21,9 @@ void hs_metric_set(struct hs_metric *metric, int64_t value);
 void hs_metric_observe_us(struct hs_metric *metric, int64_t microseconds);
 int64_t hs_metric_value(const struct hs_metric *metric);
 
+/* Opens what tells this process's own figures, for a process that will not be able to open it later. */
+void hs_metrics_open(void);
+
 /* All of it as text, process figures (resident bytes, CPU seconds, descriptors) included. Every line gets the label
  * daemon="..." unless daemon is NULL, so that the texts of several daemons can stand on one page. The caller frees it.
  */

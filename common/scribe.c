@@ -6,6 +6,7 @@
 #include "scribe.h"
 #include "cleanup.h"
 #include "privs.h"
+#include "sandbox.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -93,6 +94,12 @@ static void copy_lines(void)
 	}
 }
 
+static void write_on(void)
+{
+	hs_sandbox_scribe();
+	copy_lines();
+}
+
 /* The pipe becomes 0, the way out 1, and 2 says that the scribe lives. No signal ends it: what is in the pipe is still
  * to be written. One that cannot begin takes its time, so that its successors do not come in a rush. */
 static void be_scribe(const struct hs_scribe *scribe, int life)
@@ -109,7 +116,7 @@ static void be_scribe(const struct hs_scribe *scribe, int life)
 	    (hs_privs_separate() && hs_privs_drop(HS_ROLE_NONE) < 0))
 		poll(NULL, 0, END_MS);
 	else
-		copy_lines();
+		write_on();
 	_exit(0);
 }
 

@@ -1,9 +1,11 @@
 #include "begin.h"
 #include "serve.h"
+#include "wall.h"
 
 static const struct hs_daemon dahdid = {
 	.name = "dahdid",
 	.role = HS_ROLE_DAHDID,
+	.sandbox = &dahdid_wall,
 	.journal_bytes = 4 << 20,
 	.keeps_legs = true,
 	.doors = serve_doors,

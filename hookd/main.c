@@ -1,5 +1,7 @@
 #include "cleanup.h"
 #include "hookd.h"
+#include "reach.h"
+#include "wall.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -71,6 +73,7 @@ static int start(struct hs_house *house)
 	uv_timer_init(house->loop, &hookd->ending);
 	hookd->ending.data = hookd;
 	open_rules(hookd);
+	reach_check(house);
 	hookd->resolve = resolve_create(house->loop);
 	hookd->outbox = outbox_open(house->folder, house->config->store->durability == HS_DURABILITY_FULL);
 	if (!hookd->resolve || !hookd->outbox)
@@ -126,6 +129,7 @@ static void finish(struct hs_house *house)
 static const struct hs_daemon daemon_table = {
 	.name = "hookd",
 	.role = HS_ROLE_HOOKD,
+	.sandbox = &hookd_wall,
 	.journal_bytes = JOURNAL_BYTES,
 	.doors = serve_doors,
 	.doors_count = HS_COUNT(serve_doors),

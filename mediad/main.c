@@ -4,6 +4,7 @@
 #include "mediad.h"
 #include "meters.h"
 #include "serve.h"
+#include "wall.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -84,6 +85,7 @@ static void finish(struct hs_house *house)
 static const struct hs_daemon daemon_row = {
 	.name = "mediad",
 	.role = HS_ROLE_MEDIAD,
+	.sandbox = &mediad_wall,
 	.journal_bytes = 4 << 20,
 	.keeps_legs = true,
 	.doors = serve_doors,

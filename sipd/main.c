@@ -1,9 +1,11 @@
 #include "begin.h"
 #include "serve.h"
+#include "wall.h"
 
 static const struct hs_daemon sipd = {
 	.name = "sipd",
 	.role = HS_ROLE_SIPD,
+	.sandbox = &sipd_wall,
 	.journal_bytes = 8 << 20,
 	.keeps_legs = true,
 	.doors = serve_doors,

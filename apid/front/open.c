@@ -1,6 +1,7 @@
 #include "open.h"
 #include "cleanup.h"
 #include "log.h"
+#include "lwsio.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -67,6 +68,7 @@ static int open_one(const char *host, int64_t port, const char *setting, const c
 int open_sockets(const struct hs_config *config, const char *home, int (*hold)(const char *name, int fd))
 {
 	const struct hs_config_server *server = config->server;
+	hs_lwsio_load();
 	int error = open_one(server->host, server->rest_port, "server.rest_port", OPEN_REST, hold);
 	return error ? error : open_one(server->host, server->ws_port, "server.ws_port", OPEN_WS, hold);
 }

@@ -3,7 +3,9 @@
 #include "log.h"
 #include "metrics.h"
 #include "operator.h"
+#include "reach.h"
 #include "stream.h"
+#include "wall.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -49,6 +51,12 @@ static void set_up_metrics(struct stream *stream)
 	stream->lost_from = hs_metric_counter(lost, "direction=\"from_operator\"", help);
 }
 
+static int load(const struct hs_config *config, const char *home, int (*hold)(const char *name, int fd))
+{
+	hs_lwsio_load();
+	return 0;
+}
+
 static int start(struct hs_house *house)
 {
 	struct stream *stream = hs_zalloc(sizeof(*stream));
@@ -57,6 +65,7 @@ static int start(struct hs_house *house)
 	house->daemon = stream;
 	stream->house = house;
 	set_up_metrics(stream);
+	reach_check(house);
 	egress_rules_init(&stream->rules, webhooks->allow_networks, webhooks->allow_networks_count);
 	stream->resolve = resolve_create(house->loop);
 	stream->lwsio = hs_lwsio_create(house->loop);
@@ -101,7 +110,9 @@ static void finish(struct hs_house *house)
 static const struct hs_daemon daemon_table = {
 	.name = "hook-stream",
 	.role = HS_ROLE_HOOK_STREAM,
+	.sandbox = &stream_wall,
 	.journal_bytes = JOURNAL_BYTES,
+	.open = load,
 	.start = start,
 	.stop = stop,
 	.finish = finish,

@@ -1,0 +1,23 @@
+#include "wall.h"
+#include "cleanup.h"
+
+static const struct hs_permit calls[] = {
+	HS_CALLS_OF_SQLITE,
+};
+
+static const struct hs_folder folders[] = {
+	{"/proc/sys/kernel/random/boot_id", HS_READ, "whether the machine was started anew"},
+	{"keys/token.key", HS_READ | HS_LATER, "the key of token hashes"},
+	{"keys/sipd.pub", HS_READ | HS_LATER, "seals for sipd"},
+	{"keys/hookd.pub", HS_READ | HS_LATER, "seals for hookd"},
+};
+
+const struct hs_sandbox apid_wall = {
+	.calls = calls,
+	.calls_count = HS_COUNT(calls),
+	.folders = folders,
+	.folders_count = HS_COUNT(folders),
+	.has_workers = true,
+	.descriptors = 4096,
+	.memory_bytes = UINT64_C(8) << 30,
+};

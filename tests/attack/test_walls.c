@@ -1,0 +1,158 @@
+/* The tables themselves: names that exist, and none that must never be there. */
+#include "../../apid/front/wall.h"
+#include "../../apid/wall.h"
+#include "../../dahdid/wall.h"
+#include "../../hookd/stream/wall.h"
+#include "../../hookd/wall.h"
+#include "../../mediad/wall.h"
+#include "../../sipd/wall.h"
+#include "cleanup.h"
+#include "sandbox_inner.h"
+#include <seccomp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct wall {
+	const char *name;
+	const struct hs_sandbox *sandbox;
+};
+
+static const struct wall walls[] = {
+	{"apid", &apid_wall},     {"api-front", &front_wall}, {"sipd", &sipd_wall},          {"dahdid", &dahdid_wall},
+	{"mediad", &mediad_wall}, {"hookd", &hookd_wall},     {"hook-stream", &stream_wall},
+};
+
+/* A name that no architecture has would be skipped everywhere. */
+static void must_exist(const struct hs_permit *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, calls[i].name) < 0 &&
+		    seccomp_syscall_resolve_name_arch(SCMP_ARCH_AARCH64, calls[i].name) < 0)
+			fail_msg("%s is no system call", calls[i].name);
+		assert_true(calls[i].when != 0 && calls[i].why && calls[i].why[0]);
+	}
+}
+
+static void names_exist(void **state)
+{
+	must_exist(sandbox_calls, sandbox_calls_count);
+	for (size_t i = 0; i < HS_COUNT(walls); i++)
+		must_exist(walls[i].sandbox->calls, walls[i].sandbox->calls_count);
+}
+
+static void must_not_have(const struct hs_permit *calls, size_t count, unsigned phases, const char *const *never)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; never[k]; k++)
+			if ((calls[i].when & phases) && strcmp(calls[i].name, never[k]) == 0)
+				fail_msg("%s is in a table", never[k]);
+}
+
+static void some_are_in_no_table(void **state)
+{
+	static const char *const never[] = {
+		"execve",
+		"execveat",
+		"fork",
+		"vfork",
+		"clone3",
+		"ptrace",
+		"process_vm_readv",
+		"process_vm_writev",
+		"mount",
+		"umount2",
+		"move_mount",
+		"fsopen",
+		"pivot_root",
+		"chroot",
+		"open_by_handle_at",
+		"bpf",
+		"perf_event_open",
+		"userfaultfd",
+		"io_uring_setup",
+		"io_uring_enter",
+		"io_uring_register",
+		"keyctl",
+		"add_key",
+		"request_key",
+		"kexec_load",
+		"init_module",
+		"finit_module",
+		"delete_module",
+		"setns",
+		"unshare",
+		"pidfd_getfd",
+		"personality",
+		"setuid",
+		"setgid",
+		"mknodat",
+		"symlinkat",
+		"linkat",
+		"reboot",
+		"iopl",
+		"modify_ldt",
+		"shmget",
+		"msgget",
+		"mq_open",
+		"tkill",
+		NULL,
+	};
+
+	must_not_have(sandbox_calls, sandbox_calls_count, ~(unsigned)HS_SANITIZED, never);
+	for (size_t i = 0; i < HS_COUNT(walls); i++)
+		must_not_have(walls[i].sandbox->calls, walls[i].sandbox->calls_count, ~0U, never);
+}
+
+/* What only a keeper may, no daemon's own table gives back; and what serves neither binds a TCP port nor makes a
+ * thread. */
+static void serving_is_narrower(void **state)
+{
+	static const char *const keepers[] = {"setresuid", "setresgid", "setgroups",
+					      "capset",    "seccomp",   "clone",
+					      "kill",      "wait4",     "landlock_create_ruleset",
+					      "signalfd4", NULL};
+	static const char *const started[] = {"clone",     "listen", "seccomp",  "prlimit64",
+					      "setrlimit", "umask",  "fchownat", NULL};
+
+	for (size_t i = 0; i < HS_COUNT(walls); i++) {
+		must_not_have(walls[i].sandbox->calls, walls[i].sandbox->calls_count, ~0U, keepers);
+		must_not_have(walls[i].sandbox->calls, walls[i].sandbox->calls_count, HS_RUN, started);
+	}
+	must_not_have(sandbox_calls, sandbox_calls_count, HS_RUN | HS_SCRIBE, started);
+}
+
+static bool may(const struct wall *wall, const char *name)
+{
+	for (size_t i = 0; i < wall->sandbox->calls_count; i++)
+		if (strcmp(wall->sandbox->calls[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Only who meets the network has sockets of it, and only dahdid speaks to devices. */
+static void sockets_and_devices_have_owners(void **state)
+{
+	for (size_t i = 0; i < HS_COUNT(walls); i++) {
+		const char *name = walls[i].name;
+		bool has_network = strcmp(name, "sipd") == 0 || strcmp(name, "mediad") == 0 ||
+				   strcmp(name, "hookd") == 0 || strcmp(name, "hook-stream") == 0;
+
+		assert_int_equal(may(&walls[i], "socket"), has_network);
+		assert_int_equal(may(&walls[i], "ioctl"), strcmp(name, "dahdid") == 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_exist),
+		cmocka_unit_test(some_are_in_no_table),
+		cmocka_unit_test(serving_is_narrower),
+		cmocka_unit_test(sockets_and_devices_have_owners),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
