@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ATTACH_WITHIN_US 60000000 /* of a new grant, to be taken by a front */
 
@@ -23,12 +24,25 @@ struct stream_record {
 	uint64_t frames_sent, frames_said, dropped, underruns_told;
 };
 
+#define AWAITED_MAX 100 /* frames: 2 s */
+
+/* What the leg said while nobody had the stream. */
+struct awaited {
+	int count;
+	struct {
+		enum hs_codec codec;
+		uint32_t timestamp;
+		uint8_t bytes[CODEC_FRAME];
+	} frames[AWAITED_MAX];
+};
+
 struct leg_stream {
 	struct end end;
 	struct stream_record *record;
 	struct playout *playout; /* a successor finds it too */
 	bool is_attached;
 	uint64_t peer;
+	struct awaited *awaited; /* a front had it when the predecessor died, and has not attached again; else NULL */
 };
 
 static struct leg_stream *stream_of(const struct end *end)
@@ -59,17 +73,15 @@ static uint32_t place(struct leg_stream *stream, uint32_t timestamp, int64_t now
 	return placed;
 }
 
-static void listen_to(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
-		      const uint8_t frame[CODEC_FRAME], int64_t now_us)
+static void send_frame(struct leg_stream *stream, enum hs_codec codec, uint32_t timestamp,
+		       const uint8_t frame[CODEC_FRAME])
 {
-	struct leg_stream *stream = stream_of(end);
-	if (!stream->is_attached)
-		return;
+	struct end *end = &stream->end;
 	struct hs_frame out = {
 		.kind = HS_FRAME_AUDIO,
 		.codec = codec,
 		.sequence = stream->record->sequence++,
-		.timestamp = place(stream, timestamp, now_us),
+		.timestamp = timestamp,
 		.payload = frame,
 		.payload_bytes = CODEC_FRAME,
 	};
@@ -84,6 +96,38 @@ static void listen_to(struct end *end, const struct end *leg, enum hs_codec code
 	} else {
 		stream->record->frames_sent++;
 	}
+}
+
+/* The front attaches again in a moment: what waited in the sockets meanwhile comes first. */
+static void keep_frame(struct leg_stream *stream, enum hs_codec codec, uint32_t timestamp,
+		       const uint8_t frame[CODEC_FRAME])
+{
+	struct awaited *awaited = stream->awaited;
+	if (awaited->count == AWAITED_MAX) {
+		stream->record->dropped++;
+		hs_metric_add(stream->end.world->meters.dropped_out, 1);
+		return;
+	}
+	awaited->frames[awaited->count].codec = codec;
+	awaited->frames[awaited->count].timestamp = timestamp;
+	memcpy(awaited->frames[awaited->count++].bytes, frame, CODEC_FRAME);
+}
+
+static void send_awaited(struct leg_stream *stream)
+{
+	AUTO(free) struct awaited *awaited = TAKE(stream->awaited);
+	for (int i = 0; awaited && i < awaited->count && stream->is_attached; i++)
+		send_frame(stream, awaited->frames[i].codec, awaited->frames[i].timestamp, awaited->frames[i].bytes);
+}
+
+static void listen_to(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
+		      const uint8_t frame[CODEC_FRAME], int64_t now_us)
+{
+	struct leg_stream *stream = stream_of(end);
+	if (stream->is_attached)
+		send_frame(stream, codec, place(stream, timestamp, now_us), frame);
+	else if (stream->awaited)
+		keep_frame(stream, codec, place(stream, timestamp, now_us), frame);
 }
 
 /* ---- From the front to the leg ---- */
@@ -170,6 +214,7 @@ static void destroy(struct end *end)
 		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
 	kept_unmap(end->world, name, stream->playout, playout_bytes());
 	kept_drop(end->world, end->id);
+	free(stream->awaited);
 	free(stream);
 }
 
@@ -223,6 +268,8 @@ int leg_stream_restore(struct world *world, const char *grant, struct end_record
 	struct leg_stream *stream = make(world, grant, record);
 	kept_read(&stream->end, found);
 	record->underruns_told = playout_underruns(stream->playout);
+	if (!record->attach_until_us)
+		stream->awaited = hs_zalloc(sizeof *stream->awaited);
 	record->attach_until_us = hs_clock_us() + ATTACH_WITHIN_US;
 	*ret_end = &stream->end;
 	return 0;
@@ -240,6 +287,7 @@ int leg_stream_attach(struct end *end, uint64_t peer)
 	stream->peer = peer;
 	stream->record->attach_until_us = 0;
 	stream->is_attached = audio_send(end->world->audio, peer, &frame) != -EHOSTUNREACH;
+	send_awaited(stream);
 	return stream->is_attached ? 0 : -EHOSTUNREACH;
 }
 

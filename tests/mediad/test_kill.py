@@ -147,6 +147,29 @@ def test_what_an_operator_said_is_played_to_its_end(mediad, legs, phone):
     until(lambda: len(mediad.frames_of(AUDIO, grant)) > heard, 5, "the phone's audio")
 
 
+def test_an_operator_misses_nothing(mediad, legs, phone):
+    """The phone talks all the time; what it said before the front attached again comes then."""
+    a, leg, grant = phone(), legs(), legs("s")
+    incoming(mediad, a, leg)
+    mediad.ask("media.open", leg=grant, kind="stream")
+    attach(mediad, grant)
+    mediad.ask("media.join", a=leg, b=grant)
+    said = noise(1.2, 13)
+    threads = talking((a, said))
+    time.sleep(random.uniform(0.2, 0.5))
+    kill(mediad)
+    attach(mediad, grant)
+    for thread in threads:
+        thread.join()
+
+    def heard():
+        return b"".join(f.payload for f in mediad.frames_of(AUDIO, grant))
+    until(lambda: said in heard(), 5, "all that the phone said")
+    frames = mediad.frames_of(AUDIO, grant)
+    assert {(y.timestamp - x.timestamp) & 0xffffffff for x, y in zip(frames, frames[1:])} == {160}
+    assert {y.sequence - x.sequence for x, y in zip(frames, frames[1:])} == {1}
+
+
 def test_sounds_are_played_to_their_end(mediad, legs, phone):
     """Two were accepted: the first is heard from where it was, then the second."""
     a, leg = phone(), legs()
