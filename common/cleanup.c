@@ -46,16 +46,16 @@ void hs_auto_json_put(struct json_object **json)
 	json_object_put(*json);
 }
 
+/* Never inlined: else the compiler makes a calloc of this and the memset that follows. */
+__attribute__((noinline)) static void *fresh(size_t bytes)
+{
+	return check(malloc(bytes ? bytes : 1));
+}
+
 /* What was freed waits for malloc first; calloc does not look there, and takes the long way each time. */
 void *hs_zalloc(size_t bytes)
 {
-	void *memory;
-
-	if (bytes > SMALL)
-		return check(calloc(1, bytes));
-	memory = check(malloc(bytes ? bytes : 1));
-	__asm__("" : "+r"(memory)); /* or the compiler makes a calloc of it */
-	return memset(memory, 0, bytes);
+	return bytes > SMALL ? check(calloc(1, bytes)) : memset(fresh(bytes), 0, bytes);
 }
 
 void *hs_resize(void *memory, size_t items, size_t size)
