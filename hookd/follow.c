@@ -1,5 +1,6 @@
 #include "follow.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
 #include "wire.h"
 #include <stdlib.h>
@@ -19,9 +20,10 @@ struct follow {
 	struct follow_setup setup;
 	char cursor[65];
 	int64_t seq;
-	bool placed;  /* cursor is valid */
-	bool current; /* the next copy may be used */
-	bool behind;  /* copies were missed: a page more is needed */
+	int64_t made_at_ms; /* wall clock */
+	bool placed;        /* cursor is valid */
+	bool current;       /* the next copy may be used */
+	bool behind;        /* copies were missed: a page more is needed */
 	bool paused;
 	uint64_t ticket; /* of the page under way; 0: none */
 	struct copy *copies;
@@ -123,37 +125,57 @@ static void again_later(struct follow *follow)
 	uv_timer_start(&follow->timer, on_timer, AGAIN_MS, 0);
 }
 
-static void take_page(struct follow *follow, const struct hs_events_list_answer *page)
+static bool read_head(const struct hs_json *json, struct hs_arena *arena, struct hs_event_head *ret_head)
 {
-	for (size_t i = 0; i < page->events_count && !follow->paused; i++) {
+	struct hs_wire_fault fault;
+	int error = hs_wire_decode(&hs_shape_event_head, json, false, arena, ret_head, &fault);
+
+	if (error < 0)
+		bad_event(&fault);
+	return error == 0;
+}
+
+/* Those from first on. */
+static void take_events(struct follow *follow, const struct hs_events_list_answer *page, size_t first)
+{
+	for (size_t i = first; i < page->events_count && !follow->paused; i++) {
 		struct hs_arena *arena = hs_arena_create();
-		struct hs_wire_fault fault;
 		struct hs_event_head head;
 
-		if (hs_wire_decode(&hs_shape_event_head, page->events[i], false, arena, &head, &fault) < 0)
-			bad_event(&fault);
-		else
+		if (read_head(page->events[i], arena, &head))
 			happen(follow, &head, page->events[i]);
 		hs_arena_destroy(arena);
 	}
 }
 
-/* The log's end, where nothing is wanted of what was before. */
-static void take_end(struct follow *follow, const struct hs_events_list_answer *page)
+/* How many of the newest events were before we began. ret_seq: number of the last of them. */
+static size_t count_old(const struct follow *follow, const struct hs_events_list_answer *page, int64_t *ret_seq)
 {
 	struct hs_arena *arena = hs_arena_create();
-	struct hs_wire_fault fault;
 	struct hs_event_head head;
+	size_t count = 0;
 
-	follow->seq = 0;
-	if (page->events_count && hs_wire_decode(&hs_shape_event_head, page->events[page->events_count - 1], false,
-						 arena, &head, &fault) == 0)
-		follow->seq = head.seq;
+	*ret_seq = 0;
+	while (count < page->events_count && read_head(page->events[count], arena, &head) &&
+	       head.timestamp < follow->made_at_ms) {
+		*ret_seq = head.seq;
+		count++;
+	}
 	hs_arena_destroy(arena);
+	return count;
+}
+
+/* The log's end, where nothing is wanted of what was before. apid may have answered long after we asked, and be at work
+ * long since: what happened meanwhile counts. */
+static void take_end(struct follow *follow, const struct hs_events_list_answer *page)
+{
+	size_t old = count_old(follow, page, &follow->seq);
+
 	hs_copy(follow->cursor, sizeof(follow->cursor), page->cursor);
 	follow->placed = true;
 	if (follow->setup.began)
 		follow->setup.began(follow->setup.context, follow->cursor, follow->seq);
+	take_events(follow, page, old);
 }
 
 static void take_kept(struct follow *follow, const struct copy *copy)
@@ -199,7 +221,7 @@ static void on_page(void *context, const struct hs_answer *answer)
 	if (!follow->placed)
 		take_end(follow, page);
 	else
-		take_page(follow, page);
+		take_events(follow, page, 0);
 	if (follow->paused)
 		return;
 	if (!page->events_count)
@@ -212,9 +234,8 @@ static void on_page(void *context, const struct hs_answer *answer)
 
 static void fetch(struct follow *follow)
 {
-	struct hs_events_list page = {.since = follow->placed && *follow->cursor ? follow->cursor : NULL,
-				      .has_limit = true,
-				      .limit = follow->placed ? PAGE : 1};
+	struct hs_events_list page = {
+		.since = follow->placed && *follow->cursor ? follow->cursor : NULL, .has_limit = true, .limit = PAGE};
 	struct hs_ask ask = {.to = HS_ROLE_APID,
 			     .message = HS_EVENTS_LIST,
 			     .body = &page,
@@ -237,6 +258,7 @@ struct follow *follow_create(const struct follow_setup *setup)
 	struct follow *follow = hs_zalloc(sizeof(*follow));
 
 	follow->setup = *setup;
+	follow->made_at_ms = hs_clock_wall_ms();
 	follow->copies = hs_zalloc(COPIES_MAX * sizeof(*follow->copies));
 	if (setup->cursor) {
 		hs_copy(follow->cursor, sizeof(follow->cursor), setup->cursor);

@@ -20,7 +20,7 @@ struct follow_event {
 struct follow_setup {
 	struct hs_bus *bus;
 	uv_loop_t *loop;
-	const char *cursor; /* go on after this; NULL: begin at the log's end */
+	const char *cursor; /* go on after this; NULL: begin with what happens from now on */
 	int64_t seq;        /* number of the event at the cursor; 0: unknown */
 	void (*happened)(void *context, const struct follow_event *event);
 	void (*began)(void *context, const char *cursor, int64_t seq); /* the log's end was found; NULL: nobody cares */
