@@ -56,7 +56,7 @@ static void fits(void **state)
 		{"+.", "+1", true},
 		{"+.", "1", false},
 		{"+49.", "+493012", true},
-		{"XXX", "12", false},
+		{"NXX", "12", false},
 		{"*21#", "*21#", true},
 		{"", "", true},
 		{"9NXXXXXX", "95551234", true},
