@@ -432,7 +432,7 @@ def test_a_daemon_that_is_stopped_is_replaced(make_suite, daemon):
     wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 20)
     hear_each_other(call, other)
     if daemon != "apid":  # which does not tell of itself
-        assert [e for e in all_events(suite, since) if e["type"] == "daemon.started" and e["daemon"] == daemon]
+        wait_for(lambda: [e for e in all_events(suite, since) if e["type"] == "daemon.started" and e["daemon"] == daemon], 15)
     assert "keeper.hung" in suite.log(daemon)
     assert suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "up"
     call.hangup()
