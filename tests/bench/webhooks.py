@@ -20,7 +20,7 @@ RETRANSMIT_S = 0.5
 def sink(port):
     """nginx as a receiver that says 200 to everything."""
     config = WORK / "sink.conf"
-    config.write_text(f"worker_processes 1; daemon off; pid {WORK}/sink.pid; error_log /dev/null;\n"
+    config.write_text(f"master_process off; daemon off; pid {WORK}/sink.pid; error_log /dev/null;\n"
                       "events { worker_connections 1024; }\n"
                       f"http {{ access_log off; keepalive_requests 10000000; server {{ listen 127.0.0.1:{port}; "
                       "location / { return 200; } } }\n")
