@@ -46,6 +46,8 @@ def test_connection_is_gone(house, listens):
         port = listener.getsockname()[1]
         phone.register(contact=f"Contact: <sip:alice@127.0.0.1:{port};transport=tcp>")
         phone.close()
+        for _ in range(3):
+            house.bus.ask("daemon.status")  # so many turns of its loop later, sipd has seen the end
         leg = house.ring()
         if listens:
             stream, _ = listener.accept()
