@@ -66,7 +66,7 @@ def test_what_happens_before_the_log_answers_counts(apid, receivers, start_daemo
     apid.instead_of_lists = [lambda: [apid.state("ringing", call=f"c1-{number}") for number in range(3)]]
     start_daemon("hookd", config(receiver.url()))
     apid.wait_asked("events.list", 2)
-    assert [a.body["call_id"] for a in receiver.wait(3)] == ["c1-0", "c1-1", "c1-2"]
+    assert {a.body["call_id"] for a in receiver.wait(3)} == {"c1-0", "c1-1", "c1-2"}
 
 
 def test_lost_copies_are_fetched(apid, receivers, start_daemon):
