@@ -7,19 +7,22 @@ import json
 import multiprocessing
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
 import zmq
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(REPO / "tests"))
+from ports import free_port  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build"))
 NOBODY = 65534
 TOKEN = "hs_test-token-with-every-scope"
@@ -37,17 +40,6 @@ def wait_for(check, timeout=10, what="a condition"):
             return found
         assert time.monotonic() < until, f"waited {timeout} s for {what}"
         time.sleep(0.002)
-
-
-def free_port():
-    """One that the kernel gives nobody who does not care, or it could be taken before we use it."""
-    while True:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", random.randrange(10000, 32000)))
-                return probe.getsockname()[1]
-            except OSError:
-                continue
 
 
 def now_text():

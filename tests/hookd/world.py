@@ -8,10 +8,10 @@ import itertools
 import json
 import os
 import pathlib
-import random
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -19,6 +19,9 @@ import yaml
 import zmq
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(REPO / "tests"))
+from ports import free_port  # noqa: E402
+
 NOBODY = 65534
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build"))
 
@@ -37,17 +40,6 @@ def wait_for(check, timeout=10, what="a condition"):
 def now_text():
     now = time.time()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-
-
-def free_port():
-    """One that the kernel gives nobody who does not care, or it could be taken before we use it."""
-    while True:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", random.randrange(10000, 32000)))
-                return probe.getsockname()[1]
-            except OSError:
-                continue
 
 
 class Apid:

@@ -8,12 +8,12 @@ import itertools
 import json
 import os
 import pathlib
-import random
 import re
 import secrets
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -21,6 +21,9 @@ import yaml
 import zmq
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(REPO / "tests"))
+from ports import free_port  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("HOOKSWITCH_BUILD", REPO / "build"))
 REALM = "phones.test"
 SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -39,19 +42,6 @@ def wait_for(check, timeout=8, what="a condition"):
             return found
         assert time.monotonic() < until, f"waited {timeout} s for {what}"
         time.sleep(0.002)
-
-
-def free_port():
-    """One that the kernel gives nobody who does not care, or it could be taken before we use it; and none of RTP."""
-    while True:
-        port = random.randrange(10000, 20000)
-        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            try:
-                udp.bind(("127.0.0.1", port))
-                tcp.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 # ---- secrets ----
