@@ -27,7 +27,11 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender was killed in the middle: nothing was received
+                    self.close_connection = True
+                    return
                 status = receiver.take(self.path, self.headers, body)
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
