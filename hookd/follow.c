@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE 200         /* events of one answer: well under a message's limit */
+#define PAGE 200 /* events of one answer: well under a message's limit */
+#define FIRST_PAGE                                                                                                     \
+	1000 /* of the newest ones, where there is no place yet: what happened since we began is among them */
 #define COPIES_MAX 1024  /* that wait while a page is fetched */
 #define DEADLINE_MS 3000 /* for a page */
 #define AGAIN_MS 200     /* after a failed one */
@@ -234,8 +236,9 @@ static void on_page(void *context, const struct hs_answer *answer)
 
 static void fetch(struct follow *follow)
 {
-	struct hs_events_list page = {
-		.since = follow->placed && *follow->cursor ? follow->cursor : NULL, .has_limit = true, .limit = PAGE};
+	struct hs_events_list page = {.since = follow->placed && *follow->cursor ? follow->cursor : NULL,
+				      .has_limit = true,
+				      .limit = follow->placed ? PAGE : FIRST_PAGE};
 	struct hs_ask ask = {.to = HS_ROLE_APID,
 			     .message = HS_EVENTS_LIST,
 			     .body = &page,
