@@ -46,10 +46,12 @@ static void grant_own(const struct hs_sandbox_plan *plan, struct hs_grants *gran
 {
 	AUTO(free) char *run = hs_printf("run/%s", plan->name);
 	AUTO(free) char *private = hs_printf("keys/%s.key", plan->name);
+	AUTO(free) char *public = hs_printf("keys/%s.pub", plan->name);
 
 	hs_grant_path(grants, plan->name, HS_READ | HS_WRITE, "its own state");
 	hs_grant_path(grants, run, HS_READ | HS_WRITE | HS_SOCKETS, "its sockets, and the sign that it is ready");
 	hs_grant_path(grants, private, HS_READ, "its own key");
+	hs_grant_path(grants, public, HS_READ, "seals for itself");
 }
 
 static struct hs_grants *gather(const struct hs_sandbox_plan *plan)

@@ -1,6 +1,7 @@
 #include "secret.h"
 #include "cleanup.h"
 #include "log.h"
+#include "metrics.h"
 #include "privs.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -201,12 +202,14 @@ static int open_box(int keys, enum hs_role role, const unsigned char *sealed, si
 	return result == 0 ? 0 : -EACCES;
 }
 
-int hs_secret_open(const char *home, enum hs_role role, const char *destination, const char *sealed, char **ret_value)
+/* destination NUL value of a sealed text, to be wiped: the length of destination, or -errno. */
+static int open_text(const char *home, enum hs_role role, const char *sealed, unsigned char **ret_plain,
+		     size_t *ret_bytes)
 {
 	AUTO(close) int keys = open_keys(home, false);
 	AUTO(free) unsigned char *box = NULL;
-	size_t bytes = 0, prefix = strlen(destination) + 1;
 	unsigned char *plain;
+	size_t bytes = 0;
 	int result;
 
 	if (keys < 0 || sodium_init() < 0)
@@ -214,20 +217,74 @@ int hs_secret_open(const char *home, enum hs_role role, const char *destination,
 	box = from_text(sealed, &bytes);
 	if (!box)
 		return -EACCES;
-	bytes -= crypto_box_SEALBYTES;
 	plain = hs_zalloc(bytes + 1);
-	result = open_box(keys, role, box, bytes + crypto_box_SEALBYTES, plain);
+	result = open_box(keys, role, box, bytes, plain);
+	bytes -= crypto_box_SEALBYTES;
 	if (result == 0 && !memchr(plain, 0, bytes))
 		result = -EACCES;
-	if (result == 0 && (bytes < prefix || sodium_memcmp(plain, destination, prefix) != 0))
-		result = -EXDEV;
-	if (result == 0) {
-		*ret_value = hs_zalloc(bytes - prefix + 1);
-		memcpy(*ret_value, plain + prefix, bytes - prefix);
+	if (result < 0) {
+		sodium_memzero(plain, bytes);
+		free(plain);
+		return result;
 	}
+	*ret_plain = plain;
+	*ret_bytes = bytes;
+	return (int)strlen((char *)plain);
+}
+
+static void wipe(unsigned char *plain, size_t bytes)
+{
 	sodium_memzero(plain, bytes);
 	free(plain);
+}
+
+static void tell_redirected(enum hs_role role)
+{
+	hs_metric_add(hs_metric_counter("hookswitch_secrets_redirected_total", "",
+					"Sealed secrets that came with another destination than their own."),
+		      1);
+	hs_log(ERROR, "secret.redirected", LOG_TEXT("sealed_to", hs_role_names[role]),
+	       LOG_WHY("a sealed secret came with another destination than the one it was sealed for, and stays "
+		       "closed: "
+		       "an edited configuration, or somebody who wants it sent to himself"));
+}
+
+int hs_secret_open(const char *home, enum hs_role role, const char *destination, const char *sealed, char **ret_value)
+{
+	unsigned char *plain;
+	size_t bytes, prefix = strlen(destination) + 1;
+	int result = open_text(home, role, sealed, &plain, &bytes);
+
+	if (result < 0)
+		return result;
+	if ((size_t)result + 1 == prefix && sodium_memcmp(plain, destination, prefix) == 0) {
+		*ret_value = hs_zalloc(bytes - prefix + 1);
+		memcpy(*ret_value, plain + prefix, bytes - prefix);
+		result = 0;
+	} else {
+		tell_redirected(role);
+		result = -EXDEV;
+	}
+	wipe(plain, bytes);
 	return result;
+}
+
+char *hs_secret_destination(const char *home, enum hs_role role, const char *sealed)
+{
+	unsigned char *plain;
+	size_t bytes;
+	char *destination;
+
+	if (open_text(home, role, sealed, &plain, &bytes) < 0)
+		return NULL;
+	destination = hs_strdup((char *)plain);
+	wipe(plain, bytes);
+	return destination;
+}
+
+bool hs_secret_is_sealed(const char *text)
+{
+	return text && strncmp(text, SEALED, strlen(SEALED)) == 0;
 }
 
 void hs_secret_wipe(char *value)

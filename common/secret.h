@@ -17,8 +17,14 @@ int hs_secret_make_keys(const char *home, enum hs_role role);
 char *hs_secret_seal(const char *home, enum hs_role role, const char *destination, const char *value);
 
 /* Opens a sealed text with our key. -EACCES when it was not sealed to us or is damaged, -EXDEV when it was sealed for
- * another destination. ret_value: new text (hs_secret_wipe). */
+ * another destination: somebody redirects it, which is logged and counted. ret_value: new text (hs_secret_wipe). */
 int hs_secret_open(const char *home, enum hs_role role, const char *destination, const char *sealed, char **ret_value);
+
+/* The destination a sealed text is for, when it was sealed to us. New text (free), or NULL. */
+char *hs_secret_destination(const char *home, enum hs_role role, const char *sealed);
+
+/* True for a text that begins as sealed ones do; NULL is none. */
+bool hs_secret_is_sealed(const char *text);
 
 /* Wipes and frees. NULL is fine. */
 void hs_secret_wipe(char *value);

@@ -1,6 +1,8 @@
 #include "cleanup.h"
 #include "hookd.h"
 #include "log.h"
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char *join_states(const struct hs_config_endpoint *declared)
@@ -15,17 +17,17 @@ static char *join_states(const struct hs_config_endpoint *declared)
 	return words;
 }
 
-/* Without a sealed secret one is made, once, in a file that root reads with hookctl webhook-secret. */
-static const char *secret_of(struct hookd *hookd, const char *id, const struct hs_config_endpoint *declared)
+/* Without a sealed secret one is made, which root reads with hookctl webhook-secret. The caller frees it. */
+static char *secret_of(struct hookd *hookd, const char *id, const struct hs_config_endpoint *declared)
 {
-	int error;
+	char *made;
 
 	if (declared->secret)
-		return declared->secret;
-	error = endpoint_make_secret(hookd->house->folder, id);
-	if (error < 0)
-		hs_log(ERROR, "webhook.secret_not_made", LOG_TEXT("webhook", id), LOG_WHY(strerror(-error)));
-	return "";
+		return hs_strdup(declared->secret);
+	made = endpoint_make_secret(hookd->house->home, id, declared->url);
+	if (!made)
+		hs_log(ERROR, "webhook.secret_not_made", LOG_TEXT("webhook", id), LOG_WHY(strerror(errno)));
+	return made ? made : hs_strdup("");
 }
 
 static void warn_blocked(struct hookd *hookd, const struct endpoint *endpoint)
@@ -38,11 +40,12 @@ static void warn_blocked(struct hookd *hookd, const struct endpoint *endpoint)
 
 static void add(struct hookd *hookd, const char *id, const struct hs_config_endpoint *declared, const char *words)
 {
+	AUTO(free) char *sealed = secret_of(hookd, id, declared);
 	struct outbox_endpoint row = {
 		.id = id,
 		.url = declared->url,
 		.words = words,
-		.sealed = secret_of(hookd, id, declared),
+		.sealed = sealed,
 		.declared = true,
 		.enabled = true,
 		.last_error = "",
@@ -63,7 +66,7 @@ static void add(struct hookd *hookd, const char *id, const struct hs_config_endp
 static void change(struct hookd *hookd, struct endpoint *endpoint, const struct hs_config_endpoint *declared,
 		   const char *words)
 {
-	const char *sealed = secret_of(hookd, endpoint->id, declared);
+	AUTO(free) char *sealed = secret_of(hookd, endpoint->id, declared);
 
 	endpoint_set_words(endpoint, words);
 	endpoint->ca_file = declared->ca_file;

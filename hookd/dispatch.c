@@ -220,7 +220,7 @@ static void tell_locked(struct dispatch *dispatch)
 static bool can_sign(struct lane *lane)
 {
 	struct hs_house *house = lane->dispatch->setup.house;
-	int error = endpoint_open_secrets(lane->endpoint, house->home, house->folder);
+	int error = endpoint_open_secrets(lane->endpoint, house->home);
 
 	if (!error)
 		return true;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define FRESH_KEY_BYTES 32
-#define SECRET_FILE_BYTES 512
+#define SECRET_FILE_BYTES 8192
 
 static enum match_kind kind_of(const struct outbox_endpoint *row)
 {
@@ -134,48 +134,42 @@ void endpoint_save(struct endpoint *endpoint, struct outbox *outbox)
 
 /* ---- Secrets ---- */
 
-static int read_secret_file(const char *folder, const char *id, struct sign_secrets *ret_secrets)
+static char *destination_of(const char *url)
 {
-	AUTO(free) char *path = hs_printf("%s/secret-%s", folder, id);
-	AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char text[SECRET_FILE_BYTES] = {0};
-	int error;
-
-	if (fd < 0)
-		return -errno;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		return -errno;
-	error = sign_read_secrets(text, ret_secrets);
-	explicit_bzero(text, sizeof(text));
-	return error;
+	return hs_printf("url:%s", url);
 }
 
-static int open_sealed(const struct endpoint *endpoint, const char *home, struct sign_secrets *ret_secrets)
+int endpoint_open_secrets(struct endpoint *endpoint, const char *home)
 {
-	AUTO(free) char *destination = hs_printf("url:%s", endpoint->given_url);
+	AUTO(free) char *destination = destination_of(endpoint->given_url);
 	char *secret = NULL;
-	int error = hs_secret_open(home, HS_ROLE_HOOKD, destination, endpoint->sealed, &secret);
+	int error;
 
+	if (endpoint->secrets.count)
+		return 0;
+	error = hs_secret_open(home, HS_ROLE_HOOKD, destination, endpoint->sealed, &secret);
 	if (error < 0)
 		return error;
-	error = sign_read_secrets(secret, ret_secrets);
+	error = sign_read_secrets(secret, &endpoint->secrets);
 	hs_secret_wipe(secret);
 	return error;
 }
 
-int endpoint_open_secrets(struct endpoint *endpoint, const char *home, const char *folder)
+/* The file's text; NULL when there is none. */
+static char *read_secret_file(const char *path)
 {
-	if (endpoint->secrets.count)
-		return 0;
-	if (*endpoint->sealed)
-		return open_sealed(endpoint, home, &endpoint->secrets);
-	return endpoint->declared ? read_secret_file(folder, endpoint->id, &endpoint->secrets) : -EACCES;
+	AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[SECRET_FILE_BYTES] = {0};
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return NULL;
+	text[strcspn(text, "\r\n")] = '\0';
+	return hs_strdup(text);
 }
 
 /* Whole or not at all: written beside, flushed, then renamed. */
-static int write_secret_file(const char *folder, const char *id, const char *text)
+static int write_secret_file(const char *path, const char *text)
 {
-	AUTO(free) char *path = hs_printf("%s/secret-%s", folder, id);
 	AUTO(free) char *beside = hs_printf("%s.new", path);
 	AUTO(close) int fd = -1;
 	size_t length = strlen(text);
@@ -191,22 +185,42 @@ static int write_secret_file(const char *folder, const char *id, const char *tex
 	return 0;
 }
 
-int endpoint_make_secret(const char *folder, const char *id)
+/* True when the file's text is for this URL. The file is ours alone: one for another URL was made before the
+ * configuration changed. */
+static bool is_for(const char *home, const char *destination, const char *sealed)
 {
-	AUTO(free) char *path = hs_printf("%s/secret-%s", folder, id);
+	AUTO(free) char *known = hs_secret_destination(home, HS_ROLE_HOOKD, sealed);
+
+	return known && !strcmp(known, destination);
+}
+
+char *endpoint_make_secret(const char *home, const char *id, const char *url)
+{
+	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", home, id);
+	AUTO(free) char *destination = destination_of(url);
+	AUTO(free) char *sealed = read_secret_file(path);
 	uint8_t random[FRESH_KEY_BYTES];
 	char text[SIGN_SECRET_TEXT];
 	int error;
 
-	if (!access(path, F_OK))
-		return 0;
+	if (sealed && is_for(home, destination, sealed))
+		return TAKE(sealed);
+	if (sealed)
+		hs_log(WARN, "webhook.secret_renewed", LOG_TEXT("webhook", id),
+		       LOG_WHY("its URL is another one, for which it got a secret of its own: hookctl webhook-secret"));
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
+		return NULL;
 	sign_format_secret(random, sizeof(random), text);
-	error = write_secret_file(folder, id, text);
+	free(sealed);
+	sealed = hs_secret_seal(home, HS_ROLE_HOOKD, destination, text);
 	explicit_bzero(random, sizeof(random));
 	explicit_bzero(text, sizeof(text));
-	return error;
+	error = sealed ? write_secret_file(path, sealed) : -ENOKEY;
+	if (error < 0) {
+		errno = -error;
+		return NULL;
+	}
+	return TAKE(sealed);
 }
 
 /* ---- What others see ---- */

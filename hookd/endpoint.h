@@ -1,8 +1,7 @@
 /* An endpoint: where messages go, which, and what they are signed with.
  * Called by dispatch, declare and serve; calls outbox for its row, secret and sign. Owns its secrets while they are
- * open. Endpoints of the configuration have their secret sealed there, or in the file secret-<id> (0400) of hookd's
- * folder, made at first start. Those of the API keep it sealed to this URL in the outbox; it is opened when it is first
- * used.
+ * open. Every secret at rest is sealed to hookd for this URL, in the outbox, and is opened when it is first used. Those
+ * of the configuration stand there too, or, made by hookd, in the file secret-<id> (0400) of its folder.
  */
 #ifndef HOOKD_ENDPOINT_H
 #define HOOKD_ENDPOINT_H
@@ -21,7 +20,7 @@ struct endpoint {
 	char **words;
 	size_t words_count;
 	bool declared, enabled;
-	char *sealed;        /* secret; "" when the file has it */
+	char *sealed;        /* secret, for given_url */
 	const char *ca_file; /* the configuration's, of this endpoint alone; NULL: none */
 	struct sign_secrets secrets;
 	int64_t failing_since_ms; /* 0: it works */
@@ -47,10 +46,11 @@ struct match_filter endpoint_filter(const struct endpoint *endpoint);
 void endpoint_save(struct endpoint *endpoint, struct outbox *outbox);
 
 /* The open secrets; opens them at first use. -EACCES, -EXDEV, -EINVAL or a file's error: nothing can be signed. */
-int endpoint_open_secrets(struct endpoint *endpoint, const char *home, const char *folder);
+int endpoint_open_secrets(struct endpoint *endpoint, const char *home);
 
-/* Makes the file secret-<id> unless it is there. -errno. */
-int endpoint_make_secret(const char *folder, const char *id);
+/* The sealed text of the file secret-<id>; made anew when it is not there, or is for another URL. New text (free); NULL
+ * with errno set. */
+char *endpoint_make_secret(const char *home, const char *id, const char *url);
 
 /* Fills the contract's form; texts are borrowed from the endpoint. */
 void endpoint_describe(const struct endpoint *endpoint, struct hs_webhook *ret_webhook);

@@ -135,9 +135,12 @@ static void on_resolved(void *context, const struct egress_address *addresses, s
 static void judge(struct hookd *hookd, struct hs_request *request, struct endpoint *endpoint)
 {
 	char why[EGRESS_WHY];
-	int error = endpoint_open_secrets(endpoint, hookd->house->home, hookd->house->folder);
+	int error = endpoint_open_secrets(endpoint, hookd->house->home);
 	bool blocked = egress_check_url(&hookd->rules, &endpoint->url, why) < 0;
 
+	if (error == -EXDEV)
+		hs_log(ERROR, "webhook.redirected", LOG_TEXT("webhook", endpoint->id),
+		       LOG_TEXT("host", endpoint->url.host), LOG_WHY("its secret was sealed for another URL"));
 	if (error < 0 || blocked) {
 		endpoint_destroy(endpoint);
 		if (blocked)

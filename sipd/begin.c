@@ -166,6 +166,9 @@ int begin_start(struct hs_house *house)
 	uv_timer_init(house->loop, &sipd->bans);
 	sipd->suspects.data = sipd->bans.data = sipd;
 	sipd->users = users_create(house->config, house->home);
+	if (users_locked(sipd->users))
+		hs_daemon_degraded(house, "sip-secret",
+				   "a line cannot log in, for its secret cannot be opened: the log says which");
 	sipd->nonces = make_nonces();
 	sipd->sources = make_sources(house->config->sip);
 	sipd->refused = refused_create();

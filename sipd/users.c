@@ -13,7 +13,7 @@ typedef char ha1_pair[DIGEST_ALGORITHMS][DIGEST_HEX];
 
 struct users {
 	struct user *all;
-	size_t count;
+	size_t count, locked;
 	ha1_pair *secrets; /* sodium_malloc: locked, guarded, wiped */
 	struct hs_table *by_name, *by_line;
 	uint8_t fake_key[crypto_generichash_KEYBYTES];
@@ -77,6 +77,7 @@ static void add_user(struct users *users, const struct hs_config *config, const 
 	const char *name = line->user ? line->user : line->id;
 	int result = open_secret(config, line, name, home, *secret);
 	if (result) {
+		users->locked += result != -ENOENT;
 		hs_log(ERROR, "line.no_secret", LOG_LINE(line->id), LOG_TEXT("user", name), LOG_WHY(why(result)));
 		return;
 	}
@@ -110,6 +111,11 @@ struct users *users_create(const struct hs_config *config, const char *home)
 		if (config->lines[i].driver == HS_DRIVER_SIP)
 			add_user(users, config, &config->lines[i], home);
 	return users;
+}
+
+size_t users_locked(const struct users *users)
+{
+	return users->locked;
 }
 
 static const struct user *make_fake(struct users *users, const char *name)

@@ -24,6 +24,9 @@ struct users;
  * logged and cannot log in. Never NULL. */
 struct users *users_create(const struct hs_config *config, const char *home);
 
+/* Lines whose secret is there and cannot be opened. */
+size_t users_locked(const struct users *users);
+
 /* The user of this name; for an unknown one a made-up user whose hashes fit nothing, valid until the next call. */
 const struct user *users_find(struct users *users, const char *name);
 

@@ -4,10 +4,12 @@
 #include "metrics.h"
 #include "operator.h"
 #include "reach.h"
+#include "secret.h"
 #include "stream.h"
 #include "wall.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define JOURNAL_BYTES (64 << 10)
 
@@ -21,6 +23,29 @@ static void add_operator(struct stream *stream, const char *line)
 	}
 	egress_rules_add_port(&stream->rules, operator_url(link)->port);
 	stream->operators[stream->count++] = link;
+}
+
+/* A sealed token is opened for the URL it was sealed for and no other. */
+static int open_token(struct stream *stream)
+{
+	const struct hs_config_operator *operator= stream->house->config->operator;
+	AUTO(free) char *destination = hs_printf("url:%s", operator->websocket_url ? operator->websocket_url : "");
+	int error;
+
+	if (!hs_secret_is_sealed(operator->auth_token)) {
+		stream->token = operator->auth_token ? hs_strdup(operator->auth_token) : NULL;
+		return 0;
+	}
+	error = hs_secret_open(stream->house->home, HS_ROLE_HOOK_STREAM, destination, operator->auth_token,
+			       &stream->token);
+	if (error < 0) {
+		hs_log(ERROR, "operator.token_unusable", LOG_TEXT("error", strerror(-error)),
+		       LOG_WHY(error == -EXDEV ? "it was sealed for another websocket_url: seal it for this one"
+					       : "it was not sealed to this suite's hook-stream: seal it again"));
+		hs_daemon_degraded(stream->house, "operator-token",
+				   "operator.auth_token cannot be opened: nothing is dialled without it; see the log");
+	}
+	return error;
 }
 
 static void add_operators(struct stream *stream)
@@ -71,7 +96,8 @@ static int start(struct hs_house *house)
 	stream->lwsio = hs_lwsio_create(house->loop);
 	if (!stream->resolve || !stream->lwsio)
 		return -EIO;
-	add_operators(stream);
+	if (open_token(stream) == 0)
+		add_operators(stream);
 	if (!stream->count)
 		return 0;
 	stream->audio = audio_create(stream);
@@ -104,6 +130,7 @@ static void finish(struct hs_house *house)
 	resolve_destroy(stream->resolve);
 	egress_rules_finish(&stream->rules);
 	free(stream->operators);
+	hs_secret_wipe(stream->token);
 	free(stream);
 }
 

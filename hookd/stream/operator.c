@@ -135,7 +135,7 @@ static void do_connect(void *object, const void *argument)
 		.tls = url->tls,
 		.host = host,
 		.path = url->text + url->path_at,
-		.token = link->stream->house->config->operator->auth_token,
+		.token = link->stream->token,
 		.max_message = MESSAGE_BYTES,
 		.timeout_ms = CONNECT_MS,
 		.events = &ws_events,

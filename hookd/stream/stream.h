@@ -24,6 +24,7 @@ struct stream {
 	struct follow *follow;
 	struct operator_link **operators;
 	size_t count;
+	char *token; /* what operators want to see; NULL: nothing */
 	size_t open; /* WebSockets that are not closed yet */
 	bool ending;
 	struct hs_metric *connected, *failures, *lost_to, *lost_from;

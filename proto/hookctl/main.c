@@ -28,10 +28,11 @@ static const struct command commands[] = {
 	 "For example: hookctl call lines.ring '{\"line\":\"phone1\"}'. JSON \"-\" is read from standard input.\n"
 	 "All requests: proto/docs/bus.md. --to is needed where several daemons answer (daemon.status).",
 	 call_run},
-	{"seal", "sip USER [--realm R] [--password P] | webhook URL [--secret S]", "a secret for hookswitch.yaml",
+	{"seal", "sip USER [--realm R] [--password P] | webhook URL [--secret S] | operator URL [--token T]",
+	 "a secret for hookswitch.yaml",
 	 "Prints the secret, this once, and its sealed form for \"secret:\". Only the daemon it is sealed to can open\n"
-	 "it, and only for this user and realm, or this URL. Without --password or --secret a good one is made;\n"
-	 "--password - reads it from standard input.",
+	 "it, and only for this user and realm, or this URL. Without --password, --secret or --token a good one is\n"
+	 "made; - reads it from standard input. operator makes operator.auth_token, for operator.websocket_url.",
 	 seal_run},
 	{"token", "NAME SCOPE...", "an API token",
 	 "Prints the token, this once, and its row for api.tokens.\n"

@@ -131,6 +131,22 @@ static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret
 	return code;
 }
 
+/* What the operator's application wants to see; the URL as operator.websocket_url has it. */
+static int seal_operator(struct hookctl *ctl, const char *url, const char *token)
+{
+	char made[HS_TOKEN_TEXT];
+	if (strncmp(url, "wss://", 6) != 0 && strncmp(url, "ws://", 5) != 0)
+		return hookctl_usage(ctl, "%s is no ws or wss URL", url);
+	if (token && !*token)
+		return hookctl_usage(ctl, "the token is empty");
+	if (!token)
+		hs_token_make(made);
+	AUTO(free) char *destination = hs_printf("url:%s", url);
+	int code = seal_to(ctl, HS_ROLE_HOOK_STREAM, destination, token ? token : made, "token", token ? token : made);
+	sodium_memzero(made, sizeof(made));
+	return code;
+}
+
 /* A password should not stand in the list of processes: "-" reads it from standard input. */
 static const char *read_line(char *ret_line, int size)
 {
@@ -145,16 +161,25 @@ int seal_run(struct hookctl *ctl, int count, char **words)
 	const char *realm = hookctl_option(&count, words, "realm");
 	const char *password = hookctl_option(&count, words, "password");
 	const char *secret = hookctl_option(&count, words, "secret");
-	char typed[160] = "";
+	const char *token = hookctl_option(&count, words, "token");
+	const char **given[] = {&password, &secret, &token};
+	char typed[1024] = "";
+	int code;
 	if (count != 2)
 		return hookctl_usage(ctl, "what is to be sealed?");
-	if (password && !strcmp(password, "-"))
-		password = read_line(typed, sizeof(typed));
+	for (size_t i = 0; i < HS_COUNT(given); i++)
+		if (*given[i] && !strcmp(*given[i], "-"))
+			*given[i] = read_line(typed, sizeof(typed));
 	if (!strcmp(words[0], "sip"))
-		return seal_sip(ctl, words[1], realm ? realm : ctl->config->server->domain, password);
-	if (!strcmp(words[0], "webhook"))
-		return seal_webhook(ctl, words[1], secret);
-	return hookctl_usage(ctl, "%s cannot be sealed", words[0]);
+		code = seal_sip(ctl, words[1], realm ? realm : ctl->config->server->domain, password);
+	else if (!strcmp(words[0], "webhook"))
+		code = seal_webhook(ctl, words[1], secret);
+	else if (!strcmp(words[0], "operator"))
+		code = seal_operator(ctl, words[1], token);
+	else
+		code = hookctl_usage(ctl, "%s cannot be sealed", words[0]);
+	sodium_memzero(typed, sizeof(typed));
+	return code;
 }
 
 static bool is_scope(const char *word)
@@ -233,12 +258,14 @@ int keys_run(struct hookctl *ctl, int count, char **words)
 	return HOOKCTL_OK;
 }
 
-/* hookd keeps what it made in a file of its own folder, which only root and hookd read. */
+/* hookd keeps what it made in a file of its own folder, sealed to itself for the endpoint's URL. */
 int webhook_secret_run(struct hookctl *ctl, int count, char **words)
 {
-	char text[128] = "";
+	const struct hs_config_outgoing *outgoing = ctl->config->webhooks->outgoing;
+	char sealed[8192] = "", *text = NULL;
 	if (count != 1 || (strcmp(words[0], "state") != 0 && strcmp(words[0], "dtmf") != 0))
 		return hookctl_usage(ctl, "state or dtmf?");
+	const struct hs_config_endpoint *endpoint = strcmp(words[0], "dtmf") != 0 ? outgoing->state : outgoing->dtmf;
 	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", ctl->home, words[0]);
 	AUTO(close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -246,10 +273,16 @@ int webhook_secret_run(struct hookctl *ctl, int count, char **words)
 				    "none was made: the configuration has no webhooks.outgoing.%s, gives its secret, "
 				    "or hookd never started",
 				    words[0]);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+	if (fd < 0 || read(fd, sealed, sizeof(sealed) - 1) <= 0)
 		return hookctl_fail(ctl, "cannot read %s: %s", path, strerror(errno));
-	text[strcspn(text, "\r\n")] = '\0';
+	AUTO(free) char *destination = hs_printf("url:%s", endpoint ? endpoint->url : "");
+	int error = hs_secret_open(ctl->home, HS_ROLE_HOOKD, destination, sealed, &text);
+	if (error)
+		return hookctl_fail(
+			ctl, "cannot open %s: %s", path,
+			error == -EXDEV ? "it was made for another URL; hookd makes a new one when it is started anew"
+					: strerror(-error));
 	print_pair(ctl, "signing", text, NULL);
-	sodium_memzero(text, sizeof(text));
+	hs_secret_wipe(text);
 	return HOOKCTL_OK;
 }

@@ -2,8 +2,9 @@
 import time
 
 import pytest
+import yaml
 
-from world import Refused, metric, new_secret, seal, wait_for
+from world import Refused, metric, new_secret, seal, unseal, wait_for
 
 
 def config(state=None, dtmf=None, events=None, retry=None, **webhooks):
@@ -18,7 +19,10 @@ def config(state=None, dtmf=None, events=None, retry=None, **webhooks):
 
 
 def secret_of(home, name):
-    return (home / "hookd" / f"secret-{name}").read_text().strip()
+    """What hookd made: sealed to itself for the URL of its configuration."""
+    settings = yaml.safe_load((home / "hookswitch.yaml").read_text())
+    url = settings["webhooks"]["outgoing"][name]["url"]
+    return unseal(home, url, (home / "hookd" / f"secret-{name}").read_text())
 
 
 def test_the_two_configured_endpoints_get_exactly_their_members(home, apid, receivers, start_daemon):
@@ -142,6 +146,7 @@ def test_bad_endpoints_are_refused(home, apid, receivers, start_daemon):
     assert put(url="https://10.0.0.1/").field == "url"
     assert "allow_networks" in put(url="https://169.254.169.254/latest").detail
     assert put(sealed_for="https://other.example/").field == "secret"
+    assert metric(apid.ask("hookd", "daemon.metrics")["text"], "hookswitch_secrets_redirected_total") == 1
     assert put(events=["call.endet"], url=receiver.url()).field == "events"
     assert put(webhook="state").field == "webhook"
     assert put(webhook="dtmf").field == "webhook"
@@ -242,6 +247,7 @@ def test_gone_disables_and_a_replay_enables(home, apid, receivers, start_daemon)
 def test_a_moved_endpoint_takes_its_messages_along(home, apid, receivers, start_daemon):
     old, new = receivers(lambda attempt, number: (500, {}, b"")), receivers()
     hookd = start_daemon("hookd", config(old.url(), retry={"count": 0, "delay_ms": 50, "max_delay_ms": 100}))
+    first = secret_of(home, "state")
     apid.state("ringing")
     old.wait(1)
     hookd.stop()
@@ -250,6 +256,7 @@ def test_a_moved_endpoint_takes_its_messages_along(home, apid, receivers, start_
     hookd.start()
     got = new.wait(2)
     assert {a.body["new_state"] for a in got} == {"ringing", "off_hook"} and got[0].fits(secret_of(home, "state"))
+    assert not got[0].fits(first), "what the old receiver knows is not worth anything at the new one"
     hookd.stop()
     hookd.configure(config())
     hookd.start()

@@ -10,7 +10,7 @@ import pytest
 import websockets
 import zmq
 
-from world import free_port, metric, wait_for
+from world import free_port, metric, seal, wait_for
 
 HEADER = struct.Struct(">BBBBII32s")
 ATTACH, ATTACHED, REFUSED, AUDIO, DETACH, CLEAR = 1, 2, 3, 4, 7, 8
@@ -153,6 +153,26 @@ def config(port, path="/audio/{line}", lines=("phone1",), allow=("127.0.0.0/8",)
             "operator": {"websocket_url": f"{scheme}://{host}:{port}{path}", "auth_token": "secret-token",
                          "lines": list(lines)},
             "webhooks": {"allow_networks": list(allow)}}
+
+
+def test_a_sealed_token_goes_to_its_own_url_alone(home, apid, mediad, operator, start_daemon):
+    settings, other = config(operator.port), config(operator.port, "/stolen/{line}")
+    stream = start_daemon("hook-stream", settings)
+    operator.session(1)
+    stream.stop()
+    sealed = seal(home, settings["operator"]["websocket_url"], "sealed-token", "hook-stream")
+    for settings in (other, settings):
+        settings["operator"]["auth_token"] = sealed
+        stream.configure(settings)
+        stream.start()
+        if settings is other:
+            part = wait_for(lambda: [p for p in [apid.ask("hook-stream", "daemon.status")["part"]]
+                                     if "auth_token" in p.get("why", "")])[0]
+            assert part["state"] == "degraded"
+            assert metric(apid.ask("hook-stream", "daemon.metrics")["text"], "hookswitch_secrets_redirected_total") == 1
+            stream.stop()
+    assert operator.session(2)["headers"]["Authorization"] == "Bearer sealed-token"
+    assert not [s for s in operator.sessions if s["path"].startswith("/stolen")]
 
 
 def texts(session, kind=None):

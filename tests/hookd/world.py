@@ -443,5 +443,19 @@ def seal(home, url, secret, role="hookd"):
     return "sealed:" + base64.b64encode(sealed.raw).decode()
 
 
+def unseal(home, url, sealed, role="hookd"):
+    """As the role opens; only for this URL."""
+    sodium = ctypes.CDLL("libsodium.so.23")
+    assert sodium.sodium_init() >= 0
+    keys = pathlib.Path(home) / "keys"
+    box = base64.b64decode(sealed.removeprefix("sealed:"))
+    plain = ctypes.create_string_buffer(len(box) - 48)
+    assert not sodium.crypto_box_seal_open(plain, box, ctypes.c_ulonglong(len(box)), (keys / f"{role}.pub").read_bytes(),
+                                           (keys / f"{role}.key").read_bytes())
+    destination, _, value = plain.raw.partition(b"\0")
+    assert destination.decode() == f"url:{url}"
+    return value.decode()
+
+
 def new_secret():
     return "whsec_" + base64.b64encode(os.urandom(32)).decode()
