@@ -20,6 +20,7 @@ struct variant {
 	int silence_ms;
 	int message; /* type of message; DTMF: what ends it */
 	int date, number, name, number_absent, name_absent;
+	int lamp, messages; /* lamp: on or off, and how many */
 };
 
 static const struct variant variants[] = {
@@ -73,6 +74,20 @@ static const struct variant variants[] = {
 				     .number_absent = CLIP_DTMF_C_ABSENCE},
 };
 
+/* No signal announces these to the telephone but what the variant says: it listens on hook always. */
+static const struct variant lamps[] = {
+	[HS_LAMP_BELLCORE] = {.standard = ADSI_STANDARD_CLASS,
+			      .silence_ms = 300,
+			      .message = CLASS_MDMF_MSG_WAITING,
+			      .lamp = MCLASS_VISUAL_INDICATOR},
+	[HS_LAMP_ETSI] = {.standard = ADSI_STANDARD_CLIP,
+			  .has_alert = true,
+			  .silence_ms = 300,
+			  .message = CLIP_MDMF_MSG_WAITING,
+			  .lamp = CLIP_VISUAL_INDICATOR,
+			  .messages = CLIP_NUM_MSG},
+};
+
 static const struct variant *find(enum hs_caller_id kind)
 {
 	return (size_t)kind < HS_COUNT(variants) && variants[kind].standard ? &variants[kind] : NULL;
@@ -94,10 +109,14 @@ struct message {
 	int length;
 };
 
+static void add_bytes(struct message *message, int type, const uint8_t *bytes, int count)
+{
+	message->length = adsi_add_field(message->tx, message->bytes, message->length, (uint8_t)type, bytes, count);
+}
+
 static void add(struct message *message, int type, const char *text)
 {
-	message->length = adsi_add_field(message->tx, message->bytes, message->length, (uint8_t)type,
-					 (const uint8_t *)text, (int)strlen(text));
+	add_bytes(message, type, (const uint8_t *)text, (int)strlen(text));
 }
 
 /* Digits only, with + of an international number as 00 where only digits can be sent. */
@@ -156,6 +175,16 @@ static void write_dtmf(struct message *message, const struct variant *variant, c
 	add_number(message, variant, callerid->number);
 }
 
+static void write_lamp(struct message *message, const struct variant *variant, int messages)
+{
+	const uint8_t lit = messages > 0 ? 0xff : 0x00, count = (uint8_t)(messages < 255 ? messages : 255);
+
+	add(message, variant->message, "");
+	add_bytes(message, variant->lamp, &lit, 1);
+	if (variant->messages)
+		add_bytes(message, variant->messages, &count, 1);
+}
+
 /* ---- the sound ---- */
 
 static void begin(struct message *message, const struct variant *variant)
@@ -208,4 +237,15 @@ uint8_t *callerid_make(const struct callerid *callerid, enum hs_codec law, size_
 	else
 		write_fsk(&message, variant, callerid);
 	return render(&message, variant, law, ret_samples);
+}
+
+uint8_t *callerid_make_lamp(enum hs_lamp kind, int messages, enum hs_codec law, size_t *ret_samples)
+{
+	struct message message;
+
+	if ((size_t)kind >= HS_COUNT(lamps) || !lamps[kind].standard)
+		return NULL;
+	begin(&message, &lamps[kind]);
+	write_lamp(&message, &lamps[kind], messages);
+	return render(&message, &lamps[kind], law, ret_samples);
 }

@@ -1,6 +1,6 @@
-/* Caller identification as sound: FSK (Bellcore, ETSI, BT) and DTMF, made before the port rings.
- * Called by ringer; knows spandsp's modulators. Pure but for the clock that its caller reads.
- * Owns nothing; the sound is its caller's.
+/* Caller identification as sound: FSK (Bellcore, ETSI, BT) and DTMF, made before the port rings; and the FSK that tells
+ * a telephone's lamp of messages. Called by ring and lamp; knows spandsp's modulators. Pure but for the clock that its
+ * caller reads. Owns nothing; the sound is its caller's.
  */
 #ifndef CALLERID_H
 #define CALLERID_H
@@ -27,5 +27,8 @@ struct callerid {
 /* Makes the sound in a law, with the pause before it that its standard wants. NULL: nothing is to be sent. The caller
  * frees it. At most 6 s. */
 uint8_t *callerid_make(const struct callerid *callerid, enum hs_codec law, size_t *ret_samples);
+
+/* The same for a message-waiting indication: lit with messages, dark with 0. NULL: this kind of lamp takes no data. */
+uint8_t *callerid_make_lamp(enum hs_lamp kind, int messages, enum hs_codec law, size_t *ret_samples);
 
 #endif

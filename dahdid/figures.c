@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "dahdid.h"
+#include "lamp.h"
 #include "log.h"
 #include "metrics.h"
 #include "slow.h"
@@ -139,6 +140,6 @@ void figures_messages(void *context, struct hs_request *request)
 	hs_copy(port->chan.request, sizeof(port->chan.request), request->request_id);
 	port->r.messages = (int)body->waiting;
 	port_save(port);
-	slow_lamp(port);
+	lamp_show(port);
 	hs_bus_answer(request, NULL);
 }

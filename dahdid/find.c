@@ -4,6 +4,7 @@
 #include "dahdid.h"
 #include "frames.h"
 #include "ladder.h"
+#include "lamp.h"
 #include "log.h"
 #include "metrics.h"
 #include "slow.h"
@@ -203,7 +204,7 @@ void find_ready(void *object, const void *argument)
 
 	note_trouble(port, 0);
 	tell_line(port);
-	slow_lamp(port);
+	lamp_show(port);
 	port_save(port);
 }
 
@@ -251,6 +252,7 @@ void find_away(void *object, const void *trouble)
 	keep_name(port, name);
 	hs_keep_drop(port->dahdid->house->keep, name);
 	end_call(port, why);
+	port->r.lamp_told = 0; /* another telephone may be there when it comes back */
 	note_trouble(port, reason);
 	tell_line(port);
 	port_save(port);

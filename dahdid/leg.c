@@ -53,6 +53,8 @@ static void ring(struct port *port, struct hs_request *request)
 {
 	int result;
 
+	if (port->r.state == PORT_LIGHTING)
+		port_step(port, PORT_PREEMPTED, NULL);
 	hs_copy(port->chan.request, sizeof(port->chan.request), request->request_id);
 	result = port->exchange ? exchange_begin(port, request->body) : ring_begin(port, request->body);
 	if (result == -EINVAL)
@@ -81,7 +83,7 @@ void leg_originate(void *context, struct hs_request *request)
 			      dahdid->stopping ? "the suite stops" : "the journal is full");
 	else if (port->r.state == PORT_AWAY || port->r.state == PORT_ALARM)
 		refuse_trouble(request, port);
-	else if (port->r.state != PORT_IDLE)
+	else if (port->r.state != PORT_IDLE && port->r.state != PORT_LIGHTING)
 		refuse_busy(port, request);
 	else
 		ring(port, request);

@@ -1,5 +1,6 @@
 #include "life.h"
 #include "find.h"
+#include "lamp.h"
 #include "lift.h"
 #include "port.h"
 #include "ring.h"
@@ -14,6 +15,7 @@ static const struct hs_fsm_rule rules[] = {
 	{PORT_AWAY, PORT_FOUND, find_guard_lifted, find_lifted, PORT_PARKED},
 	{PORT_AWAY, PORT_FOUND, NULL, find_ready, PORT_IDLE},
 	LIFE_WORKING(PORT_IDLE),
+	LIFE_WORKING(PORT_LIGHTING),
 	LIFE_WORKING(PORT_ANNOUNCING),
 	LIFE_WORKING(PORT_RINGING),
 	LIFE_WORKING(PORT_OFFERED),
@@ -39,6 +41,17 @@ static const struct hs_fsm_rule rules[] = {
 	{PORT_IDLE, PORT_CLEARED, NULL, NULL, PORT_IDLE},
 	{PORT_IDLE, PORT_BURST_ON, NULL, NULL, PORT_IDLE},
 	{PORT_IDLE, PORT_BURST_OFF, NULL, NULL, PORT_IDLE},
+	/* its lamp */
+	{PORT_IDLE, PORT_NEWS, NULL, lamp_begin, PORT_LIGHTING},
+	{PORT_LIGHTING, PORT_TOLD, NULL, lamp_end, PORT_IDLE},
+	{PORT_LIGHTING, PORT_PREEMPTED, NULL, lamp_cut, PORT_IDLE},
+	{PORT_LIGHTING, PORT_LIFTED, NULL, lamp_cut_by_handset, PORT_OFFERED},
+	{PORT_LIGHTING, PORT_PULSED, NULL, lamp_cut_by_handset, PORT_OFFERED},
+	{PORT_LIGHTING, PORT_FLASHED, NULL, lamp_cut_by_handset, PORT_OFFERED},
+	{PORT_LIGHTING, PORT_DOWN, NULL, NULL, PORT_LIGHTING},
+	{PORT_LIGHTING, PORT_CLEARED, NULL, NULL, PORT_LIGHTING},
+	{PORT_LIGHTING, PORT_BURST_ON, NULL, NULL, PORT_LIGHTING},
+	{PORT_LIGHTING, PORT_BURST_OFF, NULL, NULL, PORT_LIGHTING},
 	/* we call */
 	{PORT_ANNOUNCING, PORT_ANNOUNCED, NULL, ring_start, PORT_RINGING},
 	{PORT_ANNOUNCING, PORT_LIFTED, NULL, ring_answered, PORT_UP},
@@ -92,14 +105,15 @@ static const struct hs_fsm_rule rules[] = {
 };
 
 const char *const life_states[PORT_STATES] = {
-	"away",      "alarm",  "idle", "announcing", "ringing", "offered",  "up",
-	"releasing", "parked", "rung", "ignored",    "seized",  "dialling", "calling",
+	"away",      "alarm",  "idle", "lighting", "announcing", "ringing",  "offered", "up",
+	"releasing", "parked", "rung", "ignored",  "seized",     "dialling", "calling",
 };
 
 const char *const life_events[PORT_EVENTS] = {
-	"found",    "lost",         "alarmed",   "cleared",   "lifted",       "down",     "flashed", "pulsed",
-	"burst_on", "burst_off",    "originate", "announced", "ring_timeout", "progress", "answer",  "hangup",
-	"unheard",  "media_failed", "released",  "rings",     "reversed",     "dialled",  "timeout", "heard",
+	"found",     "lost",     "alarmed",   "cleared",      "lifted",    "down",         "flashed",
+	"pulsed",    "burst_on", "burst_off", "originate",    "announced", "ring_timeout", "progress",
+	"answer",    "hangup",   "unheard",   "media_failed", "released",  "news",         "told",
+	"preempted", "rings",    "reversed",  "dialled",      "timeout",   "heard",
 };
 
 const char *life_id_of(const void *object)
@@ -110,6 +124,7 @@ const char *life_id_of(const void *object)
 void life_changed(void *object, int old_state)
 {
 	watch_moved(object);
+	lamp_moved(object);
 }
 
 const struct hs_fsm *life_of(enum hs_signalling signalling)

@@ -28,4 +28,8 @@ void meters_create(struct meters *meters)
 					       "Caller identifications on a line.");
 	meters->caller_ids_cut = hs_metric_counter("hookswitch_analog_caller_ids_total", "result=\"cut\"",
 						   "Caller identifications on a line.");
+	meters->lamps = hs_metric_counter("hookswitch_analog_lamps_total", "result=\"sent\"",
+					  "Message-waiting indications by data on a line.");
+	meters->lamps_cut = hs_metric_counter("hookswitch_analog_lamps_total", "result=\"cut\"",
+					      "Message-waiting indications by data on a line.");
 }

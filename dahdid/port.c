@@ -26,7 +26,7 @@ static void make_port(struct ports *ports, const struct hs_config_line *line,
 {
 	struct port *port = hs_zalloc(sizeof(*port));
 	uv_loop_t *loop = ports->dahdid->house->loop;
-	uv_timer_t *timers[] = {&port->timer, &port->truth, &port->owed};
+	uv_timer_t *timers[] = {&port->timer, &port->truth, &port->owed, &port->lamp};
 	char why[200];
 
 	port->dahdid = ports->dahdid;
@@ -223,6 +223,7 @@ static void stop_one(void *context, struct port *port)
 	uv_close((uv_handle_t *)&port->timer, NULL);
 	uv_close((uv_handle_t *)&port->truth, NULL);
 	uv_close((uv_handle_t *)&port->owed, NULL);
+	uv_close((uv_handle_t *)&port->lamp, NULL);
 }
 
 void ports_stop(struct ports *ports)

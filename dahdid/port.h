@@ -18,6 +18,7 @@ enum port_state {
 	PORT_AWAY,       /* not open; trouble says why */
 	PORT_ALARM,      /* open, in alarm */
 	PORT_IDLE,       /* handset down, ready */
+	PORT_LIGHTING,   /* the same, and its lamp is told of messages by data */
 	PORT_ANNOUNCING, /* caller identification before the first ring */
 	PORT_RINGING,
 	PORT_OFFERED,   /* handset lifted; apid decides */
@@ -53,6 +54,9 @@ enum port_event {
 	PORT_UNHEARD,      /* apid did not decide in time */
 	PORT_MEDIA_FAILED, /* struct port_end */
 	PORT_RELEASED,     /* the battery is back */
+	PORT_NEWS,         /* its lamp is to be told */
+	PORT_TOLD,         /* it was, or cannot be */
+	PORT_PREEMPTED,    /* a call comes first */
 	/* exchange lines */
 	PORT_RINGS,    /* a burst began */
 	PORT_REVERSED, /* the polarity */
@@ -81,6 +85,7 @@ struct port_record {
 	bool held;
 	bool reversed;    /* polarity, by us */
 	int messages;     /* that wait */
+	int lamp_told;    /* how many its lamp was told of by data, plus 1; 0: it was not told yet */
 	int64_t until_ms; /* hs_clock_ms: ringing, or releasing, ends then */
 	/* an end that apid could not be told yet */
 	char owed_leg[65];
@@ -136,14 +141,16 @@ struct port {
 	uv_timer_t timer; /* ringing, patience, releasing: one at a time */
 	uv_timer_t truth; /* until the hook is looked at again */
 	uv_timer_t owed;  /* until an end is told again */
+	uv_timer_t lamp;  /* until its lamp is told */
 	struct port_audio audio;
 	struct beat beat;
 	struct port_counts counts;
 	uint64_t ticket;                   /* of the question that mediad works on */
 	void (*opened)(struct port *port); /* when that was the description of its offer */
-	uint8_t *caller_sound;             /* made before it rings; NULL: none */
+	uint8_t *caller_sound;             /* made before it rings, or before its lamp is told; NULL: none */
 	size_t caller_bytes;
-	int bursts; /* that ended, of this ring */
+	int lamp_telling; /* messages in that sound */
+	int bursts;       /* that ended, of this ring */
 	int waited_ms;
 	bool wants_answer; /* apid answered before mediad did */
 	int64_t pulsed_at_ms;

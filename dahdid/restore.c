@@ -23,6 +23,12 @@ static void go_on_announcing(struct port *port)
 	port_step(port, PORT_ANNOUNCED, NULL);
 }
 
+/* The lamp is told anew. */
+static void go_on_lighting(struct port *port)
+{
+	port_step(port, PORT_PREEMPTED, NULL);
+}
+
 static void go_on_idle(struct port *port)
 {
 	find_ready(port, NULL);
@@ -30,6 +36,7 @@ static void go_on_idle(struct port *port)
 
 static void (*const rows[PORT_STATES])(struct port *port) = {
 	[PORT_IDLE] = go_on_idle,
+	[PORT_LIGHTING] = go_on_lighting,
 	[PORT_ANNOUNCING] = go_on_announcing,
 	[PORT_RINGING] = ring_restore,
 	[PORT_OFFERED] = lift_restore_offered,

@@ -5,6 +5,7 @@
 #include "frames.h"
 #include "grid.h"
 #include "ladder.h"
+#include "lamp.h"
 #include "log.h"
 #include "metrics.h"
 #include "pulse.h"
@@ -25,8 +26,8 @@ static const enum {
 	DOWN,
 	LIFTED
 } hooks[PORT_STATES] = {
-	[PORT_IDLE] = DOWN,      [PORT_ANNOUNCING] = DOWN, [PORT_RINGING] = DOWN,
-	[PORT_OFFERED] = LIFTED, [PORT_UP] = LIFTED,       [PORT_PARKED] = LIFTED,
+	[PORT_IDLE] = DOWN,      [PORT_LIGHTING] = DOWN, [PORT_ANNOUNCING] = DOWN, [PORT_RINGING] = DOWN,
+	[PORT_OFFERED] = LIFTED, [PORT_UP] = LIFTED,     [PORT_PARKED] = LIFTED,
 };
 
 static void look_again(uv_timer_t *timer);
@@ -173,6 +174,14 @@ static int read_blocks(struct port *port, int most)
 	return port->chan.fd >= 0 ? frames_read(port, most) : 0;
 }
 
+static void sound_ended(struct port *port)
+{
+	if (port->r.state == PORT_LIGHTING)
+		lamp_sound_ended(port);
+	else
+		ring_sound_ended(port);
+}
+
 void watch_blocks(struct port *port, int most)
 {
 	int result = read_blocks(port, most);
@@ -182,7 +191,7 @@ void watch_blocks(struct port *port, int most)
 	if (result < 0 && port->chan.fd >= 0)
 		lose(port, result);
 	else if (frames_sound_ended(port))
-		ring_sound_ended(port);
+		sound_ended(port);
 	else if (port->exchange)
 		exchange_act(port);
 }

@@ -28,12 +28,15 @@ static bool heard(struct command_call *call, char **arguments, int count)
 static bool display(struct command_call *call, char **arguments, int count)
 {
 	const struct display_message *shown = &call->port->fxs.shown;
+	const struct display_message *lamp = &call->port->fxs.lamp_message;
 
 	command_add_text(call, "number", shown->number);
 	command_add_text(call, "name", shown->name);
 	command_add_text(call, "date", shown->date);
 	command_add_text(call, "absent", shown->absent == 'P' ? "private" : shown->absent ? "unavailable" : "");
 	command_add_text(call, "means", shown->means ? shown->means : "");
+	command_add_text(call, "message_waiting", !lamp->kind ? "" : lamp->lamp ? "on" : "off");
+	command_add_number(call, "messages", lamp->waiting);
 	return true;
 }
 

@@ -14,6 +14,7 @@ enum {
 	FIELD_NO_NUMBER = 0x04,
 	FIELD_NAME = 0x07,
 	FIELD_LAMP = 0x0b,
+	FIELD_WAITING = 0x13,
 };
 
 #define KEYS_MAX 32
@@ -59,6 +60,9 @@ static void take_field(struct display_message *message, uint8_t field, const uin
 		break;
 	case FIELD_LAMP:
 		message->lamp = count && bytes[0] == 0xff;
+		break;
+	case FIELD_WAITING:
+		message->waiting = count ? bytes[0] : 0;
 		break;
 	default:
 		break;

@@ -19,6 +19,7 @@ struct display_message {
 	char number[DISPLAY_TEXT], name[DISPLAY_TEXT], date[DISPLAY_TEXT];
 	char absent; /* why there is no number: P private, O out of area, or NUL */
 	bool lamp;   /* DISPLAY_LAMP: on or off */
+	int waiting; /* likewise: messages, where it says how many; else 0 */
 };
 
 struct display;

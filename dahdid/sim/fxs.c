@@ -175,6 +175,7 @@ static void display_told(void *owner, const struct display_message *message)
 
 	if (message->kind == DISPLAY_LAMP) {
 		port->fxs.lamp_message = *message;
+		port_note(port, "message_waiting", "%s %d", message->lamp ? "on" : "off", message->waiting);
 		note_lamp(port, was_lit);
 		return;
 	}

@@ -74,3 +74,56 @@ def test_the_lamp(start, phone):
     assert made.ask("line.port", line="phone1")["port"]["messages_waiting"] == 3
     made.ask("line.messages", line="phone1", waiting=0)
     until(lambda: phone.has("messages", "0"), what="dark")
+
+
+ONE = [{"id": "phone1", "driver": "dahdi", "channel": 1}]
+
+
+def shown(phone):
+    """Message waiting as its display says; None where it has none."""
+    return phone.ask("display")["message_waiting"] if hasattr(phone, "ask") else None
+
+
+def test_a_lamp_that_is_told_by_data(start, phone):
+    made = start(ONE, port={"lamp": "etsi", "echo_taps": 0})
+    made.fact("line.changed", line="phone1", reachable=True)
+    until(lambda: made.metric("hookswitch_analog_lamps_total", 'result="sent"') == 1, what="dark, for who may be lit")
+    assert shown(phone) in (None, "off")
+    phone.forget()
+    made.ask("line.messages", line="phone1", waiting=3)
+    hear(phone, 2000)
+    until(lambda: made.metric("hookswitch_analog_lamps_total", 'result="sent"') == 2, what="lit")
+    assert shown(phone) in (None, "on")
+    assert shown(phone) is None or phone.has("message_waiting", "on 3") and phone.has("lamp_on")
+    assert "ringing" not in phone.feeds()
+    made.kill()
+    until(lambda: "port.restored" in made.text(), what="a successor")
+    made.ask("line.messages", line="phone1", waiting=3)  # as call control does when a driver starts
+    made.ask("line.messages", line="phone1", waiting=0)
+    until(lambda: made.metric("hookswitch_analog_lamps_total", 'result="sent"') == 1, what="dark")
+    until(lambda: shown(phone) in (None, "off"), what="no lamp")
+    assert shown(phone) is None or [d for _, e, d in phone.events() if e == "message_waiting"] == \
+        ["on 3", "off 0"]
+
+
+def test_a_lamp_waits_for_calls(start, phone, leg):
+    """A call comes first, in both directions; then the lamp is told from the beginning."""
+    made = start(ONE, port={"lamp": "bellcore", "caller_id": "none"})
+    made.fact("line.changed", line="phone1", reachable=True)
+    until(lambda: made.ask("line.port", line="phone1")["port"]["state"] == "lighting", what="its turn")
+    name = leg()
+    made.ring(name)
+    made.fact("leg.ringing", leg=name)
+    made.ask("leg.hangup", leg=name, cause="cancelled")
+    made.fact("leg.ended", leg=name)
+    until(lambda: made.metric("hookswitch_analog_lamps_total", 'result="sent"') == 1, what="the lamp, afterwards")
+    assert made.metric("hookswitch_analog_lamps_total", 'result="cut"') == 1
+    phone.forget()
+    made.ask("line.messages", line="phone1", waiting=1)
+    until(lambda: made.ask("line.port", line="phone1")["port"]["state"] == "lighting", what="its turn")
+    phone.lift()
+    incoming = made.fact("leg.incoming", line="phone1")
+    phone.put_down()
+    made.fact("leg.ended", leg=incoming["leg"])
+    until(lambda: made.metric("hookswitch_analog_lamps_total", 'result="sent"') == 2, what="the lamp, after the call")
+    assert shown(phone) in (None, "on")

@@ -16,6 +16,7 @@ struct display {
 	adsi_rx_state_t *rx;
 	int messages, type;
 	char number[64], name[64], date[16], absent[4];
+	int lit, waiting; /* -1: not told */
 };
 
 static void copy(char *ret_text, size_t size, const uint8_t *body, int length)
@@ -45,6 +46,10 @@ static void got(void *context, const uint8_t *message, int length)
 			copy(display->number, sizeof(display->number), body, field);
 		else if (type == MCLASS_CALLER_NAME)
 			copy(display->name, sizeof(display->name), body, field);
+		else if (type == MCLASS_VISUAL_INDICATOR)
+			display->lit = body[0];
+		else if (type == CLIP_NUM_MSG)
+			display->waiting = body[0];
 		else if (type == MCLASS_ABSENCE1 || type == CLIP_DTMF_C_ABSENCE)
 			copy(display->absent, sizeof(display->absent), body, field);
 	}
@@ -55,6 +60,7 @@ static void hear(struct display *display, int standard, enum hs_codec law, const
 	int16_t linear[160];
 
 	memset(display, 0, sizeof(*display));
+	display->lit = display->waiting = -1;
 	display->rx = adsi_rx_init(NULL, standard, got, display);
 	for (size_t at = 0; at < samples + 4000; at++) {
 		uint8_t code = at < samples ? sound[at] : law == HS_CODEC_PCMA ? 0xd5 : 0xff;
@@ -153,13 +159,42 @@ static void longest(void **state)
 	}
 }
 
+static void lamps(void **state)
+{
+	static const struct {
+		enum hs_lamp kind;
+		int standard, messages, type, lit, waiting;
+	} rows[] = {
+		{HS_LAMP_BELLCORE, ADSI_STANDARD_CLASS, 3, CLASS_MDMF_MSG_WAITING, 0xff, -1},
+		{HS_LAMP_BELLCORE, ADSI_STANDARD_CLASS, 0, CLASS_MDMF_MSG_WAITING, 0, -1},
+		{HS_LAMP_ETSI, ADSI_STANDARD_CLIP, 3, CLIP_MDMF_MSG_WAITING, 0xff, 3},
+		{HS_LAMP_ETSI, ADSI_STANDARD_CLIP, 999, CLIP_MDMF_MSG_WAITING, 0xff, 255},
+		{HS_LAMP_ETSI, ADSI_STANDARD_CLIP, 0, CLIP_MDMF_MSG_WAITING, 0, 0},
+	};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		for (int law = 1; law < HS_CODEC_COUNT; law++) {
+			struct display display;
+			size_t samples;
+			AUTO(free)
+			uint8_t *sound =
+				callerid_make_lamp(rows[i].kind, rows[i].messages, (enum hs_codec)law, &samples);
+
+			assert_true(samples > 800 && samples < 3 * 8000);
+			hear(&display, rows[i].standard, (enum hs_codec)law, sound, samples);
+			assert_int_equal(display.messages, 1);
+			assert_int_equal(display.type, rows[i].type);
+			assert_int_equal(display.lit, rows[i].lit);
+			assert_int_equal(display.waiting, rows[i].waiting);
+		}
+	assert_null(callerid_make_lamp(HS_LAMP_NEON, 1, HS_CODEC_PCMU, &(size_t){0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(is_understood),
-		cmocka_unit_test(our_own_ear),
-		cmocka_unit_test(unknown_callers),
-		cmocka_unit_test(longest),
+		cmocka_unit_test(is_understood), cmocka_unit_test(our_own_ear), cmocka_unit_test(unknown_callers),
+		cmocka_unit_test(longest),       cmocka_unit_test(lamps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ static void test_single_and_lamp(void **state)
 	static const uint8_t single[] = {0x04, 12, '1', '1', '2', '0', '1', '4', '3', '0', '5', '5', '5', '1'};
 	static const uint8_t private[] = {0x04, 9, '1', '1', '2', '0', '1', '4', '3', '0', 'P'};
 	static const uint8_t lamp[] = {0x82, 3, 0x0b, 1, 0xff}, dark[] = {0x82, 3, 0x0b, 1, 0};
+	static const uint8_t counted[] = {0x82, 6, 0x0b, 1, 0xff, 0x13, 1, 7};
 	static const uint8_t overlong[] = {0x80, 4, 2, 9, '5', '5'}, unknown[] = {0x77, 2, 1, 1};
 	struct display_message message;
 
@@ -48,6 +49,8 @@ static void test_single_and_lamp(void **state)
 	assert_true(message.kind == DISPLAY_LAMP && message.lamp);
 	assert_true(display_parse(dark, sizeof(dark), &message));
 	assert_false(message.lamp);
+	assert_true(display_parse(counted, sizeof(counted), &message));
+	assert_true(message.lamp && message.waiting == 7);
 	assert_false(display_parse(overlong, sizeof(overlong), &message));
 	assert_false(display_parse(unknown, sizeof(unknown), &message));
 }
