@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define SUMMARY_BYTES 96
 #define WHY_BYTES 240
@@ -18,8 +19,9 @@ static struct {
 	bool has_calls, has_files; /* what the kernel gave */
 	bool only_logs;
 	int landlock;
+	int rules; /* of landlock, for the children; -1: none */
 	char summary[SUMMARY_BYTES], missing[WHY_BYTES];
-} state;
+} state = {.rules = -1};
 
 /* ---- paths and ports ---- */
 
@@ -89,15 +91,40 @@ static bool cannot(int result)
 	return result == -ENOSYS || result == -EOPNOTSUPP || result == -EPERM;
 }
 
-static int restrict_files(const struct hs_grants *grants)
+static int judge_files(int result)
 {
-	int result = sandbox_files_restrict(grants);
-
 	if (result < 0 && !cannot(result))
 		hs_log(ERROR, "sandbox.failed", LOG_TEXT("wall", "landlock"), LOG_TEXT("error", strerror(-result)),
 		       LOG_WHY("the files it may reach could not be limited; it does not run without that"));
-	state.has_files = result == 0;
+	state.has_files = result >= 0;
 	return result < 0 && cannot(result) ? 0 : result;
+}
+
+/* The keeper may reach what its children may, whose rules are made here as well: who is born when one died has no time
+ * to lose. */
+static int restrict_keeper_files(const struct hs_sandbox_plan *plan)
+{
+	struct hs_grants *grants = gather(plan);
+	AUTO(close) int own = -1;
+	int result;
+
+	state.rules = sandbox_files_gather(grants);
+	hs_grant_path(grants, "/proc", HS_READ, "the child's own figures");
+	hs_grant_path(grants, "/dev/null", HS_DEVICE, "in the place of a standard descriptor that is missing");
+	own = sandbox_files_gather(grants);
+	release(grants);
+	result = judge_files(state.rules < 0 ? state.rules : own);
+	return result < 0 || !state.has_files ? result : judge_files(sandbox_files_restrict(own));
+}
+
+static int restrict_files(void)
+{
+	int result = state.rules < 0 ? -ENOSYS : sandbox_files_restrict(state.rules);
+
+	if (state.rules >= 0)
+		close(state.rules);
+	state.rules = -1;
+	return judge_files(result);
 }
 
 static bool only_logs(const struct hs_sandbox_plan *plan)
@@ -105,15 +132,35 @@ static bool only_logs(const struct hs_sandbox_plan *plan)
 	return plan->config->security->sandbox == HS_SANDBOX_MODE_LOG;
 }
 
-static int restrict_calls(const struct hs_sandbox_plan *plan, unsigned phases)
+static int judge_calls(int result)
 {
-	int result = sandbox_calls_restrict(plan->sandbox, phases, only_logs(plan) ? SANDBOX_LOG : SANDBOX_REFUSE);
-
 	if (result < 0 && !cannot(result))
 		hs_log(ERROR, "sandbox.failed", LOG_TEXT("wall", "seccomp"), LOG_TEXT("error", strerror(-result)),
 		       LOG_WHY("its system calls could not be limited; it does not run without that"));
 	state.has_calls = result >= 0;
 	return result < 0 && cannot(result) ? 0 : result;
+}
+
+static enum sandbox_mode mode_of(const struct hs_sandbox_plan *plan)
+{
+	return only_logs(plan) ? SANDBOX_LOG : SANDBOX_REFUSE;
+}
+
+static int restrict_calls(const struct hs_sandbox_plan *plan, unsigned phases)
+{
+	return judge_calls(sandbox_calls_restrict(plan->sandbox, phases, mode_of(plan)));
+}
+
+/* What the children and the scribe will load. */
+static int prepare_calls(const struct hs_sandbox_plan *plan)
+{
+	int result = sandbox_calls_prepare(plan->sandbox, HS_ALWAYS, mode_of(plan));
+
+	if (result == 0)
+		result = sandbox_calls_prepare(plan->sandbox, HS_RUN, mode_of(plan));
+	if (result == 0)
+		result = sandbox_calls_prepare(NULL, HS_SCRIBE, mode_of(plan));
+	return judge_calls(result);
 }
 
 /* Once, in the keeper: what of the model this kernel or configuration leaves out. */
@@ -140,19 +187,17 @@ static void tell_missing(const struct hs_sandbox_plan *plan)
 
 int hs_sandbox_keeper(const struct hs_sandbox_plan *plan)
 {
-	struct hs_grants *grants = gather(plan);
 	int result;
 
-	hs_grant_path(grants, "/proc", HS_READ, "the child's own figures");
-	hs_grant_path(grants, "/dev/null", HS_DEVICE, "in the place of a standard descriptor that is missing");
 	state.landlock = sandbox_files_version();
-	result = restrict_files(grants);
-	release(grants);
+	result = restrict_keeper_files(plan);
 	if (result < 0)
 		return result;
 	state.only_logs = only_logs(plan);
 	sandbox_trap_set(true);
-	result = restrict_calls(plan, HS_ALWAYS | HS_KEEPER | HS_SCRIBE);
+	result = prepare_calls(plan);
+	if (result == 0 && state.has_calls)
+		result = restrict_calls(plan, HS_ALWAYS | HS_KEEPER | HS_SCRIBE);
 	if (result >= 0)
 		tell_missing(plan);
 	return result < 0 ? result : 0;
@@ -170,11 +215,9 @@ static void limit(int resource, uint64_t most)
 
 int hs_sandbox_enclose(const struct hs_sandbox_plan *plan)
 {
-	struct hs_grants *grants = gather(plan);
 	bool had_calls = state.has_calls;
-	int result = restrict_files(grants);
+	int result = restrict_files();
 
-	release(grants);
 	if (result < 0)
 		return result;
 	if (plan->sandbox) {
@@ -184,7 +227,12 @@ int hs_sandbox_enclose(const struct hs_sandbox_plan *plan)
 			limit(RLIMIT_AS, plan->sandbox->memory_bytes);
 	}
 	sandbox_trap_set(false);
-	return sandbox_probe(plan, had_calls && !only_logs(plan), state.has_files);
+	if (sandbox_trap_is_tried()) /* by a predecessor, and these are the same */
+		return 0;
+	result = sandbox_probe(plan, had_calls && !only_logs(plan), state.has_files);
+	if (result == 0)
+		sandbox_trap_note_tried();
+	return result;
 }
 
 int hs_sandbox_start(const struct hs_sandbox_plan *plan)
@@ -216,9 +264,12 @@ void hs_sandbox_scribe(void)
 {
 	struct hs_grants nothing = {0};
 	struct rlimit files = {3, 3};
+	int rules = state.has_files ? sandbox_files_gather(&nothing) : -ENOSYS;
 
-	if (state.has_files)
-		sandbox_files_restrict(&nothing);
+	if (rules >= 0) {
+		sandbox_files_restrict(rules);
+		close(rules);
+	}
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (state.has_calls)
 		sandbox_calls_restrict(NULL, HS_SCRIBE, state.only_logs ? SANDBOX_LOG : SANDBOX_REFUSE);

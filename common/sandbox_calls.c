@@ -1,18 +1,39 @@
-/* The only room that knows libseccomp. */
+/* The only room that knows libseccomp, which takes milliseconds to make a filter. So the keeper makes those of its
+ * forks beforehand, and each loads its copy: a successor has no time to lose. What differs from one process to the next
+ * is its own pid, for which a number stands that is nothing else. */
 #include "cleanup.h"
 #include "sandbox_inner.h"
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CALLS_MAX 1024
 #define TREE 2 /* of the filter: a binary tree by number, not a list */
+#define PROGRAMS_MAX 4
+
+static struct program {
+	const struct hs_sandbox *sandbox;
+	unsigned phases;
+	bool only_logs;
+	struct sock_filter *code;
+	size_t length;
+	int calls; /* how many it knows */
+} programs[PROGRAMS_MAX];
+
+static size_t programs_count;
+
+/* ---- making ---- */
 
 static struct scmp_arg_cmp compare(const struct hs_condition *condition)
 {
-	struct scmp_arg_cmp made = {.arg = condition->argument, .op = SCMP_CMP_EQ, .datum_a = (uint64_t)getpid()};
+	struct scmp_arg_cmp made = {.arg = condition->argument, .op = SCMP_CMP_EQ, .datum_a = SANDBOX_OURSELVES};
 
 	if (condition->compare == HS_MASKED) {
 		made.op = SCMP_CMP_MASKED_EQ;
@@ -104,40 +125,111 @@ static int fill(scmp_filter_ctx filter, const struct hs_sandbox *sandbox, unsign
 	return own < 0 ? own : common < 0 ? common : result;
 }
 
-static int load(scmp_filter_ctx filter, bool is_logged)
+/* Copies what libseccomp wrote to a file. */
+static int read_code(int fd, struct program *program)
 {
-	int result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	off_t bytes = lseek(fd, 0, SEEK_END);
+
+	if (bytes <= 0 || (size_t)bytes % sizeof(*program->code))
+		return -EINVAL;
+	program->code = hs_zalloc((size_t)bytes);
+	program->length = (size_t)bytes / sizeof(*program->code);
+	return pread(fd, program->code, (size_t)bytes, 0) == bytes ? 0 : -EIO;
+}
+
+static int export(scmp_filter_ctx filter, struct program *program)
+{
+	AUTO(close) int fd = memfd_create("filter", MFD_CLOEXEC);
+	int result = fd < 0 ? -errno : seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
 	if (result == 0)
-		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0); /* it is set already */
-	if (result == 0)
-		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (result == 0)
-		result = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
-	if (result == 0)
 		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, TREE);
-	if (result == 0 && is_logged) /* the kernel logs what it refuses, too: a thread may have blocked the signal */
-		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
-	return result < 0 ? result : seccomp_load(filter);
+	if (result == 0)
+		result = seccomp_export_bpf(filter, fd);
+	return result < 0 ? result : read_code(fd, program);
+}
+
+static int make(struct program *program)
+{
+	scmp_filter_ctx filter = seccomp_init(program->only_logs ? SCMP_ACT_LOG : SCMP_ACT_TRAP);
+	int result;
+
+	if (!filter)
+		return -ENOMEM;
+	result = fill(filter, program->sandbox, program->phases | (SANDBOX_SANITIZED ? HS_SANITIZED : 0));
+	if (result == 0)
+		result = export(filter, program);
+	seccomp_release(filter);
+	program->calls = count_calls(program->sandbox, program->phases);
+	return result;
+}
+
+/* The one that was prepared, or a new one. */
+static int find(const struct program *wanted, const struct program **ret_program)
+{
+	struct program made = *wanted;
+	int result;
+
+	for (size_t i = 0; i < programs_count; i++)
+		if (programs[i].sandbox == wanted->sandbox && programs[i].phases == wanted->phases &&
+		    programs[i].only_logs == wanted->only_logs) {
+			*ret_program = &programs[i];
+			return 0;
+		}
+	result = programs_count < PROGRAMS_MAX ? make(&made) : -ENOSPC;
+	if (result < 0) {
+		free(made.code);
+		return result;
+	}
+	programs[programs_count] = made;
+	*ret_program = &programs[programs_count++];
+	return 0;
+}
+
+/* A kernel without filters, or one that cannot only log. */
+static int translate(int result)
+{
+	return result == -EINVAL || result == -EOPNOTSUPP ? -ENOSYS : result;
+}
+
+int sandbox_calls_prepare(const struct hs_sandbox *sandbox, unsigned phases, enum sandbox_mode mode)
+{
+	struct program wanted = {.sandbox = sandbox, .phases = phases, .only_logs = mode == SANDBOX_LOG};
+	const struct program *program;
+
+	if (sizeof(long) < 8) /* the tables name the calls of 64-bit systems */
+		return -ENOSYS;
+	return translate(find(&wanted, &program));
+}
+
+/* ---- loading ---- */
+
+/* In all threads. A positive result names one that could not have it. */
+static int load(const struct program *program, unsigned flags)
+{
+	AUTO(free) struct sock_filter *code = hs_zalloc(program->length * sizeof(*code));
+	struct sock_fprog whole = {.len = (unsigned short)program->length, .filter = code};
+	long result;
+
+	memcpy(code, program->code, program->length * sizeof(*code));
+	for (size_t i = 0; i < program->length; i++)
+		if (code[i].code == (BPF_JMP | BPF_JEQ | BPF_K) && code[i].k == SANDBOX_OURSELVES)
+			code[i].k = (uint32_t)getpid();
+	result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC | flags, &whole);
+	return result < 0 ? -errno : result > 0 ? -EBUSY : 0;
 }
 
 int sandbox_calls_restrict(const struct hs_sandbox *sandbox, unsigned phases, enum sandbox_mode mode)
 {
-	scmp_filter_ctx filter;
-	int result;
+	struct program wanted = {.sandbox = sandbox, .phases = phases, .only_logs = mode == SANDBOX_LOG};
+	/* The kernel logs what it refuses, too: a thread may have blocked the signal. */
+	bool is_logged = mode == SANDBOX_REFUSE && phases == HS_RUN;
+	const struct program *program;
+	int result = sizeof(long) < 8 ? -ENOSYS : find(&wanted, &program);
 
-	if (sizeof(long) < 8) /* the tables name the calls of 64-bit systems */
-		return -ENOSYS;
-	filter = seccomp_init(mode == SANDBOX_LOG ? SCMP_ACT_LOG : SCMP_ACT_TRAP);
-	if (!filter)
-		return -ENOMEM;
-	result = fill(filter, sandbox, phases | (SANDBOX_SANITIZED ? HS_SANITIZED : 0));
 	if (result == 0)
-		result = load(filter, mode == SANDBOX_REFUSE && phases == HS_RUN);
-	seccomp_release(filter);
-	if (result == -EINVAL || result == -EOPNOTSUPP) /* a kernel without filters, or one that cannot only log */
-		return -ENOSYS;
-	return result < 0 ? result : count_calls(sandbox, phases);
+		result = load(program, is_logged ? SECCOMP_FILTER_FLAG_LOG : 0);
+	return result < 0 ? translate(result) : program->calls;
 }
 
 void sandbox_calls_name(int number, char *ret_name, size_t size)

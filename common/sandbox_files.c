@@ -141,7 +141,7 @@ static int allow_all(int ruleset, const struct ruleset *handled, const struct hs
 	return allow_ports(ruleset, handled, grants);
 }
 
-int sandbox_files_restrict(const struct hs_grants *grants)
+int sandbox_files_gather(const struct hs_grants *grants)
 {
 	int version = sandbox_files_version(), result;
 	struct ruleset handled = handled_by(version, grants);
@@ -153,7 +153,14 @@ int sandbox_files_restrict(const struct hs_grants *grants)
 	if (ruleset < 0)
 		return -errno;
 	result = allow_all(ruleset, &handled, grants);
-	if (result < 0)
-		return result;
+	if (result == 0) {
+		result = ruleset;
+		ruleset = -1;
+	}
+	return result;
+}
+
+int sandbox_files_restrict(int ruleset)
+{
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
 }

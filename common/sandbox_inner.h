@@ -44,11 +44,17 @@ extern const size_t sandbox_calls_count;
 /* Version of landlock that the kernel has; 0: none, or not for us. */
 int sandbox_files_version(void);
 
-/* From here on only these paths, and TCP connections to these ports. all_of_proc: that as well, for a keeper. -errno.
+/* A descriptor of the rules that allow these paths, and TCP connections to these ports; the caller closes it. -errno.
  */
-int sandbox_files_restrict(const struct hs_grants *grants);
+int sandbox_files_gather(const struct hs_grants *grants);
+
+/* From here on only what these rules allow. They can be used again, by forks as well. -errno. */
+int sandbox_files_restrict(int rules);
 
 /* ---- sandbox_calls.c ---- */
+
+/* Stands in a filter that is not loaded yet for the pid of whoever will load it. No row has this number. */
+#define SANDBOX_OURSELVES 0x5e1f5e1fU
 
 enum sandbox_mode {
 	SANDBOX_REFUSE,
@@ -56,8 +62,11 @@ enum sandbox_mode {
 	SANDBOX_TEST
 }; /* the last one refuses, and the kernel does not log it */
 
-/* Loads the filter for these phases in all threads. Returns how many calls it knows, -ENOSYS when the kernel has no
- * filters, -errno. */
+/* Makes the filter for these phases, which takes milliseconds, and keeps it for the forks that will load it. -ENOSYS
+ * when the kernel has no filters, -errno. */
+int sandbox_calls_prepare(const struct hs_sandbox *sandbox, unsigned phases, enum sandbox_mode mode);
+
+/* Loads it in all threads; one that nobody prepared is made first. Returns how many calls it knows, or as above. */
 int sandbox_calls_restrict(const struct hs_sandbox *sandbox, unsigned phases, enum sandbox_mode mode);
 
 /* Name of a call's number here, into size bytes. */
@@ -73,5 +82,9 @@ int sandbox_probe(const struct hs_sandbox_plan *plan, bool has_calls, bool has_f
 
 /* Notes a refused call in the keeper's page and dies of it. */
 void sandbox_trap_set(bool says_it_itself);
+
+/* Whether a child of this keeper tried its walls, and that one did so now. */
+bool sandbox_trap_is_tried(void);
+void sandbox_trap_note_tried(void);
 
 #endif

@@ -8,10 +8,17 @@
 #include "../../sipd/wall.h"
 #include "cleanup.h"
 #include "sandbox_inner.h"
+#include <errno.h>
 #include <seccomp.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -145,6 +152,51 @@ static void sockets_and_devices_have_owners(void **state)
 	}
 }
 
+static void must_not_compare(const struct hs_permit *calls, size_t count, uint64_t value)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < HS_COUNT(calls[i].only); k++)
+			assert_true(calls[i].only[k].value != value);
+}
+
+/* Ends with 0 when all is as it should be. */
+static void load_and_signal(void)
+{
+	signal(SIGSYS, SIG_DFL);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_calls_restrict(NULL, HS_SCRIBE, SANDBOX_REFUSE) < 0)
+		_exit(1);
+	if (syscall(SYS_kill, getpid(), 0) < 0)
+		_exit(2);
+	if (!SANDBOX_SANITIZED)
+		syscall(SYS_kill, 1, 0);
+	else
+		syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+	_exit(3);
+}
+
+/* The keeper makes it, and in each fork it means that fork. */
+static void a_filter_knows_who_loads_it(void **state)
+{
+	int result = sandbox_calls_prepare(NULL, HS_SCRIBE, SANDBOX_REFUSE);
+
+	must_not_compare(sandbox_calls, sandbox_calls_count, SANDBOX_OURSELVES);
+	for (size_t i = 0; i < HS_COUNT(walls); i++)
+		must_not_compare(walls[i].sandbox->calls, walls[i].sandbox->calls_count, SANDBOX_OURSELVES);
+	if (result == -ENOSYS)
+		skip();
+	assert_int_equal(result, 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		int status = 0;
+
+		if (pid == 0)
+			load_and_signal();
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGSYS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +204,7 @@ int main(void)
 		cmocka_unit_test(some_are_in_no_table),
 		cmocka_unit_test(serving_is_narrower),
 		cmocka_unit_test(sockets_and_devices_have_owners),
+		cmocka_unit_test(a_filter_knows_who_loads_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
