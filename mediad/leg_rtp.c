@@ -258,7 +258,7 @@ int leg_rtp_describe(struct end *end, enum hs_description_role role, const struc
 		snprintf(ret_why, OFFER_WHY, "it has too many media lines to be answered");
 		return -EINVAL;
 	}
-	if (nat)
+	if (record->nat)
 		aim_latching(leg, now_us);
 	else if (aim_straight(leg) < 0)
 		hs_log(WARN, "media.unroutable", LOG_CALL(end_call(end)), LOG_LEG(end->id));

@@ -67,15 +67,47 @@ static void bans_changed(uv_timer_t *timer)
 		uv_timer_start(&sipd->bans, bans_changed, (uint64_t)next + 1, 0);
 }
 
+/* A registered phone answers for itself alone, not for its neighbours behind the same NAT. */
+static struct source_key source_of(const struct sipd *sipd, const struct peer *peer)
+{
+	struct source_key key = peer->key;
+	if (locations_has_flow(sipd->locations, peer->host, peer->port, peer->tcp))
+		key.port = peer->port;
+	return key;
+}
+
+bool auth_is_stranger(const struct sipd *sipd, const struct peer *peer)
+{
+	return !sources_is_local(sipd->sources, &peer->key) && !locations_has_host(sipd->locations, peer->host);
+}
+
+void auth_probed(struct sipd *sipd, const struct peer *peer)
+{
+	struct source_key key = source_of(sipd, peer);
+	bool spare = locations_has_host(sipd->locations, peer->host);
+	if (sources_probe(sipd->sources, &key, peer->host, spare, hs_clock_ms()))
+		bans_changed(&sipd->bans);
+	auth_report(sipd);
+}
+
 static void note_failure(struct sipd *sipd, const struct user *user, const struct peer *peer)
 {
+	struct source_key key = source_of(sipd, peer);
 	bool spare = locations_has_host(sipd->locations, peer->host);
 	hs_metric_add(
 		hs_metric_counter("hookswitch_sip_auth_failures_total", "", "wrong credentials with a fresh nonce"), 1);
 	hs_log(DEBUG, "sip.auth_failed", LOG_TEXT("address", peer->host), LOG_LINE(user->known ? user->line : NULL));
-	if (sources_fail(sipd->sources, &peer->key, peer->host, user->known ? user->line : "", spare, hs_clock_ms()))
+	if (sources_fail(sipd->sources, &key, peer->host, user->known ? user->line : "", spare, hs_clock_ms()))
 		bans_changed(&sipd->bans);
 	auth_report(sipd);
+}
+
+static void note_proof(struct sipd *sipd, const struct peer *peer)
+{
+	struct source_key key = source_of(sipd, peer);
+	sources_prove(sipd->sources, &peer->key, hs_clock_ms());
+	if (key.port)
+		sources_prove(sipd->sources, &key, hs_clock_ms());
 }
 
 static const sip_authorization_t *pick_digest(const sip_t *sip, struct digest_answer *ret_answer)
@@ -93,6 +125,7 @@ enum auth_result auth_check(struct sipd *sipd, const sip_t *sip, const struct pe
 	struct digest_answer answer;
 	int64_t now = hs_clock_wall_ms();
 	if (!pick_digest(sip, &answer)) {
+		auth_probed(sipd, peer);
 		challenge(sipd, users_find(sipd->users, claimed_name(sip)), peer, false, ret_headers);
 		return AUTH_CHALLENGE;
 	}
@@ -104,11 +137,14 @@ enum auth_result auth_check(struct sipd *sipd, const sip_t *sip, const struct pe
 		      same_uri(answer.uri, sip->sip_request->rq_url);
 	if (fresh && fits && formal && user->known) {
 		nonces_use(sipd->nonces, &answer, now);
+		note_proof(sipd, peer);
 		*ret_user = user;
 		return AUTH_OK;
 	}
 	if (fresh)
 		note_failure(sipd, user, peer);
+	else
+		auth_probed(sipd, peer);
 	challenge(sipd, user, peer, !fresh, ret_headers);
 	return AUTH_CHALLENGE;
 }

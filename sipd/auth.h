@@ -21,6 +21,12 @@ enum auth_result {
 enum auth_result auth_check(struct sipd *sipd, const sip_t *sip, const struct peer *peer, const struct user **ret_user,
 			    char ret_headers[AUTH_HEADERS]);
 
+/* True when an address is none of ours: neither of a local network nor of a registered phone. */
+bool auth_is_stranger(const struct sipd *sipd, const struct peer *peer);
+
+/* Counts a request that proved nothing against its source. */
+void auth_probed(struct sipd *sipd, const struct peer *peer);
+
 /* Tells what failed logins wait to be told, and comes back for the rest. */
 void auth_report(struct sipd *sipd);
 

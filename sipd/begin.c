@@ -20,6 +20,7 @@
 
 #define UDP_NAME "sip.udp"
 #define TCP_NAME "sip.tcp"
+#define WAITING_BYTES (8 << 20) /* of datagrams, while we are busy or dead: what the kernel has no room for is lost */
 
 /* ---- the keeper's part ---- */
 
@@ -36,6 +37,8 @@ static int bind_socket(const struct hs_config_server *server, int type)
 		return -errno;
 	if (type == SOCK_STREAM) /* connections that linger must not keep us from starting again */
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){WAITING_BYTES}, sizeof(int))) /* only root may */
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){WAITING_BYTES}, sizeof(int));
 	if (!bind(fd, address, is_four ? sizeof(four) : sizeof(six)))
 		return fd;
 	int error = errno;
@@ -105,11 +108,23 @@ static void restore_bindings(struct sipd *sipd)
 	keepalive_wake(sipd->keepalive);
 }
 
+static enum wiretap_peer who_sends(void *context, const struct sockaddr *address, bool stream)
+{
+	const struct sipd *sipd = context;
+	char host[SOURCES_HOST];
+	sources_write(address, host);
+	if (!locations_has_host(sipd->locations, host))
+		return WIRETAP_STRANGER;
+	uint16_t port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+	return locations_has_flow(sipd->locations, host, port, stream) ? WIRETAP_PHONE : WIRETAP_NEIGHBOUR;
+}
+
 static int start_network(struct sipd *sipd)
 {
 	const struct hs_config_server *server = sipd->config->server;
 	struct wiretap_setup tap = {
 		.sources = sipd->sources,
+		.who = who_sends,
 		.udp_fd = hs_keep_take(sipd->house->keep, UDP_NAME),
 		.tcp_fd = hs_keep_take(sipd->house->keep, TCP_NAME),
 		.port = (uint16_t)server->sip_port,
@@ -138,6 +153,9 @@ static struct sources *make_sources(const struct hs_config_sip *sip)
 	struct sources_rules rules = {
 		.requests_per_s = sip->requests_per_s,
 		.burst = sip->burst,
+		.strangers_per_s =
+			sip->strangers_per_s > sip->requests_per_s ? sip->strangers_per_s : sip->requests_per_s,
+		.probes = sip->probes,
 		.failures = sip->failures,
 		.ban_ms = sip->ban_s * 1000,
 		.local_networks = (const char *const *)sip->local_networks,

@@ -20,16 +20,20 @@ struct place {
 	size_t count;
 };
 
-struct host_use {
+/* How many bindings are at a host, or at a port of it. */
+struct use {
 	size_t count;
 };
+
+#define FLOW_TEXT (SOURCES_HOST + 8)
 
 struct locations {
 	struct hs_journal *journal;
 	locations_watch *watch;
 	void *context;
 	struct hs_table *places; /* by line */
-	struct hs_table *hosts;  /* host -> struct host_use */
+	struct hs_table *hosts;  /* host -> struct use */
+	struct hs_table *flows;  /* port, transport and host -> struct use */
 	struct entry **due;      /* heap: the next one to expire is the first */
 	size_t count, due_size;
 };
@@ -92,6 +96,7 @@ struct locations *locations_create(struct hs_journal *journal, locations_watch *
 	locations->context = context;
 	locations->places = hs_table_create();
 	locations->hosts = hs_table_create();
+	locations->flows = hs_table_create();
 	return locations;
 }
 
@@ -108,15 +113,33 @@ static void make_key(const struct binding *binding, char ret_key[HS_JOURNAL_KEY]
 	sodium_bin2hex(ret_key + 8, HS_JOURNAL_KEY - 8, hash, sizeof(hash));
 }
 
-static void count_host(struct locations *locations, const char *host, bool more)
+static void count_use(struct hs_table *table, const char *key, bool more)
 {
-	struct host_use *use = hs_table_get(locations->hosts, host);
+	struct use *use = hs_table_get(table, key);
 	if (more && !use)
-		hs_table_put(locations->hosts, host, use = hs_zalloc(sizeof(*use)));
+		hs_table_put(table, key, use = hs_zalloc(sizeof(*use)));
 	if (more)
 		use->count++;
 	else if (use && !--use->count)
-		free(hs_table_remove(locations->hosts, host));
+		free(hs_table_remove(table, key));
+}
+
+/* Asked for each message that comes: no printf. */
+static void write_flow(const char *host, uint16_t port, bool tcp, char ret_flow[FLOW_TEXT])
+{
+	static const char digits[] = "0123456789abcdef";
+	for (int i = 0; i < 4; i++)
+		ret_flow[i] = digits[port >> (12 - 4 * i) & 15];
+	ret_flow[4] = tcp ? 't' : 'u';
+	hs_copy(ret_flow + 5, FLOW_TEXT - 5, host);
+}
+
+static void count_place(struct locations *locations, const struct binding *binding, bool more)
+{
+	char flow[FLOW_TEXT];
+	write_flow(binding->host, binding->port, binding->tcp, flow);
+	count_use(locations->hosts, binding->host, more);
+	count_use(locations->flows, flow, more);
 }
 
 static void write_entry(struct locations *locations, const struct entry *entry)
@@ -157,7 +180,7 @@ static void remove_entry(struct locations *locations, struct place *place, size_
 		hs_journal_drop(locations->journal, entry->key);
 	if (locations->watch)
 		locations->watch(locations->context, entry->key, &entry->binding, true);
-	count_host(locations, entry->binding.host, false);
+	count_place(locations, &entry->binding, false);
 	place->entries[index] = place->entries[--place->count];
 	remove_due(locations, entry);
 	free(entry);
@@ -179,7 +202,7 @@ static struct entry *add_entry(struct locations *locations, struct place *place,
 	make_key(binding, entry->key);
 	place->entries[place->count++] = entry;
 	add_due(locations, entry);
-	count_host(locations, binding->host, true);
+	count_place(locations, binding, true);
 	return entry;
 }
 
@@ -215,10 +238,8 @@ void locations_put(struct locations *locations, const struct binding *binding, s
 	if (known >= 0) {
 		fresh.registered_ms = place->entries[known]->binding.registered_ms;
 		if (!strcmp(place->entries[known]->binding.contact, binding->contact)) {
-			if (strcmp(place->entries[known]->binding.host, binding->host) != 0) {
-				count_host(locations, place->entries[known]->binding.host, false);
-				count_host(locations, binding->host, true);
-			}
+			count_place(locations, &place->entries[known]->binding, false);
+			count_place(locations, binding, true);
 			place->entries[known]->binding = fresh;
 			sort_due(locations, place->entries[known]->due);
 			write_entry(locations, place->entries[known]);
@@ -278,6 +299,13 @@ size_t locations_count(const struct locations *locations)
 bool locations_has_host(const struct locations *locations, const char *host)
 {
 	return hs_table_get(locations->hosts, host) != NULL;
+}
+
+bool locations_has_flow(const struct locations *locations, const char *host, uint16_t port, bool tcp)
+{
+	char flow[FLOW_TEXT];
+	write_flow(host, port, tcp, flow);
+	return hs_table_get(locations->flows, flow) != NULL;
 }
 
 static size_t index_of(const struct place *place, const struct entry *entry)
@@ -350,8 +378,10 @@ void locations_destroy(struct locations *locations)
 		return;
 	hs_table_each(locations->places, free_place, NULL);
 	hs_table_each(locations->hosts, free_use, NULL);
+	hs_table_each(locations->flows, free_use, NULL);
 	hs_table_destroy(locations->places);
 	hs_table_destroy(locations->hosts);
+	hs_table_destroy(locations->flows);
 	free(locations->due);
 	free(locations);
 }

@@ -58,6 +58,9 @@ size_t locations_count(const struct locations *locations);
 /* True when some phone is registered from this address. */
 bool locations_has_host(const struct locations *locations, const char *host);
 
+/* True when a phone registered from exactly this address and port, over this transport. */
+bool locations_has_flow(const struct locations *locations, const char *host, uint16_t port, bool tcp);
+
 /* ms until the next one expires, 0: one has, -1: there is none. */
 int64_t locations_next(const struct locations *locations, int64_t wall_ms);
 

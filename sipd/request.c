@@ -53,8 +53,14 @@ static int refused_before(const struct arrival *arrival)
 	return refused_status(arrival->sipd->refused, &name, hs_clock_ms());
 }
 
+/* Who looks for telephones on the Internet finds none here. */
 static void options(const struct arrival *arrival)
 {
+	if (auth_is_stranger(arrival->sipd, &arrival->peer)) {
+		auth_probed(arrival->sipd, &arrival->peer);
+		msg_destroy(arrival->msg);
+		return;
+	}
 	answer(arrival, SIP_200_OK, "Allow: " AGENT_ALLOW "\r\nAccept: application/sdp");
 }
 

@@ -6,17 +6,23 @@
 
 #define BUCKETS 8192 /* power of two */
 #define WINDOW_MS 600000
+#define PROVEN_MS 3600000
 #define REPORT_MS 10000
 #define SLOW_MS 600000 /* how long a spared address is slowed down */
 #define SLOW_PER_S 2   /* and to what */
 #define LONGEST_BAN_MS (30LL * 86400 * 1000)
 
+struct tokens {
+	int64_t milli, refilled_ms;
+};
+
 struct source {
 	struct source_key key;
 	struct source *next;          /* in its bucket */
 	struct source *newer, *older; /* by use */
-	int64_t milli_tokens, refilled_ms;
-	int64_t window_ms, failures; /* failed logins since window_ms */
+	struct tokens tokens;
+	int64_t window_ms, failures, probes; /* failed logins and requests that proved nothing, since window_ms */
+	int64_t proven_ms;                   /* when somebody proved who he is; 0: never */
 	int64_t banned_until_ms, slow_until_ms, last_ban_ms;
 	unsigned bans;
 	int64_t untold, told_ms; /* failures not yet told; when the last report went out */
@@ -36,6 +42,8 @@ struct sources {
 	struct source *buckets[BUCKETS];
 	struct source *newest, *oldest;
 	size_t count;
+	size_t untold;       /* sources with something to tell */
+	struct tokens crowd; /* of all strangers */
 };
 
 static const char *const private_networks[] = {"127.0.0.0/8",    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
@@ -78,6 +86,7 @@ struct sources *sources_create(const struct sources_rules *rules)
 	const char *const *texts = own ? rules->local_networks : private_networks;
 	size_t count = own ? rules->local_networks_count : HS_COUNT(private_networks);
 	sources->rules = *rules;
+	sources->crowd.milli = rules->strangers_per_s * 1000;
 	sources->networks = hs_zalloc(count * sizeof(*sources->networks));
 	for (size_t i = 0; i < count; i++)
 		if (!parse_network(texts[i], &sources->networks[sources->networks_count]))
@@ -87,6 +96,7 @@ struct sources *sources_create(const struct sources_rules *rules)
 
 bool sources_key(const struct sockaddr *address, struct source_key *ret_key)
 {
+	ret_key->port = 0;
 	if (address->sa_family == AF_INET) {
 		memcpy(ret_key->bytes, mapped, sizeof(mapped));
 		memcpy(ret_key->bytes + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
@@ -137,6 +147,7 @@ static size_t bucket_of(const struct source_key *key)
 	uint64_t hash = 14695981039346656037u;
 	for (size_t i = 0; i < sizeof(key->bytes); i++)
 		hash = (hash ^ key->bytes[i]) * 1099511628211u;
+	hash = (hash ^ key->port) * 1099511628211u;
 	return (hash ^ hash >> 32) & (BUCKETS - 1);
 }
 
@@ -162,6 +173,11 @@ static void link_newest(struct sources *sources, struct source *source)
 	sources->newest = source;
 }
 
+static bool is_untold(const struct source *source)
+{
+	return source->untold || source->tell_ban;
+}
+
 static void forget(struct sources *sources, struct source *source)
 {
 	struct source **at = &sources->buckets[bucket_of(&source->key)];
@@ -170,6 +186,7 @@ static void forget(struct sources *sources, struct source *source)
 	*at = source->next;
 	unlink_use(sources, source);
 	sources->count--;
+	sources->untold -= is_untold(source);
 	free(source);
 }
 
@@ -198,8 +215,7 @@ static struct source *get(struct sources *sources, const struct source_key *key,
 		make_room(sources, now_ms);
 	source = hs_zalloc(sizeof(*source));
 	source->key = *key;
-	source->milli_tokens = sources->rules.burst * 1000;
-	source->refilled_ms = now_ms;
+	source->tokens = (struct tokens){sources->rules.burst * 1000, now_ms};
 	source->told_ms = now_ms - REPORT_MS;
 	size_t bucket = bucket_of(key);
 	source->next = sources->buckets[bucket];
@@ -209,22 +225,31 @@ static struct source *get(struct sources *sources, const struct source_key *key,
 	return source;
 }
 
-enum sources_verdict sources_take(struct sources *sources, const struct source_key *key, int64_t now_ms)
+static bool take_token(struct tokens *tokens, int64_t per_s, int64_t burst, int64_t now_ms)
 {
+	int64_t most = 1000 * burst, elapsed = now_ms - tokens->refilled_ms;
+	tokens->refilled_ms = now_ms;
+	tokens->milli += elapsed > most ? most : elapsed * per_s;
+	if (tokens->milli > most)
+		tokens->milli = most;
+	if (tokens->milli < 1000)
+		return false;
+	tokens->milli -= 1000;
+	return true;
+}
+
+enum sources_verdict sources_take(struct sources *sources, const struct source_key *key, bool stranger, int64_t now_ms)
+{
+	const struct sources_rules *rules = &sources->rules;
 	struct source *source = get(sources, key, now_ms);
 	if (source->banned_until_ms > now_ms)
 		return SOURCES_BANNED;
 	bool slow = source->slow_until_ms > now_ms;
-	int64_t rate = slow ? SLOW_PER_S : sources->rules.requests_per_s;
-	int64_t most = slow ? 2000 * SLOW_PER_S : 1000 * sources->rules.burst;
-	int64_t elapsed = now_ms - source->refilled_ms;
-	source->refilled_ms = now_ms;
-	source->milli_tokens += elapsed > most ? most : elapsed * rate;
-	if (source->milli_tokens > most)
-		source->milli_tokens = most;
-	if (source->milli_tokens < 1000)
+	if (!take_token(&source->tokens, slow ? SLOW_PER_S : rules->requests_per_s,
+			slow ? 2 * SLOW_PER_S : rules->burst, now_ms))
 		return SOURCES_LIMITED;
-	source->milli_tokens -= 1000;
+	if (stranger && !take_token(&sources->crowd, rules->strangers_per_s, rules->strangers_per_s, now_ms))
+		return SOURCES_CROWDED;
 	return SOURCES_PASS;
 }
 
@@ -247,37 +272,78 @@ static void ban(const struct sources *sources, struct source *source, int64_t no
 	source->tell_ban = true;
 }
 
-bool sources_fail(struct sources *sources, const struct source_key *key, const char *host, const char *line, bool spare,
-		  int64_t now_ms)
+static struct source *get_window(struct sources *sources, const struct source_key *key, int64_t now_ms)
 {
 	struct source *source = get(sources, key, now_ms);
 	if (now_ms - source->window_ms > WINDOW_MS) {
 		source->window_ms = now_ms;
-		source->failures = 0;
+		source->failures = source->probes = 0;
 	}
-	source->failures++;
-	source->untold++;
+	return source;
+}
+
+static void note(struct sources *sources, struct source *source, const char *host, const char *line, int64_t failures)
+{
+	sources->untold += !is_untold(source);
+	source->untold += failures;
 	hs_copy(source->host, sizeof(source->host), host);
 	hs_copy(source->line, sizeof(source->line), line);
-	if (source->failures < sources->rules.failures)
-		return false;
-	source->failures = 0;
+}
+
+/* True: it was spared. */
+static bool slow_down(const struct sources *sources, struct source *source, bool spare, int64_t now_ms)
+{
+	source->failures = source->probes = 0;
 	source->window_ms = now_ms;
-	if (spare || sources_is_local(sources, key)) {
-		source->slow_until_ms = now_ms + SLOW_MS;
+	if (!spare && !sources_is_local(sources, &source->key))
 		return false;
-	}
+	source->slow_until_ms = now_ms + SLOW_MS;
+	return true;
+}
+
+bool sources_fail(struct sources *sources, const struct source_key *key, const char *host, const char *line, bool spare,
+		  int64_t now_ms)
+{
+	struct source *source = get_window(sources, key, now_ms);
+	source->failures++;
+	note(sources, source, host, line, 1);
+	if (source->failures < sources->rules.failures || slow_down(sources, source, spare, now_ms))
+		return false;
 	ban(sources, source, now_ms);
 	return true;
+}
+
+bool sources_probe(struct sources *sources, const struct source_key *key, const char *host, bool spare, int64_t now_ms)
+{
+	struct source *source = get_window(sources, key, now_ms);
+	if (source->proven_ms && now_ms - source->proven_ms < PROVEN_MS)
+		return false;
+	if (++source->probes < sources->rules.probes)
+		return false;
+	note(sources, source, host, "", source->probes);
+	if (slow_down(sources, source, spare, now_ms))
+		return false;
+	source->banned_until_ms = now_ms + (sources->rules.ban_ms < WINDOW_MS ? sources->rules.ban_ms : WINDOW_MS);
+	source->tell_ban = true;
+	return true;
+}
+
+void sources_prove(struct sources *sources, const struct source_key *key, int64_t now_ms)
+{
+	struct source *source = get(sources, key, now_ms);
+	source->proven_ms = now_ms;
+	source->probes = 0;
 }
 
 int64_t sources_report(struct sources *sources, int64_t now_ms,
 		       void (*tell)(void *context, const struct sources_report *report), void *context)
 {
 	int64_t next = -1;
-	for (struct source *source = sources->newest; source; source = source->older) {
-		if (!source->untold && !source->tell_ban)
+	size_t left = sources->untold;
+	for (struct source *source = sources->newest; source && left; source = source->older) {
+		if (!is_untold(source))
 			continue;
+		left--;
 		int64_t due = source->told_ms + REPORT_MS - now_ms;
 		if (due > 0 && !source->tell_ban) {
 			next = next < 0 || due < next ? due : next;
@@ -289,6 +355,7 @@ int64_t sources_report(struct sources *sources, int64_t now_ms,
 		source->untold = 0;
 		source->tell_ban = false;
 		source->told_ms = now_ms;
+		sources->untold--;
 		tell(context, &report);
 	}
 	return next;

@@ -281,6 +281,18 @@ static const char *in_one_piece(const su_iovec_t *iov, isize_t count, size_t byt
 	return tap.linear;
 }
 
+/* One token; as a word why there is none. */
+static const char *take_token(const struct source_key *address, const struct sockaddr *peer, bool stream)
+{
+	static const char *const words[] = {
+		[SOURCES_LIMITED] = "limited", [SOURCES_CROWDED] = "crowd", [SOURCES_BANNED] = "banned"};
+	enum wiretap_peer who = tap.setup.who(tap.setup.context, peer, stream);
+	struct source_key key = *address;
+	if (who == WIRETAP_PHONE)
+		key.port = port_of(peer);
+	return words[sources_take(tap.setup.sources, &key, who == WIRETAP_STRANGER, hs_clock_ms())];
+}
+
 /* Why a datagram is dropped, or NULL. */
 static const char *judge(const struct peek *peek, const struct sockaddr *peer)
 {
@@ -291,14 +303,7 @@ static const char *judge(const struct peek *peek, const struct sockaddr *peer)
 	/* answers to what we asked are limited by our asking */
 	if (peek->kind == PEEK_RESPONSE)
 		return sources_is_banned(tap.setup.sources, &key, hs_clock_ms()) ? "banned" : NULL;
-	switch (sources_take(tap.setup.sources, &key, hs_clock_ms())) {
-	case SOURCES_PASS:
-		return NULL;
-	case SOURCES_LIMITED:
-		return "limited";
-	default:
-		return "banned";
-	}
+	return take_token(&key, peer, false);
 }
 
 static void show(const struct peek *peek, const struct sockaddr *peer, bool stream, bool sent)
@@ -441,13 +446,12 @@ static int count_heads(struct connection *connection, const char *data, size_t b
 /* A chunk holds any number of messages and parts of them: each head that ends costs what a datagram costs. */
 static const char *judge_heads(const struct connection *connection, int heads)
 {
-	int64_t now_ms = hs_clock_ms();
-	enum sources_verdict verdict = SOURCES_PASS;
-	if (sources_is_banned(tap.setup.sources, &connection->key, now_ms))
+	const char *why = NULL;
+	if (sources_is_banned(tap.setup.sources, &connection->key, hs_clock_ms()))
 		return "banned";
-	for (int i = 0; i < heads && verdict == SOURCES_PASS; i++)
-		verdict = sources_take(tap.setup.sources, &connection->key, now_ms);
-	return verdict == SOURCES_PASS ? NULL : "limited";
+	for (int i = 0; i < heads && !why; i++)
+		why = take_token(&connection->key, (const struct sockaddr *)&connection->peer, true);
+	return why;
 }
 
 static const char *judge_chunk(struct connection *connection, const struct peek *peek, const char *data, size_t bytes)

@@ -17,8 +17,16 @@ struct wiretap_message {
 	const struct peek *peek;
 };
 
+/* Who sends, as far as an address tells. */
+enum wiretap_peer {
+	WIRETAP_STRANGER,
+	WIRETAP_NEIGHBOUR, /* a phone is registered from the same address */
+	WIRETAP_PHONE,     /* it is that phone: same address, port and transport */
+};
+
 struct wiretap_setup {
 	struct sources *sources;
+	enum wiretap_peer (*who)(void *context, const struct sockaddr *peer, bool stream);
 	int udp_fd, tcp_fd; /* bound already; ours from now on. -1: none */
 	uint16_t port;      /* SIP port: tells our sockets from others */
 

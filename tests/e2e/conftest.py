@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What every suite of these tests may do beyond the defaults.
 LOCAL = {"webhooks": {"allow_networks": ["127.0.0.0/8", "10.77.0.0/16"]}, "api": {"requests_per_s": 100000},
-         "sip": {"requests_per_s": 100000, "burst": 100000},
+         "sip": {"requests_per_s": 100000, "burst": 100000, "probes": 1000000},
          "calls": {"default_line": "phone1", "operator_number": "0", "first_digit_timeout_ms": 3000,
                    "digit_timeout_ms": 1000, "busy_tone_ms": 2500}}
 

@@ -202,6 +202,45 @@ def test_nat_nothing_goes_to_a_signalled_third_party(mediad, legs, phone):
     assert not victim.packets and not victim.reports
 
 
+def test_nothing_goes_further_inside_than_its_sender_is(mediad, legs, phone):
+    """A phone on the Internet that names our loopback or private network, and says that no NAT is in its way."""
+    inside, leg = phone(), legs()
+    incoming(mediad, inside, leg, source="203.0.113.9", nat=False)
+    mediad.ask("media.tone", leg=leg, tone="dial")
+    inside.send(b"\x33" * 160)
+    time.sleep(0.3)
+    assert not inside.packets and not inside.reports
+    assert mediad.ask("media.status", leg=leg)["figures"]["packets_received"] == 0
+
+
+def test_a_spray_over_all_ports_latches_nobody(mediad, legs, phone):
+    """Valid packets to every port of the range, again and again, while calls behind NAT begin; and after they ended."""
+    phones = [phone(host="127.0.0.2") for _ in range(4)]
+    thieves = [phone(host="127.0.0.3"), phone(host="127.0.0.2")]
+    made = [legs() for _ in phones]
+
+    def spray():
+        ports = sorted({(a.to[0], a.to[1] + n) for a in phones if a.to for n in range(-8, 9)})
+        for to in ports:
+            thieves[0].send(b"\x11" * 160, to=to)
+            thieves[0].raw(struct.pack("!BBHI", 0x80, 201, 1, 7), to)  # an empty receiver report
+            thieves[0].raw(struct.pack("!BBHI", 0x81, 203, 1, 7), to)  # a BYE
+
+    for a, leg in zip(phones, made):
+        incoming(mediad, a, leg, source="127.0.0.2", nat=True, host="10.9.9.9", port=4000)
+        spray()
+        a.send(b"\x33" * 160)
+        assert mediad.fact("media.started", leg=leg)["remote"] == f"127.0.0.2:{a.port}"
+        spray()
+        thieves[1].send(b"\x22" * 160, to=a.to)
+        a.wait_for(3)
+    for leg in made:
+        mediad.ask("media.close", leg=leg)
+    spray()
+    time.sleep(0.1)
+    assert not any(thief.packets or thief.reports for thief in thieves)
+
+
 def test_nat_garbage_latches_nobody(mediad, legs, phone):
     a, neighbour = phone(host="127.0.0.2"), phone(host="127.0.0.2")
     leg = legs()

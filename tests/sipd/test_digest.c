@@ -87,7 +87,7 @@ static void nonces_live_a_minute(void **state)
 {
 	struct nonces *nonces = nonces_create((const uint8_t[32]){1});
 	struct nonces *other = nonces_create((const uint8_t[32]){2});
-	struct source_key here = {{1}}, there = {{2}};
+	struct source_key here = {.bytes = {1}}, there = {.bytes = {2}};
 	char nonce[DIGEST_NONCE];
 	nonces_make(nonces, &here, 1000000, nonce);
 	struct digest_answer answer = with(nonce, 1);
@@ -106,7 +106,7 @@ static void nonces_live_a_minute(void **state)
 static void counts_are_used_once(void **state)
 {
 	struct nonces *nonces = nonces_create((const uint8_t[32]){1});
-	struct source_key here = {{1}};
+	struct source_key here = {.bytes = {1}};
 	char nonce[DIGEST_NONCE];
 	nonces_make(nonces, &here, 1000000, nonce);
 	struct digest_answer second = with(nonce, 2), first = with(nonce, 1), third = with(nonce, 3);
@@ -121,7 +121,7 @@ static void counts_are_used_once(void **state)
 static void never_replayed(void **state)
 {
 	struct nonces *nonces = nonces_create((const uint8_t[32]){1});
-	struct source_key here = {{1}};
+	struct source_key here = {.bytes = {1}};
 	char first[DIGEST_NONCE], nonce[DIGEST_NONCE];
 	nonces_make(nonces, &here, 1000000, first);
 	struct digest_answer answer = with(first, 1);

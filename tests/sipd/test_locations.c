@@ -45,12 +45,16 @@ static void keeps_and_removes(void **state)
 	assert_string_equal(found[0]->contact, "sip:2"); /* newest first; a refresh makes nothing newer */
 	assert_int_equal(found[1]->expires_ms, 1030);
 	assert_true(locations_has_host(locations, "192.0.2.1"));
+	assert_true(locations_has_flow(locations, "192.0.2.1", 5060, false));
+	assert_false(locations_has_flow(locations, "192.0.2.1", 5061, false));
+	assert_false(locations_has_flow(locations, "192.0.2.1", 5060, true));
 	assert_int_equal(locations_remove(locations, "a", "sip:9"), 0);
 	assert_int_equal(locations_remove(locations, "a", "sip:1"), 1);
 	assert_int_equal(locations_remove(locations, "a", NULL), 1);
 	assert_int_equal(locations_remove(locations, "c", NULL), 0);
 	assert_int_equal(locations_remove(locations, "b", NULL), 1);
 	assert_false(locations_has_host(locations, "192.0.2.1"));
+	assert_false(locations_has_flow(locations, "192.0.2.1", 5060, false));
 	assert_int_equal(written, 4);
 	assert_int_equal(gone, 3);
 	locations_destroy(locations);

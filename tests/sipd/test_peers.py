@@ -1,6 +1,5 @@
-"""Real peers: Debian's baresip, SIPp and sipvicious."""
+"""Real peers: Debian's baresip and SIPp."""
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -192,18 +191,3 @@ def test_baresip(house):
         house.bus.ask("leg.progress", leg=leg, early_media=False)
         phone.hangup()
         assert house.bus.fact("leg.ended", leg=leg, timeout=10)["cause"] == "cancelled"
-
-
-@pytest.mark.skipif(not shutil.which("svwar"), reason="needs sipvicious")
-@pytest.mark.parametrize("method", ["REGISTER", "INVITE", "OPTIONS"])
-def test_svwar(house, method):
-    """An enumerator cannot tell the line that exists from those that do not."""
-    words = house.home / "words"
-    words.write_text("alice\n100\n101\nnobody\n")
-    result = subprocess.run(["svwar", "-m", method, "-d", words, "-p", str(house.port), "127.0.0.1", "--force", "-R",
-                             "--maximumtime=3"], capture_output=True, timeout=60, cwd=house.home,
-                            env={"HOME": str(house.home), "PATH": "/usr/bin:/bin"})
-    text = (result.stdout + result.stderr).decode()
-    listed = {word: re.findall(rf"\|\s*{word}\s*\|\s*(\w+)", text) for word in ("alice", "nobody")}
-    assert listed["alice"] == listed["nobody"], text
-    assert house.is_alive()

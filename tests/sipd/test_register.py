@@ -228,14 +228,14 @@ def test_bindings_survive_a_restart_of_the_suite(house):
     assert (refused.value.error, refused.value.state) == ("wrong_state", "offline")
 
 
-@pytest.mark.configure(sip={"failures": 4, "ban_s": 2, "local_networks": ["10.9.9.0/24"]})
+@pytest.mark.configure(sip={"failures": 4, "ban_s": 2, "local_networks": ["127.0.0.1/32"]})
 def test_ban(house):
     phone = house.phone("alice", password="wrong", host="127.0.0.3")
     for _ in range(4):
         phone.register()
     fact = house.bus.fact("line.suspected", banned=True)
     assert fact["address"] == "127.0.0.3" and fact["line"] == "line-alice"
-    text, key = phone.build("OPTIONS", f"sip:{REALM}")
+    text, key = phone.build("REGISTER", f"sip:{REALM}")
     phone.send(text)
     phone.nothing(lambda m: m.get("Call-ID") == key[0])
     tcp = world.socket.socket()
@@ -247,7 +247,7 @@ def test_ban(house):
     assert house.is_alive()
 
     def free_again():
-        text, key = phone.build("OPTIONS", f"sip:{REALM}")
+        text, key = phone.build("REGISTER", f"sip:{REALM}")
         phone.send(text)
         with phone.changed:
             return phone.changed.wait_for(lambda: any(m.get("Call-ID") == key[0] for m in phone.inbox), 0.3)
@@ -262,7 +262,43 @@ def test_no_ban_beside_a_registered_phone(house):
         bad.register()
     house.bus.fact("line.suspected", banned=False)
     assert not house.bus.facts_of("line.suspected", banned=True)
-    wait_for(lambda: good.ask("OPTIONS", f"sip:{REALM}").status == 200)
+    sent = [good.build("OPTIONS", f"sip:{REALM}") for _ in range(40)]
+    for text, _ in sent:  # the bad one may ask twice a second now; its neighbour is not punished for it
+        good.send(text)
+    for _, key in sent:
+        assert good.response(key).status == 200
+    for _ in range(4):  # and a registered phone that guesses passwords answers for itself
+        try_with(good, authorize(challenge_of(good), "alice", "wrong", "REGISTER", good.domain_uri))
+    house.bus.fact("line.suspected", banned=False, count=2)
+    before = house.metric("hookswitch_sip_dropped_total")
+    for text, _ in [good.build("OPTIONS", f"sip:{REALM}") for _ in range(40)]:
+        good.send(text)
+    wait_for(lambda: house.metric("hookswitch_sip_dropped_total") >= before + 30)
+
+
+@pytest.mark.configure(sip={"probes": 20, "local_networks": ["127.0.0.1/32"]})
+def test_scan(house):
+    """Who asks for name after name and proves nothing is banned, told, and never heard of an OPTIONS."""
+    scanner = house.phone("x", host="127.0.0.3")
+    scanner.send(scanner.build("OPTIONS", f"sip:{REALM}")[0])
+    for number in range(19):
+        assert scanner.ask("REGISTER", scanner.domain_uri, to=f"<sip:{number}@{REALM}>").status == 401
+    fact = house.bus.fact("line.suspected", banned=True)
+    assert fact["address"] == "127.0.0.3" and fact["failures"] == 20 and "line" not in fact
+    heard = len(scanner.inbox)
+    for number in range(20):
+        scanner.send(scanner.build("REGISTER", scanner.domain_uri, to=f"<sip:{number}@{REALM}>")[0])
+    scanner.nothing(lambda m: m.method == "OPTIONS" or len(scanner.inbox) > heard, 0.3)
+    assert house.registered("alice").register().status == 200
+
+
+@pytest.mark.configure(sip={"probes": 20, "local_networks": ["127.0.0.1/32"]})
+def test_a_phone_that_always_asks_first_is_no_scanner(house):
+    phone = house.registered("alice", host="127.0.0.3")
+    for _ in range(40):
+        assert phone.register(expires=0).status == 200
+        assert phone.register().status == 200
+    assert not house.bus.facts_of("line.suspected")
 
 
 @pytest.mark.configure(sip={"requests_per_s": 1, "burst": 5})

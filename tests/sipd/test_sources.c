@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-static const struct sources_rules rules = {.requests_per_s = 10, .burst = 20, .failures = 3, .ban_ms = 1000};
+static const struct sources_rules rules = {
+	.requests_per_s = 10, .burst = 20, .failures = 3, .ban_ms = 1000, .strangers_per_s = 100, .probes = 5};
 
 static struct source_key key_of(const char *host)
 {
@@ -31,14 +32,14 @@ static void bucket(void **state)
 	struct sources *sources = sources_create(&rules);
 	struct source_key key = key_of("192.0.2.1"), other = key_of("192.0.2.2");
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(sources_take(sources, &key, 1000), SOURCES_PASS);
-	assert_int_equal(sources_take(sources, &key, 1000), SOURCES_LIMITED);
-	assert_int_equal(sources_take(sources, &other, 1000), SOURCES_PASS);
-	assert_int_equal(sources_take(sources, &key, 1100), SOURCES_PASS);
-	assert_int_equal(sources_take(sources, &key, 1100), SOURCES_LIMITED);
+		assert_int_equal(sources_take(sources, &key, false, 1000), SOURCES_PASS);
+	assert_int_equal(sources_take(sources, &key, false, 1000), SOURCES_LIMITED);
+	assert_int_equal(sources_take(sources, &other, false, 1000), SOURCES_PASS);
+	assert_int_equal(sources_take(sources, &key, false, 1100), SOURCES_PASS);
+	assert_int_equal(sources_take(sources, &key, false, 1100), SOURCES_LIMITED);
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(sources_take(sources, &key, 1000000), SOURCES_PASS);
-	assert_int_equal(sources_take(sources, &key, 1000000), SOURCES_LIMITED);
+		assert_int_equal(sources_take(sources, &key, false, 1000000), SOURCES_PASS);
+	assert_int_equal(sources_take(sources, &key, false, 1000000), SOURCES_LIMITED);
 	sources_destroy(sources);
 }
 
@@ -87,9 +88,9 @@ static void ban_doubles(void **state)
 		assert_false(sources_fail(sources, &key, "192.0.2.1", "a", false, now));
 		assert_true(sources_fail(sources, &key, "192.0.2.1", "a", false, now));
 		assert_int_equal(sources_banned_ipv4(sources, now, banned, 4), 1);
-		assert_int_equal(sources_take(sources, &key, now + length - 1), SOURCES_BANNED);
+		assert_int_equal(sources_take(sources, &key, true, now + length - 1), SOURCES_BANNED);
 		now += length;
-		assert_int_equal(sources_take(sources, &key, now), SOURCES_PASS);
+		assert_int_equal(sources_take(sources, &key, true, now), SOURCES_PASS);
 		assert_int_equal(sources_banned_ipv4(sources, now, banned, 4), 0);
 	}
 	sources_destroy(sources);
@@ -105,9 +106,62 @@ static void spared_are_slow(void **state)
 	}
 	int passed = 0;
 	for (int64_t now = 2000; now < 7000; now += 10)
-		passed += sources_take(sources, &local, now) == SOURCES_PASS;
+		passed += sources_take(sources, &local, false, now) == SOURCES_PASS;
 	assert_in_range(passed, 8, 16); /* two a second */
 	assert_false(sources_is_banned(sources, &spared, 2000));
+	sources_destroy(sources);
+}
+
+static void strangers_share(void **state)
+{
+	struct sources *sources = sources_create(&rules);
+	struct source_key phone = key_of("192.0.2.1");
+	int passed = 0;
+	for (uint32_t i = 0; i < 20000; i++) { /* in one second, each from an address of its own */
+		struct source_key key = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 20}};
+		memcpy(key.bytes + 13, (uint8_t[]){0, (uint8_t)(i >> 8), (uint8_t)i}, 3);
+		passed += sources_take(sources, &key, true, 1000 + i / 20) == SOURCES_PASS;
+	}
+	assert_in_range(passed, 190, 210);
+	sources_take(sources, &phone, true, 2000);
+	assert_int_equal(sources_take(sources, &phone, true, 2000), SOURCES_CROWDED);
+	assert_int_equal(sources_take(sources, &phone, false, 2000), SOURCES_PASS);
+	sources_destroy(sources);
+}
+
+static void a_phone_counts_for_itself(void **state)
+{
+	struct sources *sources = sources_create(&rules);
+	struct source_key neighbour = key_of("192.0.2.1"), phone = neighbour;
+	phone.port = 5060;
+	for (int i = 0; i < 10; i++)
+		sources_fail(sources, &neighbour, "192.0.2.1", "", true, 1000);
+	for (int i = 0; i < 100; i++)
+		sources_take(sources, &neighbour, false, 1000);
+	assert_int_equal(sources_take(sources, &neighbour, false, 1000), SOURCES_LIMITED);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(sources_take(sources, &phone, false, 1000), SOURCES_PASS);
+	assert_int_equal(sources_take(sources, &phone, false, 1000), SOURCES_LIMITED);
+	sources_destroy(sources);
+}
+
+static void scans_are_banned(void **state)
+{
+	struct sources *sources = sources_create(&rules);
+	struct source_key scanner = key_of("192.0.2.1"), phone = key_of("192.0.2.2"), local = key_of("10.0.0.1");
+	for (int i = 0; i < 4; i++)
+		assert_false(sources_probe(sources, &scanner, "192.0.2.1", false, 1000));
+	assert_true(sources_probe(sources, &scanner, "192.0.2.1", false, 1000));
+	assert_true(sources_is_banned(sources, &scanner, 1999));
+	assert_false(sources_is_banned(sources, &scanner, 2000));
+	for (int i = 0; i < 4; i++)
+		sources_probe(sources, &phone, "192.0.2.2", false, 1000);
+	sources_prove(sources, &phone, 1001);
+	for (int i = 0; i < 100; i++) {
+		assert_false(sources_probe(sources, &phone, "192.0.2.2", false, 2000));
+		assert_false(sources_probe(sources, &local, "10.0.0.1", false, 2000));
+	}
+	assert_false(sources_is_banned(sources, &phone, 2000));
 	sources_destroy(sources);
 }
 
@@ -122,7 +176,8 @@ static void note(void *context, const struct sources_report *report)
 
 static void reports_are_summed_up(void **state)
 {
-	struct sources *sources = sources_create(&(struct sources_rules){10, 20, 100, 1000, NULL, 0});
+	struct sources *sources = sources_create(
+		&(struct sources_rules){.requests_per_s = 10, .burst = 20, .failures = 100, .ban_ms = 1000});
 	struct source_key key = key_of("192.0.2.1");
 	reports = 0;
 	assert_int_equal(sources_report(sources, 0, note, NULL), -1);
@@ -148,9 +203,9 @@ static void stays_bounded(void **state)
 	for (int i = 0; i < 3; i++)
 		sources_fail(sources, &bad, "192.0.2.1", "", false, 1);
 	for (uint32_t i = 0; i < SOURCES_MAX + 1000; i++) {
-		struct source_key key = {{[10] = 0xff, [11] = 0xff, [12] = 20}};
+		struct source_key key = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 20}};
 		memcpy(key.bytes + 13, (uint8_t[]){(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}, 3);
-		sources_take(sources, &key, 2);
+		sources_take(sources, &key, true, 2);
 	}
 	assert_true(sources_is_banned(sources, &bad, 3)); /* a flood does not wash a ban away */
 	sources_destroy(sources);
@@ -220,7 +275,8 @@ int main(void)
 		cmocka_unit_test(locals),           cmocka_unit_test(ban_doubles),
 		cmocka_unit_test(spared_are_slow),  cmocka_unit_test(reports_are_summed_up),
 		cmocka_unit_test(stays_bounded),    cmocka_unit_test(kernel_filter),
-		cmocka_unit_test(writes_addresses),
+		cmocka_unit_test(writes_addresses), cmocka_unit_test(strangers_share),
+		cmocka_unit_test(scans_are_banned), cmocka_unit_test(a_phone_counts_for_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -571,7 +571,7 @@ class House:
             "server": {"host": "127.0.0.1", "sip_port": self.port, "domain": REALM},
             "lines": [{"id": f"line-{user}", "user": user, "number": str(100 + i), "name": user.title(),
                        "digest": DIGESTS[user], "secret": sealer.user(user)} for i, user in enumerate(PASSWORDS)],
-            "sip": {"requests_per_s": 5000, "burst": 5000, "local_networks": ["10.9.9.0/24"], "failures": 1000},
+            "sip": {"requests_per_s": 5000, "burst": 5000, "failures": 1000, "probes": 1000000},
             "log": {"level": "debug"},
         }
         for key, value in more.items():
