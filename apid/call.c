@@ -38,14 +38,21 @@ static const enum hs_call_state shown_states[CALL_STATES] = {
 
 /* ---- helpers ---- */
 
-/* Where a call began by dialling out, legs with a number are one party, called over one line after the other. */
+/* Who is outside is called over one line after the other: the newest leg of a party is the one that counts. */
 static size_t first_position(const struct call *call)
+{
+	return (call->second_at ? call->second_at : call->legs_count) - 1;
+}
+
+/* Earlier versions knew of one party outside only: legs with a number at the beginning were all of it. */
+void call_find_second(struct call *call)
 {
 	size_t first = 0;
 
 	while (call->legs[first].number && first + 1 < call->legs_count && call->legs[first + 1].number)
 		first++;
-	return first;
+	if (call->second_at == 0 || call->second_at >= call->legs_count)
+		call->second_at = first + 1 < call->legs_count ? first + 1 : 0;
 }
 
 struct leg *call_first(struct call *call)
@@ -59,9 +66,24 @@ void call_set_route(struct call *call, const struct hs_config_route *route)
 	hs_copy(call->route_id, sizeof(call->route_id), route ? route->id : "");
 }
 
+void call_set_to_route(struct call *call, const struct hs_config_route *route)
+{
+	call->to_route = route;
+	hs_copy(call->to_route_id, sizeof(call->to_route_id), route ? route->id : "");
+}
+
+const struct hs_config_route *call_route_of(const struct leg *leg, const char **ret_dialled)
+{
+	const struct call *call = leg->call;
+	bool is_to = call->to_route && call->second_at && (size_t)(leg - call->legs) >= call->second_at;
+
+	*ret_dialled = is_to ? call->to_number : call->dialled;
+	return is_to ? call->to_route : call->route;
+}
+
 static bool has_second(const struct call *call)
 {
-	return call->legs_count > first_position(call) + 1;
+	return call->second_at > 0;
 }
 
 /* The newest leg of the other party; there is one. */
@@ -70,10 +92,22 @@ static struct leg *second_leg(struct call *call)
 	return &call->legs[call->legs_count - 1];
 }
 
-/* The other party is outside, not the first. */
+/* The route that leads to the second party, or NULL: it is inside. */
+static const struct hs_config_route *second_route(const struct call *call)
+{
+	if (call->to_route)
+		return call->to_route;
+	return call->legs[0].number ? NULL : call->route; /* else it is the first one's */
+}
+
 static bool second_is_outside(const struct call *call)
 {
-	return call->route && !call->legs[0].number;
+	return second_route(call) != NULL;
+}
+
+static bool is_outside(const struct leg *leg)
+{
+	return leg->line && line_is_exchange(leg->line);
 }
 
 struct leg *call_callee(struct call *call)
@@ -125,9 +159,20 @@ void call_resume(struct call *call)
 		uv_timer_start(&call->timer, timer_due, left > 0 ? (uint64_t)left : 0, 0);
 }
 
+/* Over exchange lines alone: the only ones who could hang up may do so without our hearing of it. */
+static bool all_outside(const struct call *call)
+{
+	return has_second(call) && is_outside(&call->legs[first_position(call)]) &&
+	       is_outside(&call->legs[call->legs_count - 1]);
+}
+
 static int64_t max_duration_ms(const struct call *call)
 {
-	return call->calls->setup.config->calls->max_duration_s * 1000;
+	const struct hs_config_calls *config = call->calls->setup.config->calls;
+
+	if (all_outside(call) && config->outside_max_duration_s < config->max_duration_s)
+		return config->outside_max_duration_s * 1000;
+	return config->max_duration_s * 1000;
 }
 
 static void play_tone(struct call *call, enum hs_tone tone)
@@ -182,9 +227,12 @@ static bool has_next_line(const void *object, const void *argument)
 {
 	const struct call *call = object;
 	const struct leg *newest = &call->legs[call->legs_count - 1];
+	size_t most = has_second(call) ? CALL_LEGS : CALL_FIRST_LEGS;
+	const char *dialled;
+	const struct hs_config_route *route = call_route_of(newest, &dialled);
 
-	return newest->unbegun && newest->number && call->route && call->legs_count < CALL_LEGS &&
-	       outside_line(call->calls, call->route, call);
+	return newest->unbegun && newest->number && route && call->legs_count < most &&
+	       outside_line(call->calls, route, call, NULL);
 }
 
 static bool wants_operator(const void *object, const void *argument)
@@ -226,28 +274,37 @@ static void ring_line(struct call *call, struct line *line)
 	arm(call, call->ring_ms + RING_GRACE_MS);
 }
 
+static void ring_second(struct call *call, struct line *line)
+{
+	call->second_at = call->legs_count;
+	ring_line(call, line);
+}
+
 /* The outside party over the next line of the route, which the guard has seen. A call that began with that party is
  * this line's from now on. */
 static void place_next(void *object, const void *argument)
 {
 	struct call *call = object;
-	struct line *line = outside_line(call->calls, call->route, call);
+	const char *dialled;
+	const struct hs_config_route *route = call_route_of(&call->legs[call->legs_count - 1], &dialled);
+	struct line *line = outside_line(call->calls, route, call, NULL);
 
-	if (!second_is_outside(call))
+	if (!has_second(call))
 		hs_copy(call->line_id, sizeof(call->line_id), line->config->id);
 	ring_line(call, line);
 }
 
 static void place_outside(struct call *call)
 {
-	struct line *line = outside_line(call->calls, call->route, call);
+	const struct hs_config_route *route = second_route(call);
+	struct line *line = outside_line(call->calls, route, call, NULL);
 	struct call_step none = {.by = "system"};
 
 	if (line) {
-		ring_line(call, line);
+		ring_second(call, line);
 		return;
 	}
-	none.cause = outside_why_none(call->calls, call->route, &none.why);
+	none.cause = outside_why_none(call->calls, route, &none.why);
 	call_step(call, CALL_REFUSE, &none);
 }
 
@@ -264,7 +321,7 @@ static void place_line(struct call *call)
 	else if (!line_is_free(line))
 		call_step(call, CALL_REFUSE, &busy);
 	else
-		ring_line(call, call->target);
+		ring_second(call, call->target);
 }
 
 static void place_second(void *object, const void *argument)
@@ -434,8 +491,10 @@ static void answer_too_late(void *object, const void *argument)
 
 static void talked_too_long(void *object, const void *argument)
 {
-	const struct call_step step = {NULL, HS_CAUSE_TIME_LIMIT, "system", "the longest duration was reached"};
+	struct call_step step = {NULL, HS_CAUSE_TIME_LIMIT, "system", "the longest duration was reached"};
 
+	if (all_outside(object))
+		step.why = "the longest duration of a call between two parties outside was reached";
 	hang_up(object, &step);
 }
 

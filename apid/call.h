@@ -8,7 +8,8 @@
 #include "leg.h"
 #include <uv.h>
 
-#define CALL_LEGS 4 /* two parties; the one outside may be called over several lines in turn */
+#define CALL_LEGS 6       /* two parties; who is outside may be called over several lines in turn: */
+#define CALL_FIRST_LEGS 4 /* so many lines for the first one */
 
 enum call_state {
 	CALL_NEW,
@@ -64,6 +65,10 @@ struct call {
 	struct line *target;                 /* line to ring next, or NULL */
 	const struct hs_config_route *route; /* what was dialled leads out by it; or NULL */
 	char route_id[65];                   /* it, also when it is configured no longer; or "" */
+	/* the second party's, when both are outside */
+	const struct hs_config_route *to_route;
+	char to_route_id[65];
+	char *to_number;
 	bool to_operator;
 	char *dialled, *caller_number, *caller_name;
 	char *cadence; /* of the first leg's bell; not stored: our successor has it ring as usual */
@@ -80,6 +85,7 @@ struct call {
 	enum hs_tone tone;   /* the first leg hears it */
 	struct leg legs[CALL_LEGS];
 	size_t legs_count;
+	size_t second_at; /* first leg of the second party; 0: it has none yet */
 	uv_timer_t timer;
 	struct call *next_changed;
 	bool is_changed;
@@ -93,6 +99,15 @@ int call_step(struct call *call, enum call_event event, const struct call_step *
 
 /* What was dialled leads out by this route; NULL: by none. */
 void call_set_route(struct call *call, const struct hs_config_route *route);
+
+/* And the second party, when the first one is outside too, by this one. */
+void call_set_to_route(struct call *call, const struct hs_config_route *route);
+
+/* Finds out where the second party's legs begin, in a call whose record does not say it. */
+void call_find_second(struct call *call);
+
+/* Route and number of a leg at an exchange line that is called out on; NULL and NULL: it has none. */
+const struct hs_config_route *call_route_of(const struct leg *leg, const char **ret_dialled);
 
 /* The leg of the party that the call began with. */
 struct leg *call_first(struct call *call);

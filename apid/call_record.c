@@ -52,7 +52,8 @@ void call_record_save(struct store *store, const struct call *call)
 		    STORE_V_TEXT(call->why), STORE_V_INT(call->digits), STORE_V_TEXT(filled(call->collected)),
 		    STORE_V_INT(call->ring_ms), STORE_V_INT(call->deadline_at),
 		    STORE_V_TEXT(word(&hs_enum_tone, call->tone)), STORE_V_INT(call->state == CALL_ENDED),
-		    STORE_V_TEXT(filled(call->route_id)));
+		    STORE_V_TEXT(filled(call->route_id)), STORE_V_TEXT(filled(call->to_route_id)),
+		    STORE_V_TEXT(call->to_number), STORE_V_INT((int64_t)call->second_at));
 	for (size_t i = 0; i < call->legs_count; i++)
 		save_leg(store, call, i);
 }
@@ -83,6 +84,9 @@ void call_record_load(const struct store_row *row, struct call *ret_call)
 	ret_call->deadline_at = store_int(row, 20);
 	ret_call->tone = hs_wire_word(&hs_enum_tone, store_text(row, 21));
 	hs_copy(ret_call->route_id, sizeof(ret_call->route_id), store_text(row, 22));
+	hs_copy(ret_call->to_route_id, sizeof(ret_call->to_route_id), store_text(row, 23));
+	ret_call->to_number = hs_strdup(store_text(row, 24));
+	ret_call->second_at = (size_t)store_int(row, 25);
 }
 
 const char *call_record_target(const struct store_row *row)
@@ -172,6 +176,8 @@ void call_record_describe(const struct call *call, struct hs_arena *arena, struc
 		.line = kept(arena, call->line_id),
 		.dialled = kept(arena, call->dialled),
 		.route = kept(arena, call->route_id),
+		.to_number = kept(arena, call->to_number),
+		.to_route = kept(arena, call->to_route_id),
 		.caller_number = kept(arena, call->caller_number),
 		.caller_name = kept(arena, call->caller_name),
 		.created_at = call->created_at,
@@ -206,6 +212,7 @@ size_t call_record_bytes(const struct call *call)
 void call_record_finish(struct call *call)
 {
 	free(call->dialled);
+	free(call->to_number);
 	free(call->caller_number);
 	free(call->caller_name);
 	free(call->cadence);

@@ -174,7 +174,9 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	call = add_call(calls, NULL, HS_CALL_DIRECTION_OUTGOING, order->line);
 	call->target = order->to_line;
 	call_set_route(call, order->route);
+	call_set_to_route(call, order->to_route);
 	call->dialled = hs_strdup(order->dialled);
+	call->to_number = hs_strdup(order->to_number);
 	call->caller_number = hs_strdup(order->caller_number);
 	call->caller_name = hs_strdup(order->caller_name);
 	call->cadence = hs_strdup(order->cadence);
@@ -206,8 +208,16 @@ static enum call_event lead_out(struct call *call, struct call_step *ret_step)
 {
 	char number[HS_NUMBER_BYTES];
 
+	const struct line *from = call_first(call)->line;
+
 	ret_step->cause = HS_CAUSE_REJECTED;
-	if (!outside_may(call->route, call_first(call)->line)) {
+	if (from && line_is_exchange(from) && !outside_may_connect(call->calls)) {
+		ret_step->why = "the caller is outside, too: calls.outside_to_outside is off";
+		hs_log(WARN, "call.forbidden", LOG_CALL(call->id), LOG_LINE(call->line_id),
+		       LOG_TEXT("route", call->route->id), LOG_WHY(ret_step->why));
+		return CALL_REFUSE;
+	}
+	if (!outside_may(call->route, from)) {
 		ret_step->why = "the line may not dial this: its may_dial does not name the route";
 		hs_log(WARN, "call.forbidden", LOG_CALL(call->id), LOG_LINE(call->line_id),
 		       LOG_TEXT("route", call->route->id));
@@ -370,7 +380,9 @@ static bool see_call(void *context, const struct store_row *row)
 	call_record_load(row, call);
 	call->target = lines_find(calls->setup.lines, call_record_target(row));
 	call->route = routes_of_id(calls->setup.routes, call->route_id);
+	call->to_route = routes_of_id(calls->setup.routes, call->to_route_id);
 	store_query(restore->reader, STORE_CALL_LEGS, &n, 1, see_leg, call);
+	call_find_second(call);
 	adopt(calls, call);
 	for (size_t i = 0; i < call->legs_count; i++)
 		restore_leg(calls, &call->legs[i]);

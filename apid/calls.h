@@ -63,6 +63,9 @@ struct calls_order {
 	const struct hs_config_route
 		*route;      /* leads out, to the line (an exchange line) or to the other party; or NULL */
 	const char *dialled; /* number that was asked for, or NULL */
+	const struct hs_config_route
+		*to_route;     /* leads out to the other party, when the first one is outside; or NULL */
+	const char *to_number; /* likewise */
 	const char *caller_number, *caller_name;
 	const char *cadence; /* of an analog telephone; NULL: its usual one */
 	const char *request; /* id of the client's request */

@@ -8,6 +8,11 @@ bool outside_may(const struct hs_config_route *route, const struct line *from)
 	return routes_may(route, from ? from->config->may_dial : NULL, from ? from->config->may_dial_count : 0);
 }
 
+bool outside_may_connect(const struct calls *calls)
+{
+	return calls->setup.config->calls->outside_to_outside;
+}
+
 static bool was_tried(const struct call *call, const struct line *line)
 {
 	for (size_t i = 0; call && i < call->legs_count; i++)
@@ -22,12 +27,13 @@ static bool works(const struct calls *calls, const struct line *line)
 	       calls->setup.is_up(calls->setup.context, line_driver(line));
 }
 
-struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call)
+struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call,
+			  const struct line *taken)
 {
 	for (size_t i = 0; i < route->lines_count; i++) {
 		struct line *line = lines_find(calls->setup.lines, route->lines[i]);
 
-		if (works(calls, line) && line_is_free(line) && !was_tried(call, line))
+		if (line != taken && works(calls, line) && line_is_free(line) && !was_tried(call, line))
 			return line;
 	}
 	return NULL;
@@ -47,19 +53,22 @@ enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config
 
 void outside_number(struct leg *leg)
 {
-	const struct call *call = leg->call;
 	char number[HS_NUMBER_BYTES];
+	const char *dialled;
+	const struct hs_config_route *route = call_route_of(leg, &dialled);
 
-	if (call->route && call->dialled && routes_write(call->route, call->dialled, number) == 0)
+	if (route && dialled && routes_write(route, dialled, number) == 0)
 		leg->number = hs_strdup(number);
 }
 
 void outside_tell(struct leg *leg)
 {
 	struct call *call = leg->call;
-	struct hs_call_routed event = {leg->id, call->route->id, call->dialled, leg->number};
+	const char *dialled;
+	const struct hs_config_route *route = call_route_of(leg, &dialled);
+	struct hs_call_routed event = {leg->id, route->id, dialled, leg->number};
 
 	calls_tell(call, HS_CALL_ROUTED, leg->line_id, &event);
 	hs_log(INFO, "call.routed", LOG_CALL(call->id), LOG_LEG(leg->id), LOG_LINE(leg->line_id),
-	       LOG_TEXT("route", call->route->id), LOG_NUMBER("number", leg->number));
+	       LOG_TEXT("route", route->id), LOG_NUMBER("number", leg->number));
 }

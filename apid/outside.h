@@ -10,9 +10,14 @@
 /* Whether somebody at this line may dial the route. */
 bool outside_may(const struct hs_config_route *route, const struct line *from);
 
-/* The first line of the route that is free, works, and has no leg in the call yet (NULL: in any). NULL: there is none.
- */
-struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call);
+/* Whether the configuration lets somebody who called over an exchange line, or was called over one, be connected to
+ * somebody else outside. */
+bool outside_may_connect(const struct calls *calls);
+
+/* The first line of the route that is free, works, is not taken, and has no leg in the call yet (both may be NULL).
+ * NULL: there is none. */
+struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call,
+			  const struct line *taken);
 
 /* Why there is none: overloaded when one is in a call, else unreachable; and one sentence. */
 enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config_route *route, const char **ret_why);

@@ -110,16 +110,17 @@ static bool can_be_connected(struct visit *visit, const char *field, const struc
 {
 	if (first->line && first->line == second->line)
 		visit_refuse(visit, HS_ERROR_INVALID, field, NULL, "a line cannot be connected to itself");
-	else if (first->route && second->route)
+	else if (first->route && second->route && !outside_may_connect(visit->apid->calls))
 		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
-			     "both numbers are outside; one of the two must be a line, or the operator");
+			     "both numbers are outside, and calls.outside_to_outside is off: one of the two must be a "
+			     "line, or the operator");
 	else
 		return true;
 	return false;
 }
 
-/* An exchange line that is free, for a party outside. */
-static bool find_free(struct visit *visit, struct party *party)
+/* An exchange line that is free, for a party outside. taken: by the other one, or NULL. */
+static bool find_free(struct visit *visit, const char *field, struct party *party, const struct line *taken)
 {
 	const struct calls *calls = visit->apid->calls;
 	const struct hs_config_route *route = party->route;
@@ -129,11 +130,11 @@ static bool find_free(struct visit *visit, struct party *party)
 
 	if (visit_is_away(visit, line_driver(any)))
 		return false;
-	party->line = outside_line(calls, route, NULL);
+	party->line = outside_line(calls, route, NULL, taken);
 	if (party->line)
 		return true;
 	in_use = outside_why_none(calls, route, &why) == HS_CAUSE_OVERLOADED;
-	visit_refuse(visit, HS_ERROR_WRONG_STATE, "number",
+	visit_refuse(visit, HS_ERROR_WRONG_STATE, field,
 		     hs_enum_line_state.names[in_use ? HS_LINE_STATE_OFF_HOOK : HS_LINE_STATE_OFFLINE], "%s (%s)", why,
 		     route->id);
 	return false;
@@ -152,12 +153,16 @@ static void calls_create_one(struct visit *visit)
 	if (!find_first(visit, body, &first) || !find_second(visit, body, &second) ||
 	    !can_be_connected(visit, to_field, &first, &second))
 		return;
-	if (first.route && !find_free(visit, &first))
+	if (first.route && !find_free(visit, "number", &first, NULL))
+		return;
+	if (first.route && second.route && !find_free(visit, to_field, &second, first.line))
 		return;
 	order.line = first.line;
-	order.to_line = second.line;
+	order.to_line = second.route ? NULL : second.line;
 	order.route = first.route ? first.route : second.route;
 	order.dialled = first.route ? body->number : body->to_number;
+	order.to_route = first.route ? second.route : NULL;
+	order.to_number = order.to_route ? body->to_number : NULL;
 	if (visit_can_ring(visit, order.line, first.route && first.route->emergency))
 		visit_answer_call(visit, calls_ring(visit->apid->calls, &order));
 }

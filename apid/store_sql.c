@@ -3,7 +3,8 @@
 #define CALL_FIRST_COLUMNS                                                                                             \
 	"n,id,state,shown,direction,line,to_line,operator,dialled,caller_number,caller_name,created_at,answered_at,"   \
 	"ended_at,cause,ended_by,why,digits,collected,ring_ms,deadline_at,tone"
-#define CALL_COLUMNS CALL_FIRST_COLUMNS ",route"
+#define CALL_LAST_COLUMNS "route,to_route,to_number,second"
+#define CALL_COLUMNS CALL_FIRST_COLUMNS "," CALL_LAST_COLUMNS
 #define LEG_COLUMNS                                                                                                    \
 	"call,position,id,line,driver,state,media,incoming,held,asked_at,media_at,answered_at,ended_at,cause,status,"  \
 	"why,"                                                                                                         \
@@ -22,7 +23,7 @@ const char store_schema[] =
 	" caller_name TEXT, created_at INTEGER, answered_at INTEGER, ended_at INTEGER, cause TEXT, ended_by TEXT, why "
 	"TEXT,"
 	" digits INTEGER, collected TEXT, ring_ms INTEGER, deadline_at INTEGER, tone TEXT, over INTEGER NOT NULL, "
-	"route TEXT);"
+	"route TEXT, to_route TEXT, to_number TEXT, second INTEGER);"
 	"CREATE INDEX calls_live ON calls(n) WHERE over = 0;"
 	"CREATE TABLE legs(call INTEGER, position INTEGER, id TEXT NOT NULL, line TEXT, driver TEXT, state TEXT NOT "
 	"NULL,"
@@ -43,12 +44,16 @@ const char store_schema[] =
 	"CREATE INDEX answers_until ON answers(until);"
 	"CREATE TABLE early(n INTEGER PRIMARY KEY, leg TEXT NOT NULL, message TEXT NOT NULL, role INTEGER, at INTEGER,"
 	" since INTEGER, body TEXT NOT NULL);"
-	"PRAGMA user_version=2;";
+	"PRAGMA user_version=3;";
 
 const char *const store_upgrades[STORE_SCHEMA_VERSION - 1] = {
 	"ALTER TABLE calls ADD COLUMN route TEXT;"
 	"ALTER TABLE legs ADD COLUMN number TEXT;"
 	"PRAGMA user_version=2;",
+	"ALTER TABLE calls ADD COLUMN to_route TEXT;"
+	"ALTER TABLE calls ADD COLUMN to_number TEXT;"
+	"ALTER TABLE calls ADD COLUMN second INTEGER;"
+	"PRAGMA user_version=3;",
 };
 
 const char *const store_sql[STORE_STATEMENTS] = {
@@ -57,15 +62,16 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_GENERATION_ADD] = "INSERT INTO generations(generation,first_seq,survived,why) VALUES(?,?,?,?)",
 	[STORE_EVENT_ADD] = "INSERT INTO events(seq,at,type,line,call,digits,body) VALUES(?,?,?,?,?,?,?)",
 	[STORE_CALL_PUT] =
-		"INSERT INTO calls(" CALL_FIRST_COLUMNS
-		",over,route) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		"INSERT INTO calls(" CALL_FIRST_COLUMNS ",over," CALL_LAST_COLUMNS
+		") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT(n) DO UPDATE SET "
 		"state=excluded.state,shown=excluded.shown,line=excluded.line,to_line=excluded.to_line,"
 		"operator=excluded.operator,dialled=excluded.dialled,answered_at=excluded.answered_at,"
 		"ended_at=excluded.ended_at,cause=excluded.cause,ended_by=excluded.ended_by,why=excluded.why,"
 		"digits=excluded.digits,collected=excluded.collected,deadline_at=excluded.deadline_at,tone=excluded."
 		"tone,"
-		"route=excluded.route,over=excluded.over",
+		"route=excluded.route,to_route=excluded.to_route,to_number=excluded.to_number,second=excluded.second,"
+		"over=excluded.over",
 	[STORE_LEG_PUT] =
 		"INSERT INTO legs(" LEG_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT(call,position) DO UPDATE SET state=excluded.state,media=excluded.media,held=excluded.held,"

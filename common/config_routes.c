@@ -113,6 +113,27 @@ static void check_rights(const struct check *check, const char *of, size_t i, co
 	}
 }
 
+/* Callers from outside who are led out again: by a number that is nobody's inside. */
+static void check_incoming(const struct check *check, size_t i)
+{
+	const struct hs_config_line *line = &check->config->lines[i];
+	const struct hs_config_route *route = NULL;
+	char path[PATH_BYTES], plain[HS_NUMBER_BYTES];
+
+	if (!line->incoming || check->config->calls->outside_to_outside || !hs_number_plain(line->incoming, plain) ||
+	    strcmp(plain, check->config->calls->operator_number) == 0 || line_of_number(check->config, plain))
+		return;
+	for (size_t k = 0; k < check->config->routes_count && !route; k++)
+		if (hs_number_fits(check->config->routes[k].pattern, plain))
+			route = &check->config->routes[k];
+	snprintf(path, sizeof(path), "lines[%zu].incoming", i);
+	if (route && !hs_config_find_line(check->config, line->incoming))
+		config_fault(check->source, path,
+			     "leads its callers out again by route %s; set calls.outside_to_outside, and may_dial of "
+			     "the line, if that is meant",
+			     route->id);
+}
+
 static void check_id(const struct check *check, const struct hs_config_route *route, size_t i)
 {
 	char path[PATH_BYTES];
@@ -133,8 +154,10 @@ void config_check_routes(struct config_source *source, const struct hs_config *c
 		check_sent(&check, &config->routes[i], i);
 		check_lines(&check, &config->routes[i], i);
 	}
-	for (size_t i = 0; i < config->lines_count; i++)
+	for (size_t i = 0; i < config->lines_count; i++) {
 		check_rights(&check, "lines", i, config->lines[i].may_dial, config->lines[i].may_dial_count);
+		check_incoming(&check, i);
+	}
 	for (size_t i = 0; i < config->api->tokens_count; i++)
 		check_rights(&check, "api.tokens", i, config->api->tokens[i].may_dial,
 			     config->api->tokens[i].may_dial_count);

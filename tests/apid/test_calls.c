@@ -194,7 +194,7 @@ static struct call *call_number(struct scene *scene, const char *number, const c
 
 	order.route = routes_find(scene->routes, NULL, number).out;
 	assert_non_null(order.route);
-	order.line = outside_line(scene->calls, order.route, NULL);
+	order.line = outside_line(scene->calls, order.route, NULL, NULL);
 	return calls_ring(scene->calls, &order);
 }
 
@@ -381,6 +381,111 @@ static void test_calls_out_are_kept(void **state)
 	scene_end(&scene);
 }
 
+static struct call *call_two_numbers(struct scene *scene)
+{
+	struct calls_order order = {.dialled = "91", .to_number = "9 2", .ring_ms = 20000};
+
+	order.route = order.to_route = routes_find(scene->routes, NULL, "91").out;
+	order.line = outside_line(scene->calls, order.route, NULL, NULL);
+	return calls_ring(scene->calls, &order);
+}
+
+/* Both outside: each is called over a line of his own; our successor knows which is whose. */
+static void test_two_parties_outside(void **state)
+{
+	struct scene scene = {0};
+	struct hs_arena *arena = hs_arena_create();
+	struct hs_call shown;
+	struct leg *first, *second;
+	struct call *call;
+	char id[65];
+
+	scene_open(&scene);
+	call = call_two_numbers(&scene);
+	hs_copy(id, sizeof(id), call->id);
+	first = scene_media_opened(call);
+	progresses(first);
+	calls_leg_answered(first, false, hs_clock_wall_ms());
+	second = scene_media_opened(call);
+	assert_string_equal(first->number, "8W1");
+	assert_string_equal(second->number, "8W2");
+	assert_string_equal(second->line_id, "trunk2");
+	scene_expect(&scene, "\"dialled\":\"91\"", "\"dialled\":\"9 2\"", NULL);
+	scene_turn(&scene);
+	scene_close(&scene, false);
+	scene_open(&scene);
+	call = calls_find(scene.calls, id);
+	assert_string_equal(call->to_route->id, "town");
+	assert_ptr_equal(call_first(call), &call->legs[0]);
+	call_record_describe(call, arena, &shown);
+	assert_string_equal(shown.to_number, "9 2");
+	assert_string_equal(shown.to_route, "town");
+	calls_leg_answered(&call->legs[1], false, hs_clock_wall_ms());
+	assert_int_equal(call->state, CALL_UP);
+	scene_leg_ends(&call->legs[1], HS_CAUSE_NORMAL, true);
+	assert_int_equal(call->state, CALL_ENDING);
+	hs_arena_destroy(arena);
+	scene_end(&scene);
+}
+
+/* Nobody may tell us that both have hung up. */
+static void test_two_parties_outside_end_some_time(void **state)
+{
+	struct scene scene = {0};
+	struct call *call;
+
+	scene_open(&scene);
+	scene.config->calls->outside_max_duration_s = 1;
+	call = call_two_numbers(&scene);
+	calls_leg_answered(scene_media_opened(call), false, hs_clock_wall_ms());
+	calls_leg_answered(scene_media_opened(call), false, hs_clock_wall_ms());
+	assert_true(call->deadline_at <= hs_clock_wall_ms() + 1000);
+	call_step(call, CALL_TIMER, NULL);
+	assert_int_equal(call->cause, HS_CAUSE_TIME_LIMIT);
+	assert_non_null(strstr(call->why, "two parties outside"));
+	scene_end(&scene);
+}
+
+/* Each party's line is the first free one of his route: no leg of one is taken for the other's. */
+static void test_the_next_line_for_the_second_party(void **state)
+{
+	const struct hs_line_changed away = {.line = "trunk2"};
+	struct scene scene = {0};
+	struct call *call;
+
+	scene_open(&scene);
+	call = call_two_numbers(&scene);
+	scene_leg_ends(scene_media_opened(call), HS_CAUSE_BUSY, true);
+	assert_string_equal(call->legs[1].number, "8W1"); /* the first party's still */
+	assert_int_equal(call->second_at, 0);
+	calls_leg_answered(scene_media_opened(call), false, hs_clock_wall_ms());
+	assert_int_equal(call->state, CALL_TONE); /* both lines were taken in this call */
+	assert_int_equal(call->cause, HS_CAUSE_OVERLOADED);
+	line_heard(lines_find(scene.lines, "trunk2"), &away, hs_clock_wall_ms());
+	scene_end(&scene);
+}
+
+/* An exchange line's callers are led out again where the configuration says so twice. */
+static void test_from_outside_to_outside(void **state)
+{
+	struct hs_leg_incoming fact = {.leg = "lx", .call = "cx", .line = "trunk1", .dialled = "91"};
+	struct scene scene = {0};
+	struct call *call;
+
+	scene_open(&scene);
+	calls_incoming(scene.calls, HS_ROLE_DAHDID, &fact, hs_clock_wall_ms());
+	call = calls_find(scene.calls, "cx");
+	assert_non_null(strstr(call->why, "calls.outside_to_outside"));
+	scene_leg_ends(&call->legs[0], HS_CAUSE_REJECTED, false);
+	scene.config->calls->outside_to_outside = true;
+	fact.leg = "ly";
+	fact.call = "cy";
+	calls_incoming(scene.calls, HS_ROLE_DAHDID, &fact, hs_clock_wall_ms());
+	call = calls_find(scene.calls, "cy");
+	assert_non_null(strstr(call->why, "may_dial"));
+	scene_end(&scene);
+}
+
 /* Who calls over an exchange line is shown to who is called. */
 static void test_a_call_from_outside(void **state)
 {
@@ -552,6 +657,10 @@ int main(void)
 		cmocka_unit_test(test_calling_a_number),
 		cmocka_unit_test(test_calls_out_are_kept),
 		cmocka_unit_test(test_a_call_from_outside),
+		cmocka_unit_test(test_two_parties_outside),
+		cmocka_unit_test(test_two_parties_outside_end_some_time),
+		cmocka_unit_test(test_the_next_line_for_the_second_party),
+		cmocka_unit_test(test_from_outside_to_outside),
 		cmocka_unit_test(test_restored_as_it_was),
 		cmocka_unit_test(test_a_leg_that_never_ends),
 	};

@@ -528,6 +528,8 @@ static void older_version(void **state)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db,
 				      "ALTER TABLE calls DROP COLUMN route; ALTER TABLE legs DROP COLUMN number;"
+				      "ALTER TABLE calls DROP COLUMN to_route; ALTER TABLE calls DROP COLUMN to_number;"
+				      "ALTER TABLE calls DROP COLUMN second;"
 				      "PRAGMA user_version=1;",
 				      NULL, NULL, NULL),
 			 SQLITE_OK);

@@ -78,6 +78,10 @@ static const struct {
 	 "00\n"},
 	{TRUNK "routes:\n  - {id: a, pattern: '9.', prepend: '+49', lines: [t]}\n",
 	 "5: routes[0].prepend: may hold digits, * and #, and W for a pause\n"},
+	{"calls: {outside_to_outside: false}\nlines: [{id: t, driver: dahdi, channel: 1, port: {signalling: fxsks}, "
+	 "incoming: '9 1'}]\nroutes: [{id: a, pattern: '9.', strip: 1, lines: [t]}]\n",
+	 "2: lines[0].incoming: leads its callers out again by route a; set calls.outside_to_outside, and may_dial of "
+	 "the line, if that is meant\n"},
 	{"lines: [{id: p, may_dial: [a]}]\n",
 	 "1: lines[0].may_dial[0]: there is no route a; add it to routes or leave it out\n"},
 	{"server:\n  rest_port: 70000\n", "2: server.rest_port: must be from 1 to 65535\n"},

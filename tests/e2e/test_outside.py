@@ -284,7 +284,7 @@ def test_the_api_connects_a_phone_with_a_number(suite, far):
     ({"number": "5551234"}, 404, "number", "no route"),
     ({"number": "0"}, 422, "number", "operator"),
     ({"number": "81"}, 403, "number", "may_dial"),
-    ({"number": "91", "to_number": "92"}, 422, "to_number", "outside"),
+    ({"number": "91", "to_number": "92"}, 422, "to_number", "calls.outside_to_outside"),
     ({"number": "91", "to_number": "92", "to_line": "phone1"}, 422, "to_number", "not both"),
     ({"line": "trunk1"}, 422, "line", "exchange line"),
     ({"line": "phone1", "to_line": "trunk1"}, 422, "to_line", "exchange line"),
@@ -358,3 +358,64 @@ def test_a_call_goes_on_when_apid_is_killed(suite, far):
     call.hangup()
     far[0].wait("released")
     far[0].do("polarity")
+
+
+@pytest.fixture(scope="module")
+def generous(shared):
+    """The same suite, from now on with two parties outside allowed, for some seconds."""
+    path = shared.home / "hookswitch.yaml"
+    tree = yaml.safe_load(path.read_text())
+    tree.setdefault("calls", {}).update(outside_to_outside=True, outside_max_duration_s=4)
+    tree["api"]["tokens"][0]["may_dial"] = ["town", "talk"]
+    next(line for line in tree["lines"] if line["id"] == "trunk1").update(may_dial=["talk"], incoming="82")
+    shared.stop()
+    path.write_text(yaml.safe_dump(tree))
+    shared.start()
+    for trunk in TRUNKS:
+        shared.wait_state(trunk["id"], "on_hook", 15)
+    return shared
+
+
+def test_the_api_connects_two_numbers(generous, suite, far):
+    """Neither exchange tells that its party has hung up: the call ends all the same."""
+    said, heard = audio.speech_like(20, seed=11), suite.home / "second.ulaw"
+    audio.write_wav(suite.home / "first.wav", said)
+    body = {"number": "91", "to_number": "82"}
+    with suite.events() as events:
+        placed = suite.post("/api/v1/calls", body, status=202).json()["call"]
+        assert (placed["to_number"], placed["to_route"]) == ("82", "talk")
+        far[0].wait_dialled("71")
+        assert not far[1].seen("seized")  # nobody is called before the first one answered
+        far[1].do("record", heard)
+        suite.wait_state("trunk1", "off_hook", 10)
+        far[0].do("polarity")
+        far[1].wait_dialled("2")
+        events.wait("call.answered", 10, call_id=placed["id"])
+        speaker = Simulator(suite)
+        background(speaker, far[0].channel, suite.home / "first.wav")
+        ended = events.wait("call.ended", 20, call_id=placed["id"])
+        assert ended["cause"] == "time_limit" and "two parties outside" in ended["why"]
+        far[0].wait("released")
+        far[1].wait("released")
+        far[1].do("record", "off")
+        far[0].do("stop")
+        speaker.close()
+        far[0].do("polarity")
+    assert max(audio.fits(said, audio.decode(heard.read_bytes()), range(1, 3))) > 0.9
+    legs = record(suite, placed["id"])["legs"]
+    assert [(leg["line"], leg["number"]) for leg in legs] == [("trunk1", "71"), ("trunk2", "2")]
+    reply = suite.post("/api/v1/calls", {"number": "81", "to_number": "82"})  # one line for both
+    assert reply.status_code == 409 and reply.json()["field"] == "to_number", reply.text
+
+
+def test_a_caller_from_outside_is_led_out_again(generous, suite, far):
+    with suite.events() as events:
+        far[0].do("ring", "4155550100", "Ada")
+        far[1].wait_dialled("2")
+        far[0].wait("answered")
+        answered = events.wait("call.answered", 10)
+        far[1].do("battery", "off", 900)
+        far[0].wait("released")
+        ended = events.wait("call.ended", 10, call_id=answered["call_id"])
+        assert ended["cause"] == "normal" and "battery" in ended["why"]
+    assert [leg["line"] for leg in record(suite, answered["call_id"])["legs"]] == ["trunk1", "trunk2"]
