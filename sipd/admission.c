@@ -28,13 +28,32 @@ static struct admission refuse(int status, const char *phrase)
 	return (struct admission){.status = status, .phrase = phrase};
 }
 
+/* Option tags that a request may require of us. */
+static bool is_known(const char *item)
+{
+	return !strcasecmp(item, "timer");
+}
+
+static bool requires_unknown(const sip_t *sip)
+{
+	msg_param_t const *items = sip->sip_require ? sip->sip_require->k_items : NULL;
+	for (size_t i = 0; items && items[i]; i++)
+		if (!is_known(items[i]))
+			return true;
+	return false;
+}
+
 static void list_required(const sip_t *sip, struct admission *admission)
 {
 	size_t used = (size_t)snprintf(admission->headers, sizeof(admission->headers), "Unsupported: ");
+	bool any = false;
 	for (size_t i = 0; sip->sip_require->k_items && sip->sip_require->k_items[i]; i++) {
 		const char *item = sip->sip_require->k_items[i];
+		if (is_known(item))
+			continue;
 		int added = snprintf(admission->headers + used, sizeof(admission->headers) - used, "%s%s",
-				     i ? ", " : "", item);
+				     any ? ", " : "", item);
+		any = true;
 		if (added < 0 || used + (size_t)added >= sizeof(admission->headers) - 3)
 			break;
 		used += (size_t)added;
@@ -81,7 +100,7 @@ struct admission admission_judge(const sip_t *sip)
 	if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0 &&
 	    sip->sip_request->rq_method != sip_method_options && !ack)
 		return refuse(SIP_483_TOO_MANY_HOPS);
-	if (sip->sip_require && !ack) {
+	if (requires_unknown(sip) && !ack) {
 		admission = refuse(SIP_420_BAD_EXTENSION);
 		list_required(sip, &admission);
 		return admission;

@@ -6,6 +6,7 @@
 #include "id.h"
 #include "log.h"
 #include "overload.h"
+#include "refresh.h"
 #include "sipd.h"
 #include "tell.h"
 #include <sofia-sip/msg_parser.h>
@@ -136,6 +137,7 @@ static void fill_record(struct dialog *dialog, msg_t *msg, const sip_t *sip, con
 	r->remote_cseq = sip->sip_cseq->cs_seq;
 	r->peer = *peer;
 	r->nat = is_behind_nat(sip, peer);
+	refresh_wanted(dialog, sip);
 	if (!r->nat && peer->tcp)
 		r->peer.listen_port = port_of(contact->m_url);
 	keep_request(dialog, msg, sip);
@@ -313,11 +315,13 @@ void callee_note_answer(void *object, const void *argument)
 
 static void send_answer(struct dialog *dialog)
 {
-	char contact[AGENT_CONTACT];
+	char contact[AGENT_CONTACT], headers[REFRESH_HEADERS];
+	refresh_write_answer(dialog, headers);
 	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
 	nta_incoming_treply(dialog->invite, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
-			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
-			    SIPTAG_PAYLOAD_STR(dialog->description), TAG_END());
+			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_HEADER_STR(headers),
+			    SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(dialog->description),
+			    TAG_END());
 }
 
 void callee_answer(void *object, const void *argument)
@@ -339,6 +343,7 @@ void callee_acked(void *object, const void *argument)
 	free(TAKE(dialog->request));
 	dialog->r.request_bytes = 0;
 	tell_answered(dialog->sipd, &fact);
+	refresh_begin(dialog);
 	dialog_save(dialog);
 }
 

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "names.h"
 #include "path.h"
+#include "refresh.h"
 #include "sipd.h"
 #include "tell.h"
 #include "wiretap.h"
@@ -19,6 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define LONGER_MAX 3 /* so often is a 422 followed */
+
+static bool send_fork(struct dialog *dialog, struct fork *fork);
 
 /* ---- begin ---- */
 
@@ -41,6 +46,7 @@ static void fill_fork(struct dialog *dialog, struct dialog_fork *fork, const str
 	fork->peer.tcp = binding->tcp;
 	fork->nat = binding->nat;
 	fork->live = true;
+	fork->cseq = 1;
 	dialog_know(dialog, fork->call_id);
 }
 
@@ -194,6 +200,8 @@ static bool take_fork(struct fork *fork, const sip_t *sip)
 		r->routes[0] = 0;
 	r->peer = fork->r->peer;
 	r->nat = fork->r->nat;
+	r->local_cseq = fork->r->cseq;
+	refresh_agreed(dialog, sip, refresh_first_s(dialog->sipd, fork->r->least_s));
 	return true;
 }
 
@@ -252,6 +260,25 @@ static void fork_accepted(struct fork *fork, const sip_t *sip)
 	}
 }
 
+/* RFC 4028 7.3: the same call once more, as a request of its own. */
+static bool try_longer(struct fork *fork, const sip_t *sip)
+{
+	struct dialog *dialog = fork->dialog;
+	int64_t asked_s = refresh_first_s(dialog->sipd, fork->r->least_s);
+	int64_t least_s = interval_after_422(refresh_least_s(sip), asked_s);
+	if (!least_s || fork->cancelled || dialog->r.state > DIALOG_RINGING || fork->r->cseq > LONGER_MAX)
+		return false;
+	fork->r->least_s = (int32_t)least_s;
+	fork->r->cseq++;
+	agent_branch(fork->r->branch);
+	nta_outgoing_destroy(fork->invite);
+	nta_leg_destroy(fork->leg);
+	fork->invite = NULL;
+	fork->leg = NULL;
+	dialog_save(dialog);
+	return send_fork(dialog, fork);
+}
+
 static int invite_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const sip_t *sip)
 {
 	struct fork *fork = (struct fork *)magic;
@@ -260,7 +287,7 @@ static int invite_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request,
 		fork_rings(fork, sip, status);
 	else if (status < 300 && sip)
 		fork_accepted(fork, sip);
-	else
+	else if (status != 422 || !try_longer(fork, sip))
 		fork_failed(fork, status);
 	return 0;
 }
@@ -268,7 +295,9 @@ static int invite_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request,
 static bool send_fork(struct dialog *dialog, struct fork *fork)
 {
 	struct path path;
-	char from[576];
+	char from[576], cseq[24], headers[REFRESH_HEADERS];
+	snprintf(cseq, sizeof(cseq), "%u INVITE", fork->r->cseq);
+	refresh_write_first(dialog->sipd, fork->r->least_s, headers);
 	snprintf(from, sizeof(from), "%s;tag=%s", dialog->r.local, fork->r->tag);
 	path_to(dialog->sipd->agent, &fork->r->peer, dialog->r.leg, &path);
 	fork->leg = nta_leg_tcreate(agent_nta(dialog->sipd->agent), NULL, (nta_leg_magic_t *)dialog,
@@ -280,8 +309,8 @@ static bool send_fork(struct dialog *dialog, struct fork *fork)
 	fork->invite = nta_outgoing_tcreate(
 		fork->leg, invite_answered, (nta_outgoing_magic_t *)fork, path.route, SIP_METHOD_INVITE,
 		URL_STRING_MAKE(fork->r->contact), NTATAG_BRANCH_KEY(fork->r->branch),
-		TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_CSEQ_STR("1 INVITE"),
-		SIPTAG_CONTACT_STR(path.contact), SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"),
+		TAG_IF(path.flow, NTATAG_TPORT(path.flow)), SIPTAG_CSEQ_STR(cseq), SIPTAG_CONTACT_STR(path.contact),
+		SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"), SIPTAG_HEADER_STR(headers),
 		TAG_IF(dialog->description, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
 		TAG_IF(dialog->description, SIPTAG_PAYLOAD_STR(dialog->description)), TAG_END());
 	return fork->invite != NULL;

@@ -61,10 +61,13 @@ int cause_better_status(int a, int b)
 int status_of_cause(enum hs_cause cause)
 {
 	static const int statuses[HS_CAUSE_COUNT] = {
-		[HS_CAUSE_NORMAL] = 480,           [HS_CAUSE_BUSY] = 486,       [HS_CAUSE_DECLINED] = 603,
-		[HS_CAUSE_NO_ANSWER] = 480,        [HS_CAUSE_CANCELLED] = 480,  [HS_CAUSE_UNREACHABLE] = 404,
-		[HS_CAUSE_REJECTED] = 403,         [HS_CAUSE_FAILED] = 500,     [HS_CAUSE_MEDIA_FAILED] = 500,
-		[HS_CAUSE_DRIVER_RESTARTED] = 503, [HS_CAUSE_TIME_LIMIT] = 480, [HS_CAUSE_OVERLOADED] = 503,
+		[HS_CAUSE_NORMAL] = 480,       [HS_CAUSE_BUSY] = 486,
+		[HS_CAUSE_DECLINED] = 603,     [HS_CAUSE_NO_ANSWER] = 480,
+		[HS_CAUSE_CANCELLED] = 480,    [HS_CAUSE_UNREACHABLE] = 404,
+		[HS_CAUSE_REJECTED] = 403,     [HS_CAUSE_FAILED] = 500,
+		[HS_CAUSE_MEDIA_FAILED] = 500, [HS_CAUSE_DRIVER_RESTARTED] = 503,
+		[HS_CAUSE_TIME_LIMIT] = 480,   [HS_CAUSE_OVERLOADED] = 503,
+		[HS_CAUSE_LOST] = 480,
 	};
 	return cause > 0 && cause < HS_CAUSE_COUNT ? statuses[cause] : 500;
 }

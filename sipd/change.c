@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "path.h"
+#include "refresh.h"
 #include "sipd.h"
 #include "tell.h"
 #include <sodium.h>
@@ -72,7 +73,7 @@ static void refuse_change(struct dialog *dialog, int status, const char *phrase,
 
 static void answer_change(struct dialog *dialog, enum hs_message_id asked, const struct hs_answer *answer)
 {
-	char contact[AGENT_CONTACT];
+	char contact[AGENT_CONTACT], headers[REFRESH_HEADERS];
 	struct ask_media media = ask_read(asked, answer);
 	dialog->ticket = 0;
 	if (!dialog->change_in)
@@ -83,10 +84,16 @@ static void answer_change(struct dialog *dialog, enum hs_message_id asked, const
 			      media.why);
 		return;
 	}
+	refresh_begin(dialog);
+	dialog_save(dialog);
+	refresh_write_answer(dialog, headers);
 	agent_contact(dialog->sipd->agent, dialog->r.leg, &dialog->r.peer, contact);
 	nta_incoming_treply(dialog->change_in, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(AGENT_ALLOW),
-			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
-			    SIPTAG_PAYLOAD_STR(media.description), TAG_END());
+			    SIPTAG_SERVER_STR("hookswitch"), SIPTAG_HEADER_STR(headers),
+			    SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(media.description),
+			    TAG_END());
+	if (nta_incoming_method(dialog->change_in) == sip_method_update)
+		close_change_in(dialog); /* no ACK will come */
 	if (asked == HS_MEDIA_DESCRIBE)
 		tell_hold(dialog, media.held, true);
 }
@@ -103,6 +110,7 @@ static void offered(void *context, const struct hs_answer *answer)
 
 int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 {
+	char headers[REFRESH_HEADERS];
 	if (dialog->change_out || dialog->hold_pending)
 		return 491;
 	if (dialog->change_in || dialog->invite || dialog->ticket) {
@@ -111,11 +119,16 @@ int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 	}
 	if (!admission_has_sdp(sip))
 		return 415;
+	if (refresh_is_too_brief(dialog->sipd, sip, headers)) {
+		nta_incoming_treply(irq, SIP_422_SESSION_TIMER_TOO_SMALL, SIPTAG_HEADER_STR(headers), TAG_END());
+		return 422;
+	}
 	if (sip->sip_contact && !dialog_target(sip->sip_contact, dialog->r.target))
 		return 400;
 	if (sip->sip_contact)
 		nta_leg_server_route(dialog->leg, NULL, sip->sip_contact);
 	dialog->r.remote_cseq = sip->sip_cseq->cs_seq;
+	refresh_wanted(dialog, sip);
 	dialog_save(dialog);
 	dialog->change_in = irq;
 	const char *offer = sip->sip_payload && sip->sip_payload->pl_len ? sip->sip_payload->pl_data : NULL;
@@ -129,9 +142,21 @@ int change_arrived(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
 
 /* ---- ours ---- */
 
+/* The wish that came meanwhile, or the present state: which is nothing to do. */
+static void go_on(struct dialog *dialog)
+{
+	dialog->hold_pending = dialog->refreshing = false;
+	change_hold(dialog, dialog->r.hold_wanted);
+}
+
 static void hold_failed(struct dialog *dialog, const char *why)
 {
 	char text[WHY_BYTES];
+	if (dialog->refreshing) {
+		refresh_failed(dialog, 0, NULL);
+		go_on(dialog);
+		return;
+	}
 	hs_copy(text, sizeof(text), why ? why : "its audio did not answer");
 	struct hs_leg_hold_failed fact = {.leg = dialog->r.leg, .held = dialog->hold_asked, .why = text};
 	dialog->hold_pending = false;
@@ -149,9 +174,10 @@ static void hold_described(void *context, const struct hs_answer *answer)
 		hold_failed(dialog, media.why);
 		return;
 	}
-	dialog->hold_pending = false;
+	if (dialog->refreshing)
+		refresh_count("by=\"us\"");
 	tell_hold(dialog, dialog->hold_asked, false);
-	change_hold(dialog, dialog->r.hold_wanted); /* there may be another wish by now */
+	go_on(dialog);
 }
 
 static void ack_change(struct dialog *dialog, const sip_t *sip)
@@ -170,8 +196,10 @@ static void ack_change(struct dialog *dialog, const sip_t *sip)
 static void try_hold(uv_timer_t *timer)
 {
 	struct dialog *dialog = timer->data;
-	dialog->hold_pending = false;
-	change_hold(dialog, dialog->r.hold_wanted);
+	bool refreshing = dialog->refreshing;
+	go_on(dialog);
+	if (refreshing && !dialog->hold_pending)
+		change_refresh(dialog);
 }
 
 /* Both sides asked at once: whoever owns the Call-ID waits longer (RFC 3261 14.1). */
@@ -182,7 +210,10 @@ static void wait_after_glare(struct dialog *dialog)
 		hold_failed(dialog, "the phone wants changes of its own again and again");
 		return;
 	}
-	dialog_wait(dialog, base + 10 * (int)randombytes_uniform((uint32_t)range / 10), try_hold);
+	int wait_ms = base + 10 * (int)randombytes_uniform((uint32_t)range / 10);
+	if (dialog->refreshing)
+		refresh_waits(dialog, wait_ms);
+	dialog_wait(dialog, wait_ms, try_hold);
 }
 
 static int change_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const sip_t *sip)
@@ -191,16 +222,22 @@ static int change_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request,
 	int status = nta_outgoing_status(request);
 	if (status < 200)
 		return 0;
-	if (status < 300 && sip)
+	if (status < 300 && sip) {
 		ack_change(dialog, sip);
+		refresh_agreed(dialog, sip, dialog->r.session.s);
+	}
 	nta_outgoing_destroy(request);
 	dialog->change_out = NULL;
 	path_answered(dialog, sip_method_invite);
+	dialog->glares *= status == 491;
 	if (status == 491) {
 		wait_after_glare(dialog);
 	} else if (status == 408 || status == 481) {
-		struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
-		dialog_step(dialog, DIALOG_LOST, &end);
+		dialog_lost(dialog, status);
+	} else if (status >= 300 && dialog->refreshing) {
+		dialog->refreshing = dialog->hold_pending = false;
+		refresh_failed(dialog, status, sip);
+		change_hold(dialog, dialog->r.hold_wanted);
 	} else if (status >= 300) {
 		char why[64];
 		snprintf(why, sizeof(why), "the phone refused it with %d", status);
@@ -218,6 +255,7 @@ static void hold_offered(void *context, const struct hs_answer *answer)
 {
 	struct dialog *dialog = context;
 	struct path path;
+	char headers[REFRESH_HEADERS];
 	struct ask_media media = ask_read(HS_MEDIA_OFFER, answer);
 	dialog->ticket = 0;
 	if (media.error || dialog->change_in) {
@@ -226,11 +264,13 @@ static void hold_offered(void *context, const struct hs_answer *answer)
 	}
 	path_of(dialog, &path);
 	path_count(dialog, sip_method_invite);
+	refresh_write_again(dialog, headers);
 	dialog->change_out = nta_outgoing_tcreate(
 		dialog->leg, change_answered, (nta_outgoing_magic_t *)dialog, path.route, SIP_METHOD_INVITE, NULL,
 		NTATAG_BRANCH_KEY(dialog->r.asked_branch), TAG_IF(path.flow, NTATAG_TPORT(path.flow)),
 		SIPTAG_CONTACT_STR(path.contact), SIPTAG_ALLOW_STR(AGENT_ALLOW), SIPTAG_USER_AGENT_STR("hookswitch"),
-		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(media.description), TAG_END());
+		SIPTAG_HEADER_STR(headers), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+		SIPTAG_PAYLOAD_STR(media.description), TAG_END());
 	if (!dialog->change_out)
 		hold_failed(dialog, "the request could not be sent");
 }
@@ -250,4 +290,12 @@ void change_hold(struct dialog *dialog, bool held)
 	}
 	dialog->hold_asked = held;
 	dialog->ticket = ask_offer(dialog, held ? HS_DIRECTION_SENDONLY : HS_DIRECTION_SENDRECV, hold_offered);
+}
+
+void change_refresh(struct dialog *dialog)
+{
+	dialog->hold_pending = dialog->refreshing = true;
+	dialog->hold_asked = dialog->r.held_by_us;
+	dialog->ticket =
+		ask_offer(dialog, dialog->hold_asked ? HS_DIRECTION_SENDONLY : HS_DIRECTION_SENDRECV, hold_offered);
 }

@@ -52,7 +52,9 @@ struct dialog *dialog_create(struct dialogs *dialogs, const char *leg, const cha
 	hs_copy(dialog->r.call, sizeof(dialog->r.call), call);
 	hs_copy(dialog->r.line, sizeof(dialog->r.line), line);
 	uv_timer_init(dialogs->sipd->house->loop, &dialog->timer);
-	dialog->timer.data = dialog;
+	uv_timer_init(dialogs->sipd->house->loop, &dialog->session);
+	dialog->timer.data = dialog->session.data = dialog;
+	dialog->open_timers = 2;
 	hs_table_put(dialogs->by_leg, dialog->r.leg, dialog);
 	hs_metric_set(dialogs->active, (int64_t)hs_table_count(dialogs->by_leg));
 	return dialog;
@@ -101,6 +103,14 @@ void dialog_know(struct dialog *dialog, const char *call_id)
 int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argument)
 {
 	return hs_fsm_step(dialog->sipd->dialogs->life, dialog, (int)event, argument);
+}
+
+void dialog_lost(struct dialog *dialog, int status)
+{
+	struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
+	if (status == 408)
+		end = (struct dialog_end){HS_CAUSE_LOST, status, "the phone answers no more"};
+	dialog_step(dialog, DIALOG_LOST, &end);
 }
 
 bool dialog_target(const sip_contact_t *contact, char ret_target[DIALOG_TARGET])
@@ -234,6 +244,8 @@ void dialog_forget_question(struct dialog *dialog)
 static void timer_closed(uv_handle_t *handle)
 {
 	struct dialog *dialog = handle->data;
+	if (--dialog->open_timers)
+		return;
 	free(dialog->description);
 	free(dialog->fork_records);
 	free(dialog->forks);
@@ -254,6 +266,7 @@ static void end_transactions(struct dialog *dialog)
 	nta_outgoing_destroy(dialog->change_out);
 	nta_outgoing_destroy(dialog->bye);
 	nta_outgoing_destroy(dialog->info);
+	nta_outgoing_destroy(dialog->update);
 	nta_leg_destroy(dialog->leg);
 	for (size_t i = 0; i < dialog->r.forks_count; i++) {
 		nta_outgoing_destroy(dialog->forks[i].invite);
@@ -278,6 +291,7 @@ static void release(struct dialog *dialog)
 	if (dialog->line_calls)
 		--*dialog->line_calls;
 	uv_close((uv_handle_t *)&dialog->timer, timer_closed);
+	uv_close((uv_handle_t *)&dialog->session, timer_closed);
 }
 
 void dialog_destroy(struct dialog *dialog)

@@ -9,6 +9,7 @@
 #include "agent.h"
 #include "fsm.h"
 #include "hs_proto.h"
+#include "interval.h"
 #include "locations.h"
 
 struct sipd;
@@ -64,6 +65,8 @@ struct dialog_fork {
 	char branch[40], call_id[72], tag[40];
 	struct peer peer;
 	bool nat, live;
+	uint32_t cseq;   /* of the INVITE that is out: one more after each 422 */
+	int32_t least_s; /* Min-SE of that 422; 0: none */
 };
 
 #define DIALOG_TARGET 512        /* a Contact's URI, with NUL */
@@ -98,6 +101,10 @@ struct dialog_record {
 	int digit_ms;
 	char digits_request[65];    /* who asked for them last: not twice */
 	int64_t ring_until_ms;      /* outgoing, until it is answered */
+	struct interval session;    /* as agreed, see refresh.h */
+	int64_t refresh_ms;         /* when we refresh it next, if that is ours */
+	int64_t expires_ms;         /* when it is over unless it is refreshed */
+	bool knows_update;          /* its Allow names UPDATE */
 	struct peer peer;           /* where it is reached */
 	uint32_t forks_count;       /* outgoing: INVITEs that were sent */
 	uint32_t forks_kept;        /* of them in the journal: none once all have their final answer */
@@ -117,12 +124,15 @@ struct dialog {
 	struct dialog_record r;
 	struct sipd *sipd;
 	uv_timer_t timer;           /* ring, patience, glare: one at a time */
+	uv_timer_t session;         /* the next refresh, or the end without one */
+	int open_timers;            /* until both are closed */
 	nta_leg_t *leg;             /* the dialog, once there is one */
 	nta_incoming_t *invite;     /* theirs: unanswered, or its ACK is awaited */
 	nta_incoming_t *change_in;  /* their re-INVITE */
 	nta_outgoing_t *change_out; /* our re-INVITE */
 	nta_outgoing_t *bye;
 	nta_outgoing_t *info;
+	nta_outgoing_t *update;
 	struct dialog_fork *fork_records; /* r.forks_count of each; the records are what the journal gets */
 	struct fork *forks;
 	char *request;        /* r.request_bytes: what the journal gets of their INVITE */
@@ -136,6 +146,7 @@ struct dialog {
 	int glares;                    /* 491 in a row */
 	bool is_answered;              /* theirs: something went out, 100 at least */
 	bool hold_pending, hold_asked; /* a change is under way, and what it is */
+	bool refreshing;               /* and it changes nothing */
 	bool is_repetition;            /* of a request that a predecessor had: see remote_cseq */
 	bool offered_in_200;           /* their re-INVITE had no offer: the ACK has the answer */
 	size_t *line_calls;            /* its line's count, or NULL: not counted (left by a predecessor) */
@@ -165,6 +176,9 @@ void dialog_know(struct dialog *dialog, const char *call_id);
 
 /* Lets an event happen (hs_fsm_step). */
 int dialog_step(struct dialog *dialog, enum dialog_event event, const void *argument);
+
+/* The phone answered 481, or not at all (408): it knows nothing of the call any more. */
+void dialog_lost(struct dialog *dialog, int status);
 
 /* Reads the URI of a Contact for a record. False: it is longer than there is room for; ret_target is untouched. */
 bool dialog_target(const sip_contact_t *contact, char ret_target[DIALOG_TARGET]);

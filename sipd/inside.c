@@ -5,6 +5,7 @@
 #include "info.h"
 #include "log.h"
 #include "path.h"
+#include "refresh.h"
 #include "sipd.h"
 #include "tell.h"
 #include <sofia-sip/sip_header.h>
@@ -61,14 +62,21 @@ static int reinvite(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip
 	return dialog->r.state == DIALOG_UP ? change_arrived(dialog, irq, sip) : 491;
 }
 
+static int update(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip)
+{
+	if (dialog->r.state != DIALOG_UP)
+		return 491;
+	if (sip->sip_payload && sip->sip_payload->pl_len)
+		return change_arrived(dialog, irq, sip);
+	return refresh_arrived(dialog, irq, sip);
+}
+
 static const struct {
 	sip_method_t method;
 	int (*serve)(struct dialog *dialog, nta_incoming_t *irq, const sip_t *sip);
 } rows[] = {
-	{sip_method_bye, bye},
-	{sip_method_info, info},
-	{sip_method_options, options},
-	{sip_method_invite, reinvite},
+	{sip_method_bye, bye},         {sip_method_info, info},     {sip_method_options, options},
+	{sip_method_invite, reinvite}, {sip_method_update, update},
 };
 
 /* A request from another address than the dialog's must prove who it is; then the dialog moves there. */
@@ -152,12 +160,10 @@ static int info_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, c
 	dialog->info = NULL;
 	memmove(dialog->r.digits, dialog->r.digits + 1, strlen(dialog->r.digits));
 	path_answered(dialog, sip_method_info);
-	if (status == 481) {
-		struct dialog_end end = {HS_CAUSE_FAILED, status, "the phone does not know the call any more"};
-		dialog_step(dialog, DIALOG_LOST, &end);
-	} else {
+	if (status == 481)
+		dialog_lost(dialog, status);
+	else
 		inside_send_digits(dialog);
-	}
 	return 0;
 }
 

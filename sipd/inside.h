@@ -1,5 +1,5 @@
-/* Inside: requests within a dialog: BYE, INFO, re-INVITE, OPTIONS, and the polite refusal of others.
- * Called by request, and by leg to send digits; calls auth, change, info, tell. Owns nothing.
+/* Inside: requests within a dialog: BYE, INFO, re-INVITE, UPDATE, OPTIONS, and the polite refusal of others.
+ * Called by request, and by leg to send digits; calls auth, change, info, refresh, tell. Owns nothing.
  */
 #ifndef INSIDE_H
 #define INSIDE_H

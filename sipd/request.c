@@ -10,6 +10,7 @@
 #include "metrics.h"
 #include "names.h"
 #include "overload.h"
+#include "refresh.h"
 #include "registrar.h"
 #include "restore.h"
 #include "sipd.h"
@@ -61,7 +62,7 @@ static void options(const struct arrival *arrival)
 		msg_destroy(arrival->msg);
 		return;
 	}
-	answer(arrival, SIP_200_OK, "Allow: " AGENT_ALLOW "\r\nAccept: application/sdp");
+	answer(arrival, SIP_200_OK, "Allow: " AGENT_ALLOW "\r\nAccept: application/sdp\r\nSupported: timer");
 }
 
 static void no_dialog(const struct arrival *arrival)
@@ -116,7 +117,7 @@ static void refuse_full(const struct arrival *arrival)
 
 static void invite(const struct arrival *arrival)
 {
-	char dialled[65], target[DIALOG_TARGET];
+	char dialled[65], target[DIALOG_TARGET], headers[REFRESH_HEADERS];
 	const sip_t *sip = arrival->sip;
 	if (!admission_has_sdp(sip))
 		answer(arrival, SIP_415_UNSUPPORTED_MEDIA, "Accept: application/sdp");
@@ -128,6 +129,8 @@ static void invite(const struct arrival *arrival)
 	else if (sip->sip_request->rq_url->url_user &&
 		 names_dialled(sip->sip_request->rq_url->url_user, dialled, sizeof(dialled)))
 		answer(arrival, SIP_404_NOT_FOUND, NULL);
+	else if (refresh_is_too_brief(arrival->sipd, sip, headers))
+		answer(arrival, SIP_422_SESSION_TIMER_TOO_SMALL, headers);
 	else if (line_is_full(arrival))
 		refuse_full(arrival);
 	else

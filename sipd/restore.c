@@ -8,6 +8,7 @@
 #include "life.h"
 #include "log.h"
 #include "path.h"
+#include "refresh.h"
 #include "sipd.h"
 #include "tell.h"
 #include <sofia-sip/nta_stateless.h>
@@ -52,11 +53,12 @@ static nta_leg_t *open_established(struct dialog *dialog)
 
 static nta_leg_t *open_fork(struct dialog *dialog, const struct dialog_fork *fork)
 {
-	char local[600];
+	char local[600], cseq[24];
 	snprintf(local, sizeof(local), "%s;tag=%s", dialog->r.local, fork->tag);
+	snprintf(cseq, sizeof(cseq), "%u INVITE", fork->cseq);
 	return nta_leg_tcreate(agent_nta(dialog->sipd->agent), NULL, (nta_leg_magic_t *)dialog,
 			       SIPTAG_CALL_ID_STR(fork->call_id), SIPTAG_FROM_STR(local),
-			       SIPTAG_TO_STR(dialog->r.remote), SIPTAG_CSEQ_STR("1 INVITE"),
+			       SIPTAG_TO_STR(dialog->r.remote), SIPTAG_CSEQ_STR(cseq),
 			       URLTAG_URL(agent_nowhere(dialog->sipd->agent)), TAG_END());
 }
 
@@ -64,9 +66,10 @@ static void send_cancel(struct dialog *dialog, struct fork *fork)
 {
 	struct path path;
 	path_to(dialog->sipd->agent, &fork->r->peer, dialog->r.leg, &path);
+	snprintf(path.cseq, sizeof(path.cseq), "%u CANCEL", fork->r->cseq);
 	nta_outgoing_t *cancel = nta_outgoing_tcreate(
 		fork->leg, NULL, NULL, path.route, SIP_METHOD_CANCEL, URL_STRING_MAKE(fork->r->contact),
-		NTATAG_BRANCH_KEY(fork->r->branch), SIPTAG_CSEQ_STR("1 CANCEL"), TAG_END());
+		NTATAG_BRANCH_KEY(fork->r->branch), SIPTAG_CSEQ_STR(path.cseq), TAG_END());
 	nta_outgoing_destroy(cancel);
 }
 
@@ -155,7 +158,8 @@ static bool go_on_talking(struct dialog *dialog)
 	end_forks(dialog); /* those that were too late */
 	if (dialog->r.undescribed && dialog->description)
 		caller_describe(dialog);
-	inside_send_digits(dialog);
+	if (!refresh_restore(dialog))
+		inside_send_digits(dialog);
 	change_hold(dialog, dialog->r.hold_wanted);
 	return true;
 }
@@ -202,10 +206,11 @@ static void ack_failure(struct dialog *dialog, struct fork *fork, const sip_t *s
 {
 	struct path path;
 	path_to(dialog->sipd->agent, &fork->r->peer, dialog->r.leg, &path);
+	snprintf(path.cseq, sizeof(path.cseq), "%u ACK", fork->r->cseq);
 	nta_outgoing_t *ack = nta_outgoing_tcreate(
 		fork->leg, NULL, NULL, path.route, SIP_METHOD_ACK, URL_STRING_MAKE(fork->r->contact),
 		NTATAG_BRANCH_KEY(fork->r->branch), NTATAG_ACK_BRANCH(fork->r->branch), SIPTAG_TO(sip->sip_to),
-		SIPTAG_CSEQ_STR("1 ACK"), TAG_END());
+		SIPTAG_CSEQ_STR(path.cseq), TAG_END());
 	nta_outgoing_destroy(ack);
 }
 
