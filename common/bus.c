@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LOG_EVERY_MS 1000
+#define DRAIN_MS 1000
 
 static const char *const why_names[BUS_WHYS] = {
 	[BUS_WHY_ENVELOPE] = "envelope",
@@ -98,9 +99,6 @@ static int start(struct hs_bus *bus)
 	bus_serve_create(bus);
 	bus_hear_create(bus);
 	bus_ask_create(bus);
-	result = bus_zap_open(bus); /* before any socket that has a domain */
-	if (result < 0)
-		return result;
 	result = bus_pub_create(bus);
 	if (result < 0)
 		return result;
@@ -121,14 +119,12 @@ struct hs_bus *hs_bus_create(const struct hs_bus_setup *setup)
 	bus->home = hs_strdup(setup->home);
 	bus->incarnation = hs_strdup(setup->incarnation);
 	bus->journal = setup->journal;
-	bus->zmq = zmq_ctx_new();
-	zmq_ctx_set(bus->zmq, ZMQ_IO_THREADS, 1);
 	create_figures(bus);
 	find_names(bus);
 	result = start(bus);
 	if (result == 0)
 		return bus;
-	hs_log(ERROR, "bus.cannot_start", LOG_TEXT("role", hs_role_names[bus->role]), LOG_WHY(zmq_strerror(-result)));
+	hs_log(ERROR, "bus.cannot_start", LOG_TEXT("role", hs_role_names[bus->role]), LOG_WHY(strerror(-result)));
 	hs_bus_destroy(bus);
 	return NULL;
 }
@@ -137,6 +133,7 @@ void hs_bus_destroy(struct hs_bus *bus)
 {
 	if (!bus)
 		return;
+	bus_socket_drain(bus, DRAIN_MS);
 	bus_audio_destroy(bus);
 	bus_sub_destroy(bus);
 	bus_tell_destroy(bus);
@@ -145,9 +142,6 @@ void hs_bus_destroy(struct hs_bus *bus)
 		bus_link_close(bus->links[i]);
 	bus_serve_destroy(bus);
 	bus_pub_destroy(bus);
-	bus_socket_close(&bus->zap);
-	while (zmq_ctx_term(bus->zmq) < 0 && zmq_errno() == EINTR)
-		;
 	free(bus->home);
 	free(bus->incarnation);
 	free(bus->out.bytes);

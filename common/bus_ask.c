@@ -99,9 +99,13 @@ static int64_t wait_of(const struct bus_ticket *ticket)
 
 static void send_text(struct hs_bus *bus, struct bus_ticket *ticket, int64_t now)
 {
+	ticket->is_held = bus_link_post(bus->links[ticket->to], ticket->parcel) == -EAGAIN;
+	if (ticket->is_held) { /* bus_ask_link_roomy follows, or the next connection */
+		set_due(bus, ticket, ticket->deadline_at);
+		return;
+	}
 	if (ticket->sent)
 		hs_metric_add(bus->ask->resent, 1);
-	bus_link_post_shared(bus->links[ticket->to], &ticket->frame);
 	ticket->wait_ms = wait_of(ticket);
 	ticket->sent++;
 	set_due(bus, ticket, now + ticket->wait_ms);
@@ -144,22 +148,33 @@ void bus_ask_flush(struct hs_bus *bus)
 }
 
 /* In the order in which they were asked: what undoes must not overtake what does. */
-void bus_ask_link_up(struct hs_bus *bus, enum hs_role role)
+static void send_waiting(struct hs_bus *bus, enum hs_role role, bool is_new)
 {
 	size_t count;
 	AUTO(free) struct bus_ticket **waiting = bus_tickets_of(&bus->ask->tickets, role, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (!waiting[i]->failed)
+		if (!waiting[i]->failed && (is_new || waiting[i]->is_held))
 			send_text(bus, waiting[i], hs_clock_ms());
 	arm(bus);
 }
 
+void bus_ask_link_up(struct hs_bus *bus, enum hs_role role)
+{
+	send_waiting(bus, role, true);
+}
+
+void bus_ask_link_roomy(struct hs_bus *bus, enum hs_role role)
+{
+	send_waiting(bus, role, false);
+}
+
 /* ---- Asking ---- */
 
-static void make_frame(struct hs_bus *bus, const struct hs_ask *ask, const char *id, zmq_msg_t *ret_frame)
+static struct bus_parcel *make_parcel(struct hs_bus *bus, const struct hs_ask *ask, const char *id)
 {
 	struct hs_wire_out *out = bus_write(bus);
+	struct bus_part part;
 	struct hs_envelope_request head = {
 		.v = HS_PROTO_VERSION,
 		.kind = "request",
@@ -179,7 +194,8 @@ static void make_frame(struct hs_bus *bus, const struct hs_ask *ask, const char 
 		bus_envelope_write_text(out, &hs_shape_envelope_request, &head, ask->body_text, strlen(ask->body_text));
 	else
 		bus_envelope_write(out, &hs_shape_envelope_request, &head, hs_messages[ask->message].body, ask->body);
-	bus_frame_written(out, ret_frame);
+	part = bus_written(out);
+	return bus_parcel_make(&part, 1);
 }
 
 /* The names of call and leg, from the struct that is asked. */
@@ -220,7 +236,7 @@ static struct bus_ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *a
 	ticket->to = ask->to;
 	ticket->message = ask->message;
 	bus_key_make(ask->to, id, ticket->key);
-	make_frame(bus, ask, id, &ticket->frame);
+	ticket->parcel = make_parcel(bus, ask, id);
 	ticket->call = ask->body ? name_in(ask, bus->call_field[ask->message]) : hs_strdup(ask->call);
 	ticket->leg = ask->body ? name_in(ask, bus->leg_field[ask->message]) : hs_strdup(ask->leg);
 	ticket->asked_us = hs_clock_us();
@@ -241,7 +257,7 @@ uint64_t hs_bus_ask(struct hs_bus *bus, const struct hs_ask *ask)
 	bus_tickets_add(&room->tickets, ticket);
 	if (!link)
 		ticket->failed = HS_ERROR_UNAVAILABLE;
-	else if (room->tickets.count > TICKETS_MAX || zmq_msg_size(&ticket->frame) > HS_WIRE_MAX_BYTES)
+	else if (room->tickets.count > TICKETS_MAX || ticket->parcel->bytes > zmtp_frame_bytes(HS_WIRE_MAX_BYTES))
 		ticket->failed = HS_ERROR_OVERLOADED;
 	else if (bus_link_is_up(link))
 		send_text(bus, ticket, hs_clock_ms());

@@ -8,9 +8,6 @@
 #include <string.h>
 
 #define FRAME_BYTES_MAX 17000
-#define FRAMES_WAITING 2000
-#define BROUGHT_ROLE 95 /* ZMQ_METADATA: libzmq has it in every build, its header only in some */
-#define ROLE_NAME "X-role"
 
 struct hs_audio {
 	struct bus_peer peer; /* first; bound: only its socket is used */
@@ -32,37 +29,15 @@ struct bus_audio_room {
 	struct hs_audio *audios;
 };
 
-/* The id that ROUTER made, as a number that is never 0. */
-static uint64_t number_of(const struct bus_route *route)
+/* Under one uid the kernel cannot tell roles apart: then it is what the connection brought along, if anything. */
+static enum hs_role role_of(const struct hs_audio *audio, const struct bus_message *message)
 {
-	uint32_t id;
-
-	memcpy(&id, route->bytes + 1, sizeof(id));
-	return UINT64_C(1) << 32 | id;
+	if (!audio->is_bound)
+		return audio->peer.socket.binder;
+	return message->role == HS_ROLES ? message->said : message->role;
 }
 
-static struct bus_route route_of(uint64_t peer)
-{
-	struct bus_route route = {{0}};
-	uint32_t id = (uint32_t)peer;
-
-	memcpy(route.bytes + 1, &id, sizeof(id));
-	return route;
-}
-
-/* Under one uid ZAP cannot tell roles apart: then it is what the connection brought along, if anything. */
-static enum hs_role role_of(struct hs_audio *audio, zmq_msg_t *frame)
-{
-	enum hs_role role = audio->is_bound ? bus_zap_stamped(frame) : audio->peer.binder;
-	const char *said;
-
-	if (role != HS_ROLES)
-		return role;
-	said = zmq_msg_gets(frame, ROLE_NAME);
-	return said ? bus_envelope_role(said) : HS_ROLE_NONE;
-}
-
-static void hear(struct hs_audio *audio, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes)
+static void hear_frame(struct hs_audio *audio, uint64_t peer, enum hs_role role, const uint8_t *data, size_t bytes)
 {
 	if (bytes < HS_FRAME_HEADER_BYTES)
 		hs_metric_add(audio->refused, 1);
@@ -77,38 +52,23 @@ static void hear_bundle(struct hs_audio *audio, uint64_t peer, enum hs_role role
 
 	hs_audio_gather(audio, peer);
 	while ((frame = hs_frame_unbundle(data, bytes, &at, &length)))
-		hear(audio, peer, role, frame, length);
+		hear_frame(audio, peer, role, frame, length);
 	if (at != bytes)
 		hs_metric_add(audio->refused, 1);
 	hs_metric_add(audio->lost, hs_audio_release(audio));
 }
 
-static bool take(struct bus_socket *socket)
+static void hear(struct bus_socket *socket, struct bus_message *message)
 {
 	struct hs_audio *audio = (struct hs_audio *)socket;
-	struct bus_message *message = bus_message_take(socket, audio->is_bound);
-	zmq_msg_t *frame;
+	const struct bus_part *frame = &message->frames[0];
 
-	if (!message)
-		return false;
-	frame = &message->frames[0];
-	if (message->is_odd || message->count != 1)
+	if (message->count != 1)
 		hs_metric_add(audio->refused, 1);
 	else
-		(hs_frame_is_bundle(zmq_msg_data(frame), zmq_msg_size(frame)) ? hear_bundle : hear)(
-			audio, audio->is_bound ? number_of(&message->route) : 0, role_of(audio, frame),
-			zmq_msg_data(frame), zmq_msg_size(frame));
-	bus_message_close(message);
-	return true;
-}
-
-static void limit(struct hs_audio *audio)
-{
-	int64_t most = FRAME_BYTES_MAX;
-
-	zmq_setsockopt(audio->peer.socket.zmq, ZMQ_MAXMSGSIZE, &most, sizeof(most));
-	bus_socket_set(&audio->peer.socket, ZMQ_SNDHWM, FRAMES_WAITING);
-	bus_socket_set(&audio->peer.socket, ZMQ_RCVHWM, FRAMES_WAITING);
+		(hs_frame_is_bundle(frame->data, frame->bytes) ? hear_bundle : hear_frame)(
+			audio, audio->is_bound ? message->route.number : 0, role_of(audio, message), frame->data,
+			frame->bytes);
 }
 
 static struct hs_audio *create(struct hs_bus *bus,
@@ -139,11 +99,9 @@ struct hs_audio *hs_audio_bind(struct hs_bus *bus,
 	struct hs_audio *audio = create(bus, heard, NULL, context);
 
 	audio->is_bound = true;
-	if (bus_socket_open(bus, &audio->peer.socket, ZMQ_ROUTER, take) < 0)
-		return NULL;
-	limit(audio);
-	bus_socket_set(&audio->peer.socket, ZMQ_ROUTER_MANDATORY, 1);
-	return bus_socket_bind(&audio->peer.socket, HS_EDGE_AUDIO) < 0 ? NULL : audio;
+	bus_socket_open(bus, &audio->peer.socket, ZMTP_ROUTER, bus->role, HS_EDGE_AUDIO, hear);
+	audio->peer.socket.limits.frame = FRAME_BYTES_MAX;
+	return bus_socket_bind(&audio->peer.socket) < 0 ? NULL : audio;
 }
 
 static void on_changed(struct bus_peer *peer)
@@ -154,16 +112,6 @@ static void on_changed(struct bus_peer *peer)
 		audio->changed(audio->context, peer->is_up);
 }
 
-static void configure(struct bus_socket *socket)
-{
-	struct hs_audio *audio = (struct hs_audio *)socket;
-	AUTO(free) char *role = hs_printf("%s:%s", ROLE_NAME, hs_role_names[socket->bus->role]);
-
-	limit(audio);
-	bus_peer_ping(&audio->peer);
-	zmq_setsockopt(socket->zmq, BROUGHT_ROLE, role, strlen(role));
-}
-
 struct hs_audio *hs_audio_connect(struct hs_bus *bus,
 				  void (*heard)(void *context, uint64_t peer, enum hs_role role, const uint8_t *data,
 						size_t bytes),
@@ -171,21 +119,20 @@ struct hs_audio *hs_audio_connect(struct hs_bus *bus,
 {
 	struct hs_audio *audio = create(bus, heard, changed, context);
 
-	audio->peer.configure = configure;
-	if (bus_peer_open(bus, &audio->peer, ZMQ_DEALER, HS_ROLE_MEDIAD, HS_EDGE_AUDIO, take, on_changed) < 0)
+	audio->peer.must_ping = true;
+	audio->peer.socket.brings_role = true;
+	if (bus_peer_open(bus, &audio->peer, ZMTP_DEALER, HS_ROLE_MEDIAD, HS_EDGE_AUDIO, hear, on_changed) < 0)
 		return NULL;
+	audio->peer.socket.limits.frame = FRAME_BYTES_MAX;
 	return audio;
 }
 
 static int send_now(struct hs_audio *audio, uint64_t peer, const uint8_t *data, size_t bytes)
 {
 	const struct bus_part part = {data, bytes};
-	struct bus_route route;
+	const struct bus_route route = {peer};
 
-	if (!audio->is_bound)
-		return bus_send(&audio->peer.socket, &part, 1);
-	route = route_of(peer);
-	return bus_send_routed(&audio->peer.socket, &route, data, bytes);
+	return bus_send(&audio->peer.socket, audio->is_bound ? &route : NULL, &part, 1);
 }
 
 /* One frame goes as it is. */

@@ -54,23 +54,21 @@ static void acknowledge(struct hs_bus *bus, struct cursor *cursor)
 		.seq = (int64_t)cursor->committed,
 	};
 	struct hs_wire_out *out = bus_write(bus);
-	zmq_msg_t frame;
 
 	if (!cursor->has_route)
 		return;
 	hs_wire_write(out, &hs_shape_envelope_ack, &ack);
-	bus_frame_written(out, &frame);
-	bus_serve_post(bus, &cursor->route, &frame);
+	bus_serve_post(bus, &cursor->route, out);
 }
 
 /* false: the rest of the batch cannot be taken. */
-static bool hear_one(struct hs_bus *bus, struct cursor *cursor, enum hs_role from, zmq_msg_t *frame)
+static bool hear_one(struct hs_bus *bus, struct cursor *cursor, enum hs_role from, const struct bus_part *frame)
 {
 	struct bus_hear_room *room = bus->hear;
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_fact fact = {.epoch = cursor->epoch};
 	struct hs_wire_fault fault;
-	int result = bus_envelope_fact(bus->role, from, zmq_msg_data(frame), zmq_msg_size(frame), arena, &fact, &fault);
+	int result = bus_envelope_fact(bus->role, from, frame->data, frame->bytes, arena, &fact, &fault);
 	bool goes_on = true;
 
 	if (result == -EBADMSG) {
@@ -102,8 +100,7 @@ static bool hear_one(struct hs_bus *bus, struct cursor *cursor, enum hs_role fro
 	return goes_on;
 }
 
-void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, const struct hs_json *json,
-		    struct hs_arena *arena)
+void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, const struct hs_json *json, struct hs_arena *arena)
 {
 	struct bus_hear_room *room = bus->hear;
 	struct hs_envelope_facts head;
@@ -116,7 +113,7 @@ void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_rol
 		bus_refused(bus, BUS_WHY_ENVELOPE, NULL, fault.why);
 		return;
 	}
-	from = bus_envelope_from(stamped, head.source);
+	from = bus_envelope_from(message->role, head.source);
 	if (from == HS_ROLE_NONE) {
 		bus_refused(bus, BUS_WHY_SOURCE, head.source, NULL);
 		return;

@@ -1,7 +1,8 @@
-/* What the files of bus share: sockets on the loop, connections, envelopes, refusals.
- * Called by bus*.c only. bus.c builds and ends; bus_loop.c turns; bus_zap.c says who may connect; bus_peer.c connects;
- * bus_envelope.c reads (pure); bus_serve.c, bus_ask.c, bus_tell.c, bus_hear.c, bus_pub.c, bus_sub.c, bus_audio.c do the
- * header's work, each with a part of its own in struct hs_bus.
+/* What the files of bus share: connections, sockets on the loop, envelopes, refusals.
+ * Called by bus*.c only. bus.c builds and ends; bus_loop.c turns; bus_wire.c is one connection: it reads, bus_out.c
+ * writes; bus_socket.c listens and sends; bus_peer.c connects; bus_envelope.c reads what was said (pure); bus_serve.c,
+ * bus_ask.c, bus_tell.c, bus_hear.c, bus_pub.c, bus_sub.c, bus_audio.c do the header's work, each with a part of its
+ * own in struct hs_bus.
  */
 #ifndef HS_BUS_INNER_H
 #define HS_BUS_INNER_H
@@ -9,63 +10,119 @@
 #include "bus.h"
 #include "metrics.h"
 #include "wire_inner.h"
-#include <zmq.h>
+#include "zmtp.h"
 
-#define BUS_FRAMES_MAX 65     /* head and 64 facts */
-#define BUS_FACTS_BATCH 64    /* facts a message */
-#define BUS_FACTS_BYTES 65536 /* bytes of facts a message, one fact always fits */
-#define BUS_PARTS_MAX 6
-#define BUS_ROUTE_BYTES 5 /* of the ids that ROUTER makes */
+#define BUS_FRAMES_MAX ZMTP_FRAMES_MAX /* head and 64 facts */
+#define BUS_FACTS_BATCH 64             /* facts a message */
+#define BUS_FACTS_BYTES 65536          /* bytes of facts a message, one fact always fits */
+#define BUS_INBOX_BYTES 65536
+#define BUS_SPARE 8       /* pieces of memory that wait for use */
 #define BUS_KEY_BYTES 80  /* role/id of a question */
 #define BUS_RESEND_MS 500 /* without an answer; later longer */
 #define BUS_RESEND_MAX_MS 4000
-
-/* ---- A socket on the loop ---- */
-
-struct bus_route {
-	uint8_t bytes[BUS_ROUTE_BYTES];
-};
-
-/* A message on its way out: posted in a turn, sent at its end. */
-struct bus_posted {
-	bool is_routed;
-	struct bus_route route;
-	zmq_msg_t frame;
-};
-
-struct bus_socket {
-	struct hs_bus *bus;
-	void *zmq;
-	uv_poll_t poll;
-	bool touched;                            /* it was sent or read since it was last seen empty */
-	bool (*take)(struct bus_socket *socket); /* takes and handles one message; false: there is none */
-	struct bus_posted *posted;
-	size_t posted_count, posted_size;
-	struct bus_socket *next;
-};
-
-struct bus_message {
-	zmq_msg_t frames[BUS_FRAMES_MAX];
-	int count;   /* frames kept; the route is not one of them */
-	bool is_odd; /* too many frames, or a route that is not ROUTER's own: to be dropped */
-	struct bus_route route;
-};
 
 struct bus_part {
 	const void *data;
 	size_t bytes;
 };
 
-/* ---- A connection to (binder, edge) ---- */
+/* ---- What goes out: whole messages, as they are on the wire ---- */
+
+/* One message that several hold: subscribers, or who may send it again. Or bytes of a connection's own, several
+ * messages behind one another. */
+struct bus_parcel {
+	unsigned holders;
+	unsigned messages;
+	size_t bytes, size;
+	uint8_t data[];
+};
+
+struct bus_out {
+	struct bus_parcel **queue; /* a ring */
+	size_t first, count, size;
+	size_t written; /* bytes of the first one */
+	size_t messages, bytes;
+	bool is_open; /* the last one is the connection's own, and may grow */
+};
+
+/* ---- A connection ---- */
+
+/* Names a connection, for ever: never 0, never given again. */
+struct bus_route {
+	uint64_t number;
+};
+
+enum bus_stage { BUS_GREETING, BUS_HANDSHAKE, BUS_UP, BUS_CLOSED };
+
+#define BUS_PREFIXES_MAX 64 /* subscriptions of a connection */
+#define BUS_PREFIX_BYTES 64 /* that can match: no topic is longer */
+
+struct bus_prefix {
+	uint8_t bytes[BUS_PREFIX_BYTES];
+	uint8_t length; /* BUS_PREFIX_BYTES + 1: longer than any topic */
+};
+
+struct bus_socket;
+
+struct bus_wire {
+	struct bus_socket *socket;
+	uv_poll_t poll;
+	int fd;
+	struct bus_route route;
+	enum bus_stage stage;
+	enum hs_role role;          /* whose it is, from the kernel; HS_ROLES: ours, all have one user */
+	enum hs_role said;          /* then what it said it was, if anything */
+	int minor;                  /* of the peer's ZMTP 3 */
+	bool is_dirty;              /* something is to be written at the end of the turn */
+	bool is_blocked;            /* the kernel has no room */
+	bool is_deaf;               /* the peer reads no more: what it said may still be read */
+	bool must_ping, has_pinged; /* and waits for an answer; in the handshake: it was late once */
+	int64_t began_at, heard_at, sent_at, pinged_at, ttl_ms; /* of the loop's clock */
+	struct zmtp_decoder decoder;
+	uint8_t *in; /* begins with what is not handled yet; NULL: there is nothing */
+	size_t in_at, in_used, in_size;
+	bool has_more; /* whole messages are in it: the turn's budget was spent */
+	struct bus_out out;
+	struct bus_prefix *prefixes; /* of a subscriber */
+	int prefixes_count;
+	struct bus_wire *next, *next_dirty;
+};
+
+struct bus_message {
+	struct bus_part frames[BUS_FRAMES_MAX]; /* valid while it is handled */
+	int count;
+	struct bus_route route;
+	enum hs_role role, said; /* of the connection */
+};
+
+/* ---- A socket: connections of one kind, at one edge ---- */
+
+struct bus_socket {
+	struct hs_bus *bus;
+	enum zmtp_type type; /* ZMTP_NO_TYPE: it was never opened */
+	enum hs_role binder; /* of the edge: we, or who we connect to */
+	enum hs_edge edge;
+	void (*heard)(struct bus_socket *socket, struct bus_message *message);
+	void (*came)(struct bus_wire *wire);                   /* from now on it takes messages; or NULL */
+	void (*went)(struct bus_wire *wire);                   /* or NULL */
+	void (*drained)(struct bus_wire *wire);                /* what the kernel had no room for is written; or NULL */
+	void (*subscribed)(struct bus_wire *wire, bool is_on); /* PUB: it has or has not one subscription more */
+	struct zmtp_limits limits;
+	size_t most_messages, most_bytes; /* that wait for a connection */
+	bool brings_role;                 /* says which role it is when it connects */
+	struct bus_listener *listener;
+	struct bus_wire *wires;
+	struct bus_socket *next;
+};
+
+/* ---- A connection to (binder, edge) that is made again and again ---- */
 
 struct bus_peer {
-	struct bus_socket socket, monitor;
-	enum hs_role binder;
-	enum hs_edge edge;
-	char *endpoint;
-	bool is_up, must_redial, has_ping, has_dialled;
+	struct bus_socket socket; /* first */
+	char *path;
+	bool is_up, must_ping;
+	int64_t dial_at, wait_ms; /* 0: it is connected or connecting */
 	void (*changed)(struct bus_peer *peer);
-	void (*configure)(struct bus_socket *socket); /* before it connects; NULL: nothing more to set */
 	struct bus_peer *next;
 };
 
@@ -106,21 +163,26 @@ struct hs_bus {
 	enum hs_role role;
 	char *home, *incarnation;
 	struct hs_journal *journal;
-	void *zmq;
 	int handles; /* libuv handles not yet closed; the last one frees the bus */
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle;
-	bool is_settling, is_awake;
-	bool must_send; /* something posted does not wait for company */
-	uv_timer_t company;
-	uv_timer_t redial;
+	bool is_settling, is_awake, has_more;
+	uv_timer_t company; /* what is patient waits for it no longer */
+	uv_timer_t due;     /* pings, silence, handshakes, connecting again */
+	int64_t due_at;     /* when it fires; INT64_MAX: not started */
 	struct bus_memory *memory;
 	struct bus_message incoming; /* being handled: one at a time */
 	struct hs_wire_out out;      /* being written */
+	uint8_t *inbox;              /* being read */
 	struct bus_socket *sockets;
 	struct bus_peer *peers;
-	struct bus_socket zap;
+	struct bus_wire **wires; /* by the upper half of their number */
+	size_t wires_size;
+	uint32_t wires_made;
+	struct bus_wire *dirty;
+	struct bus_parcel *spare[BUS_SPARE]; /* for connections' own bytes */
+	int spare_count;
 	struct bus_link *links[HS_ROLES];
 	const struct hs_field *call_field[HS_MESSAGES], *leg_field[HS_MESSAGES]; /* for traces; NULL: has none */
 	struct bus_ask_room *ask;
@@ -144,67 +206,120 @@ void bus_loop_stop(struct hs_bus *bus);
 /* The loop must not sleep before it has looked at everything once more. */
 void bus_wake(struct hs_bus *bus);
 
+/* At this time of the loop's clock, or before, all connections are looked at. */
+void bus_due(struct hs_bus *bus, int64_t at);
+
+/* What is patient goes out after some milliseconds, with or without company. */
+void bus_expect_company(struct hs_bus *bus);
+
 /* Zeroed memory that lives until the bus and all its handles are closed. */
 void *bus_alloc(struct hs_bus *bus, size_t bytes);
 
-/* Counts a libuv handle in, and closes one: the last close frees the bus. */
+/* Counts a libuv handle in, and closes one: the last close frees the bus. closed (may be NULL) frees what it is in. */
 void bus_handle_opened(struct hs_bus *bus, uv_handle_t *handle);
 void bus_handle_close(struct hs_bus *bus, uv_handle_t *handle);
-
-/* Makes a socket of a ZeroMQ type with our limits and puts it on the loop when take is not NULL. -errno. */
-int bus_socket_open(struct hs_bus *bus, struct bus_socket *socket, int type, bool (*take)(struct bus_socket *socket));
-void bus_socket_set(struct bus_socket *socket, int option, int value);
-void bus_socket_close(struct bus_socket *socket); /* one that was never opened is fine */
-
-/* Binds run/<our role>/<edge>/socket behind ZAP and checks mode and owner. -errno with a log line. */
-int bus_socket_bind(struct bus_socket *socket, enum hs_edge edge);
-
-/* Path of an edge's socket as ipc:// endpoint, or NULL when it is too long for a Unix socket. The caller frees it. */
-char *bus_endpoint(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge);
-
-/* Takes one whole message; NULL: there is none. Close it before the next one. routed: its first frame is ROUTER's. */
-struct bus_message *bus_message_take(struct bus_socket *socket, bool routed);
-void bus_message_close(struct bus_message *message);
+void bus_handle_closed(struct hs_bus *bus);
 
 /* The bus's one writing place, empty. */
 struct hs_wire_out *bus_write(struct hs_bus *bus);
 
-/* A frame of these bytes, or of what was written. */
-void bus_frame_make(const void *data, size_t bytes, zmq_msg_t *ret_frame);
-void bus_frame_written(const struct hs_wire_out *out, zmq_msg_t *ret_frame);
+/* What was written, as a part: valid until the next bus_write. */
+struct bus_part bus_written(const struct hs_wire_out *out);
 
-/* Sends all frames as one message and closes them, never blocks. route NULL: none. -EAGAIN: queue full or nobody there;
- * -EHOSTUNREACH: no such route. */
-int bus_send_frames(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frames, int count);
+/* ---- bus_out.c ---- */
 
-/* The same with copies of at most BUS_PARTS_MAX parts. */
-int bus_send(struct bus_socket *socket, const struct bus_part *parts, int count);
-int bus_send_routed(struct bus_socket *socket, const struct bus_route *route, const void *data, size_t bytes);
+/* A message of these frames, held once. */
+struct bus_parcel *bus_parcel_make(const struct bus_part *parts, int count);
+struct bus_parcel *bus_parcel_hold(struct bus_parcel *parcel);
+void bus_parcel_drop(struct bus_parcel *parcel); /* NULL is fine */
 
-/* Sends one frame at the end of the turn, so that all messages of a turn wake the I/O thread once. It is taken over; or
- * shared, and stays the caller's. What cannot go out then is counted and lost: the asker asks again. */
-void bus_post(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
-void bus_post_shared(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
+/* Puts a message at the end of what waits for a connection, which writes it at the end of the turn; one that is patient
+ * goes with the next that is not, or after some milliseconds. The parcel is held, parts are copied. 0; -EAGAIN: too
+ * much waits; -EHOSTUNREACH: nobody reads it. */
+int bus_out_parcel(struct bus_wire *wire, struct bus_parcel *parcel, bool is_patient);
+int bus_out_parts(struct bus_wire *wire, const struct bus_part *parts, int count);
 
-/* The same, with the next message that goes out anyway, or alone after some milliseconds. */
-void bus_post_patiently(struct bus_socket *socket, const struct bus_route *route, zmq_msg_t *frame);
+/* The same for bytes that are no message: greeting and commands. */
+int bus_out_bytes(struct bus_wire *wire, const uint8_t *data, size_t bytes);
 
-/* ---- bus_zap.c ---- */
+/* Writes what waits, as far as the kernel takes it. */
+void bus_out_flush(struct bus_wire *wire);
 
-int bus_zap_open(struct hs_bus *bus);
+void bus_out_finish(struct bus_wire *wire);
 
-/* Sets the domain that tells the handler which of our edges a connection is for. */
-void bus_zap_guard(struct bus_socket *socket, enum hs_edge edge);
+/* ---- bus_wire.c ---- */
 
-/* Role that ZAP stamped on a frame; HS_ROLES: ours, the envelope says which; HS_ROLE_NONE: nobody. */
-enum hs_role bus_zap_stamped(zmq_msg_t *frame);
+/* Begins to speak on a connected descriptor, which becomes ours. NULL: it cannot be watched, and is closed. */
+struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role role);
+
+/* Reads and handles what was left over when the turn's budget was spent. */
+void bus_wire_go_on(struct bus_wire *wire);
+
+/* What time asks for: ends a connection that is silent, pings. When it is to be looked at again. */
+int64_t bus_wire_tick(struct bus_wire *wire, int64_t now);
+
+/* The kernel has no room: waits until it has. */
+void bus_wire_block(struct bus_wire *wire);
+
+/* From now on silence is noticed. */
+void bus_wire_ping(struct bus_wire *wire);
+
+/* The connection of a number, or NULL. */
+struct bus_wire *bus_wire_find(struct hs_bus *bus, struct bus_route route);
+
+/* Whether a published topic is for it. */
+bool bus_wire_wants(const struct bus_wire *wire, const char *topic);
+
+/* Ends it; its memory lives to the end of the turn. */
+void bus_wire_close(struct bus_wire *wire);
+
+/* ---- bus_socket.c ---- */
+
+/* Readies a socket with our limits. It neither listens nor connects. */
+void bus_socket_open(struct hs_bus *bus, struct bus_socket *socket, enum zmtp_type type, enum hs_role binder,
+		     enum hs_edge edge, void (*heard)(struct bus_socket *socket, struct bus_message *message));
+void bus_socket_close(struct bus_socket *socket); /* one that was never opened is fine */
+
+/* Listens at run/<our role>/<edge>/socket, in the place of a dead predecessor, and checks mode and owner. -errno with a
+ * log line. */
+int bus_socket_bind(struct bus_socket *socket);
+
+/* Listens again after there were no descriptors, when it is time to: when it is to be looked at again. */
+int64_t bus_socket_tick(struct bus_socket *socket, int64_t now);
+
+/* Path of an edge's socket, or NULL when it is too long for one. The caller frees it. */
+char *bus_socket_path(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge);
+
+/* Role of who is at the other end, from the kernel: HS_ROLES: ours, the envelope says which; HS_ROLE_NONE: a stranger.
+ */
+enum hs_role bus_socket_role(int fd);
+
+/* The connection of a route that is up; route NULL: the only one. NULL: there is none. */
+struct bus_wire *bus_socket_wire(struct bus_socket *socket, const struct bus_route *route);
+
+/* Sends one message; see bus_out_parcel. -EAGAIN also when nobody is there; -EHOSTUNREACH: no such route. */
+int bus_send(struct bus_socket *socket, const struct bus_route *route, const struct bus_part *parts, int count);
+int bus_send_parcel(struct bus_socket *socket, const struct bus_route *route, struct bus_parcel *parcel,
+		    bool is_patient);
+
+/* The same; what cannot go out is counted and lost: the asker asks again. */
+void bus_post(struct bus_socket *socket, const struct bus_route *route, const struct bus_part *parts, int count);
+void bus_post_parcel(struct bus_socket *socket, const struct bus_route *route, struct bus_parcel *parcel,
+		     bool is_patient);
+
+/* Lets what waits in all connections go out: at most so long. */
+void bus_socket_drain(struct hs_bus *bus, int most_ms);
 
 /* ---- bus_peer.c ---- */
 
-/* Opens a socket and begins to connect. changed is called when is_up has changed. -errno. */
-int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, int type, enum hs_role binder, enum hs_edge edge,
-		  bool (*take)(struct bus_socket *socket), void (*changed)(struct bus_peer *peer));
+/* Begins to connect a socket that was readied for it. changed is called when is_up has changed. -errno. */
+int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, enum zmtp_type type, enum hs_role binder,
+		  enum hs_edge edge, void (*heard)(struct bus_socket *socket, struct bus_message *message),
+		  void (*changed)(struct bus_peer *peer));
 void bus_peer_close(struct bus_peer *peer);
+
+/* Connects when it is time to: when it is to be looked at again. */
+int64_t bus_peer_tick(struct bus_peer *peer, int64_t now);
 
 /* From now on silence is noticed too (DEALER only). */
 void bus_peer_ping(struct bus_peer *peer);
@@ -219,8 +334,10 @@ bool bus_link_is_up(const struct bus_link *link);
 /* True while the first connection may still come at once. */
 bool bus_link_is_new(const struct bus_link *link);
 int64_t bus_link_new_until(const struct bus_link *link);
-int bus_link_send(struct bus_link *link, zmq_msg_t *frames, int count);
-void bus_link_post_shared(struct bus_link *link, zmq_msg_t *frame);
+int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count);
+
+/* Once there was no room there is none for anything, until all that waits is written: so the order is kept. */
+int bus_link_post(struct bus_link *link, struct bus_parcel *parcel);
 void bus_link_close(struct bus_link *link);
 
 /* ---- bus_envelope.c: pure ---- */
@@ -290,6 +407,7 @@ void bus_serve_destroy(struct hs_bus *bus);
 void bus_ask_create(struct hs_bus *bus);
 void bus_ask_flush(struct hs_bus *bus); /* what is due */
 void bus_ask_link_up(struct hs_bus *bus, enum hs_role role);
+void bus_ask_link_roomy(struct hs_bus *bus, enum hs_role role); /* after there was no room */
 void bus_ask_answered(struct hs_bus *bus, enum hs_role from, const struct hs_json *json, struct hs_arena *arena);
 void bus_ask_destroy(struct hs_bus *bus);
 
@@ -300,11 +418,11 @@ void bus_tell_acknowledged(struct hs_bus *bus, const struct hs_json *json, struc
 void bus_tell_destroy(struct hs_bus *bus);
 
 void bus_hear_create(struct hs_bus *bus);
-void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, enum hs_role stamped, const struct hs_json *head,
+void bus_hear_batch(struct hs_bus *bus, struct bus_message *message, const struct hs_json *head,
 		    struct hs_arena *arena);
 
-/* Posts to a connection of our request edge. */
-void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, zmq_msg_t *frame);
+/* Posts what was written to a connection of our request edge. */
+void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, const struct hs_wire_out *text);
 
 int bus_pub_create(struct hs_bus *bus);
 void bus_pub_destroy(struct hs_bus *bus);

@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct bus_link {
 	enum hs_role role;
 	int64_t new_until;
 	bool was_up;
+	bool is_full; /* a question found no room */
 	struct watcher *watchers;
 };
 
@@ -27,6 +29,7 @@ static void on_changed(struct bus_peer *peer)
 	struct hs_bus *bus = peer->socket.bus;
 
 	link->was_up |= peer->is_up;
+	link->is_full = false;
 	if (peer->is_up)
 		hs_log(INFO, "bus.peer_up", LOG_TEXT("peer", hs_role_names[link->role]));
 	else
@@ -39,16 +42,16 @@ static void on_changed(struct bus_peer *peer)
 		watcher->changed(watcher->context, link->role, peer->is_up);
 }
 
-static void handle(struct bus_link *link, struct bus_message *message)
+static void hear(struct bus_socket *socket, struct bus_message *message)
 {
+	struct bus_link *link = (struct bus_link *)socket;
 	struct hs_bus *bus = link->peer.socket.bus;
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault = {"", "has too many frames"};
 	const struct hs_json *json = NULL;
 
-	if (!message->is_odd && message->count == 1)
-		json = bus_envelope_parse(zmq_msg_data(&message->frames[0]), zmq_msg_size(&message->frames[0]), arena,
-					  &fault);
+	if (message->count == 1)
+		json = bus_envelope_parse(message->frames[0].data, message->frames[0].bytes, arena, &fault);
 	if (!json)
 		bus_refused(bus, BUS_WHY_ENVELOPE, hs_role_names[link->role], fault.why);
 	else if (bus_envelope_is(json, "answer"))
@@ -60,15 +63,14 @@ static void handle(struct bus_link *link, struct bus_message *message)
 	hs_arena_destroy(arena);
 }
 
-static bool take(struct bus_socket *socket)
+static void drained(struct bus_wire *wire)
 {
-	struct bus_message *message = bus_message_take(socket, false);
+	struct bus_link *link = (struct bus_link *)wire->socket;
 
-	if (!message)
-		return false;
-	handle((struct bus_link *)socket, message);
-	bus_message_close(message);
-	return true;
+	if (!link->is_full)
+		return;
+	link->is_full = false;
+	bus_ask_link_roomy(wire->socket->bus, link->role);
 }
 
 static struct bus_link *make(struct hs_bus *bus, enum hs_role role)
@@ -77,8 +79,9 @@ static struct bus_link *make(struct hs_bus *bus, enum hs_role role)
 
 	link->role = role;
 	link->new_until = hs_clock_ms() + NEW_MS;
+	link->peer.socket.drained = drained;
 	bus->links[role] = link;
-	if (bus_peer_open(bus, &link->peer, ZMQ_DEALER, role, HS_EDGE_REQUESTS, take, on_changed) < 0)
+	if (bus_peer_open(bus, &link->peer, ZMTP_DEALER, role, HS_EDGE_REQUESTS, hear, on_changed) < 0)
 		hs_log(ERROR, "bus.cannot_connect", LOG_TEXT("peer", hs_role_names[role]));
 	return link;
 }
@@ -110,14 +113,17 @@ int64_t bus_link_new_until(const struct bus_link *link)
 	return link->new_until;
 }
 
-int bus_link_send(struct bus_link *link, zmq_msg_t *frames, int count)
+int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count)
 {
-	return bus_send_frames(&link->peer.socket, NULL, frames, count);
+	return bus_send(&link->peer.socket, NULL, parts, count);
 }
 
-void bus_link_post_shared(struct bus_link *link, zmq_msg_t *frame)
+int bus_link_post(struct bus_link *link, struct bus_parcel *parcel)
 {
-	bus_post_shared(&link->peer.socket, NULL, frame);
+	int result = link->is_full ? -EAGAIN : bus_send_parcel(&link->peer.socket, NULL, parcel, false);
+
+	link->is_full = result == -EAGAIN;
+	return result;
 }
 
 void bus_link_close(struct bus_link *link)

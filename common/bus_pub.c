@@ -1,6 +1,6 @@
-/* Published copies: one XPUB an audience. XPUB rather than PUB because it shows who subscribes: to nobody nothing is
- * sent, and a newcomer gets a heartbeat at once, by which it knows where the count stands. A heartbeat also follows
- * what was published, at growing intervals: it shows a slow subscriber that the last ones were dropped.
+/* Published copies. To nobody nothing is sent, nor even written; what several get is written once. A newcomer gets a
+ * heartbeat at once, by which it knows where the count stands. A heartbeat also follows what was published, at growing
+ * intervals: it shows a slow subscriber that the last ones were dropped.
  */
 #include "bus_inner.h"
 #include "cleanup.h"
@@ -19,7 +19,6 @@ struct pub {
 	enum hs_edge edge;
 	uint64_t seq;
 	int subscriptions;
-	bool must_beat;
 };
 
 struct bus_pub_room {
@@ -35,7 +34,8 @@ static bool is_pub_edge(struct hs_bus *bus, int edge)
 	return edge != HS_EDGE_REQUESTS && edge != HS_EDGE_AUDIO && hs_edges[edge].connect[bus->role];
 }
 
-static void send_copy(struct hs_bus *bus, struct pub *pub, const char *topic, const char *body, size_t bytes)
+static struct bus_parcel *make_copy(struct hs_bus *bus, struct pub *pub, const char *topic, const char *body,
+				    size_t bytes)
 {
 	struct hs_envelope_published head = {
 		.v = HS_PROTO_VERSION,
@@ -46,13 +46,27 @@ static void send_copy(struct hs_bus *bus, struct pub *pub, const char *topic, co
 		.at = hs_clock_wall_ms(),
 	};
 	struct hs_wire_out *out = bus_write(bus);
-	zmq_msg_t frames[3];
 
 	hs_wire_write(out, &hs_shape_envelope_published, &head);
-	bus_frame_make(topic, strlen(topic), &frames[0]);
-	bus_frame_written(out, &frames[1]);
-	bus_frame_make(body, bytes, &frames[2]);
-	bus_send_frames(&pub->socket, NULL, frames, 3);
+	{
+		const struct bus_part parts[] = {{topic, strlen(topic)}, bus_written(out), {body, bytes}};
+
+		return bus_parcel_make(parts, 3);
+	}
+}
+
+/* To all who want it; who is slow loses it, and sees so by the count. */
+static void send_copy(struct hs_bus *bus, struct pub *pub, const char *topic, const char *body, size_t bytes)
+{
+	struct bus_parcel *copy = NULL;
+
+	for (struct bus_wire *wire = pub->socket.wires; wire; wire = wire->next) {
+		if (!bus_wire_wants(wire, topic))
+			continue;
+		copy = copy ? copy : make_copy(bus, pub, topic, body, bytes);
+		bus_out_parcel(wire, copy, false);
+	}
+	bus_parcel_drop(copy);
 }
 
 static void beat(struct hs_bus *bus, struct pub *pub)
@@ -93,7 +107,7 @@ void hs_bus_publish(struct hs_bus *bus, enum hs_edge edge, const char *topic, co
 	struct bus_pub_room *room = bus->pub;
 	struct pub *pub = &room->pubs[edge];
 
-	if (!pub->socket.zmq || bytes > HS_WIRE_MAX_BYTES) {
+	if (!pub->socket.type || bytes > HS_WIRE_MAX_BYTES) {
 		hs_log(ERROR, "bus.cannot_publish", LOG_TEXT("edge", hs_edges[edge].name), LOG_TEXT("topic", topic));
 		return;
 	}
@@ -112,38 +126,31 @@ bool hs_bus_is_heard(struct hs_bus *bus, enum hs_edge edge)
 	return bus->pub->pubs[edge].subscriptions > 0;
 }
 
-/* What a subscriber says: 1 or 0, and the topic. */
-static bool take_subscription(struct bus_socket *socket)
+static void subscribed(struct bus_wire *wire, bool is_on)
 {
-	struct pub *pub = (struct pub *)socket;
-	struct bus_message *message = bus_message_take(socket, false);
-	uint8_t what = 2;
+	struct pub *pub = (struct pub *)wire->socket;
+	struct hs_bus *bus = wire->socket->bus;
 
-	if (!message)
-		return false;
-	if (message->count == 1 && zmq_msg_size(&message->frames[0]) > 0)
-		what = *(const uint8_t *)zmq_msg_data(&message->frames[0]);
-	bus_message_close(message);
-	if (what == 1) {
-		pub->subscriptions++;
-		beat(socket->bus, pub);
-		if (!uv_is_active((uv_handle_t *)&socket->bus->pub->timer))
-			start_timer(socket->bus, BEAT_MS);
-	} else if (what == 0 && pub->subscriptions > 0) {
-		pub->subscriptions--;
-	}
-	return true;
+	pub->subscriptions += is_on ? 1 : -1;
+	if (!is_on)
+		return;
+	beat(bus, pub);
+	if (!uv_is_active((uv_handle_t *)&bus->pub->timer))
+		start_timer(bus, BEAT_MS);
+}
+
+static void went(struct bus_wire *wire)
+{
+	((struct pub *)wire->socket)->subscriptions -= wire->prefixes_count;
 }
 
 static int open_pub(struct hs_bus *bus, struct pub *pub, enum hs_edge edge)
 {
-	int result = bus_socket_open(bus, &pub->socket, ZMQ_XPUB, take_subscription);
-
 	pub->edge = edge;
-	if (result < 0)
-		return result;
-	bus_socket_set(&pub->socket, ZMQ_XPUB_VERBOSER, 1);
-	return bus_socket_bind(&pub->socket, edge);
+	bus_socket_open(bus, &pub->socket, ZMTP_PUB, bus->role, edge, NULL);
+	pub->socket.subscribed = subscribed;
+	pub->socket.went = went;
+	return bus_socket_bind(&pub->socket);
 }
 
 /* Differs for each start of the process: FNV-1a of its incarnation. */

@@ -26,8 +26,7 @@ struct served {
 	struct hs_bus *bus;
 	struct hs_arena *arena; /* NULL: done */
 	struct bus_route route;
-	bool has_answer; /* when done */
-	zmq_msg_t answer;
+	struct bus_parcel *answer; /* NULL: not done */
 	int64_t done_at, arrived_us;
 	struct served *newer;
 	char key[BUS_KEY_BYTES]; /* role/id */
@@ -51,14 +50,15 @@ struct bus_serve_room {
 static void served_destroy(struct served *served)
 {
 	hs_arena_destroy(served->arena);
-	if (served->has_answer)
-		zmq_msg_close(&served->answer);
+	bus_parcel_drop(served->answer);
 	free(served);
 }
 
-void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, zmq_msg_t *frame)
+void bus_serve_post(struct hs_bus *bus, const struct bus_route *route, const struct hs_wire_out *text)
 {
-	bus_post(&bus->serve->socket, route, frame);
+	struct bus_part part = bus_written(text);
+
+	bus_post(&bus->serve->socket, route, &part, 1);
 }
 
 static void forget_oldest(struct bus_serve_room *room)
@@ -69,7 +69,7 @@ static void forget_oldest(struct bus_serve_room *room)
 	if (!room->oldest)
 		room->newest = NULL;
 	room->done_count--;
-	room->done_bytes -= zmq_msg_size(&served->answer);
+	room->done_bytes -= served->answer->bytes;
 	hs_table_remove(room->known, served->key);
 	served_destroy(served);
 }
@@ -85,7 +85,7 @@ static void keep(struct bus_serve_room *room, struct served *served)
 		room->oldest = served;
 	room->newest = served;
 	room->done_count++;
-	room->done_bytes += zmq_msg_size(&served->answer);
+	room->done_bytes += served->answer->bytes;
 	while (room->oldest && (room->done_count > KEEP_COUNT || room->done_bytes > KEEP_BYTES ||
 				room->oldest->done_at + KEEP_MS < now))
 		forget_oldest(room);
@@ -96,12 +96,10 @@ static void finish(struct served *served, const struct hs_wire_out *text, bool p
 {
 	struct bus_serve_room *room = served->bus->serve;
 
-	bus_frame_written(text, &served->answer);
-	served->has_answer = true;
-	if (patient)
-		bus_post_patiently(&room->socket, &served->route, &served->answer);
-	else
-		bus_post_shared(&room->socket, &served->route, &served->answer);
+	struct bus_part part = bus_written(text);
+
+	served->answer = bus_parcel_make(&part, 1);
+	bus_post_parcel(&room->socket, &served->route, served->answer, patient);
 	hs_metric_observe_us(room->took, hs_clock_us() - served->arrived_us);
 	room->in_progress--;
 	room->of_peer[served->request.from]--;
@@ -175,22 +173,19 @@ void hs_bus_refuse(struct hs_request *request, enum hs_error error, const char *
 /* An answer to what never reached a door: not kept. */
 static void refuse_at_once(struct hs_bus *bus, const struct bus_route *route, const struct bus_incoming *incoming)
 {
-	zmq_msg_t frame;
-
 	hs_metric_add(bus->serve->failed, 1);
 	bus_refused(bus, incoming->why, hs_role_names[incoming->from], incoming->head.type);
-	bus_frame_written(
-		refusal(bus, incoming->head.id, incoming->error, incoming->fault.field, NULL, incoming->fault.why),
-		&frame);
-	bus_serve_post(bus, route, &frame);
+	bus_serve_post(
+		bus, route,
+		refusal(bus, incoming->head.id, incoming->error, incoming->fault.field, NULL, incoming->fault.why));
 }
 
 static void repeat(struct bus_serve_room *room, struct served *served, const struct bus_route *route)
 {
 	hs_metric_add(room->repeated, 1);
 	served->route = *route;
-	if (served->has_answer)
-		bus_post_shared(&room->socket, route, &served->answer);
+	if (served->answer)
+		bus_post_parcel(&room->socket, route, served->answer, false);
 }
 
 /* What is left of a request's time; below 0: it expired on its way. */
@@ -285,37 +280,24 @@ static bool handle_request(struct hs_bus *bus, const struct hs_json *json, enum 
 	return true;
 }
 
-static void handle(struct hs_bus *bus, struct bus_message *message)
+static void hear(struct bus_socket *socket, struct bus_message *message)
 {
+	struct hs_bus *bus = socket->bus;
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_wire_fault fault = {"", "is not a message of ours"};
 	const struct hs_json *json = NULL;
-	enum hs_role stamped;
 
-	if (!message->is_odd && message->count > 0)
-		json = bus_envelope_parse(zmq_msg_data(&message->frames[0]), zmq_msg_size(&message->frames[0]), arena,
-					  &fault);
-	stamped = message->count > 0 ? bus_zap_stamped(&message->frames[0]) : HS_ROLE_NONE;
-	if (!json || stamped == HS_ROLE_NONE)
-		bus_refused(bus, BUS_WHY_ENVELOPE, stamped < HS_ROLES ? hs_role_names[stamped] : NULL, fault.why);
+	json = bus_envelope_parse(message->frames[0].data, message->frames[0].bytes, arena, &fault);
+	if (!json)
+		bus_refused(bus, BUS_WHY_ENVELOPE, message->role < HS_ROLES ? hs_role_names[message->role] : NULL,
+			    fault.why);
 	else if (bus_envelope_is(json, "request") && message->count == 1)
-		arena = handle_request(bus, json, stamped, arena, &message->route) ? NULL : arena;
+		arena = handle_request(bus, json, message->role, arena, &message->route) ? NULL : arena;
 	else if (bus_envelope_is(json, "facts"))
-		bus_hear_batch(bus, message, stamped, json, arena);
+		bus_hear_batch(bus, message, json, arena);
 	else
 		bus_refused(bus, BUS_WHY_ENVELOPE, NULL, "neither a request nor facts");
 	hs_arena_destroy(arena);
-}
-
-static bool take(struct bus_socket *socket)
-{
-	struct bus_message *message = bus_message_take(socket, true);
-
-	if (!message)
-		return false;
-	handle(socket->bus, message);
-	bus_message_close(message);
-	return true;
 }
 
 void hs_bus_serve(struct hs_bus *bus, const struct hs_door *doors, size_t count, void *context)
@@ -338,13 +320,8 @@ void bus_serve_create(struct hs_bus *bus)
 
 int bus_serve_bind(struct hs_bus *bus)
 {
-	int result = bus_socket_open(bus, &bus->serve->socket, ZMQ_ROUTER, take);
-
-	if (result < 0)
-		return result;
-	/* Without it an answer to somebody who is gone, or slow, would vanish unseen. */
-	bus_socket_set(&bus->serve->socket, ZMQ_ROUTER_MANDATORY, 1);
-	return bus_socket_bind(&bus->serve->socket, HS_EDGE_REQUESTS);
+	bus_socket_open(bus, &bus->serve->socket, ZMTP_ROUTER, bus->role, HS_EDGE_REQUESTS, hear);
+	return bus_socket_bind(&bus->serve->socket);
 }
 
 static bool destroy_one(void *context, const char *key, void *object)

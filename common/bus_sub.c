@@ -35,7 +35,7 @@ static void count(struct sub *sub, uint64_t epoch, uint64_t before, uint64_t seq
 		sub->missed(sub->context);
 }
 
-static void hear(struct sub *sub, const struct hs_published *event)
+static void hear_event(struct sub *sub, const struct hs_published *event)
 {
 	bool is_old = sub->is_known && event->epoch == sub->epoch && event->seq <= sub->last;
 
@@ -51,35 +51,21 @@ static void hear(struct sub *sub, const struct hs_published *event)
 	sub->published(sub->context, event);
 }
 
-static void handle(struct sub *sub, struct bus_message *message)
+static void hear(struct bus_socket *socket, struct bus_message *message)
 {
+	struct sub *sub = (struct sub *)socket;
 	struct hs_arena *arena = hs_arena_create();
 	struct hs_envelope_published head;
 	struct hs_published event;
-	struct bus_part parts[3];
-	bool is_good = !message->is_odd && message->count == 3;
 
-	for (int i = 0; i < 3 && is_good; i++)
-		parts[i] = (struct bus_part){zmq_msg_data(&message->frames[i]), zmq_msg_size(&message->frames[i])};
-	is_good = is_good && bus_envelope_published(parts, arena, &head, &event) == 0;
-	if (!is_good)
-		bus_refused(sub->peer.socket.bus, BUS_WHY_ENVELOPE, hs_role_names[sub->peer.binder], "not a copy");
-	else if (event.from != sub->peer.binder || event.edge != sub->peer.edge)
+	if (message->count != 3 || bus_envelope_published(message->frames, arena, &head, &event) < 0)
+		bus_refused(sub->peer.socket.bus, BUS_WHY_ENVELOPE, hs_role_names[sub->peer.socket.binder],
+			    "not a copy");
+	else if (event.from != sub->peer.socket.binder || event.edge != sub->peer.socket.edge)
 		bus_refused(sub->peer.socket.bus, BUS_WHY_SOURCE, head.source, head.edge);
 	else
-		hear(sub, &event);
+		hear_event(sub, &event);
 	hs_arena_destroy(arena);
-}
-
-static bool take(struct bus_socket *socket)
-{
-	struct bus_message *message = bus_message_take(socket, false);
-
-	if (!message)
-		return false;
-	handle((struct sub *)socket, message);
-	bus_message_close(message);
-	return true;
 }
 
 void hs_bus_subscribe(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge,
@@ -98,7 +84,7 @@ void hs_bus_subscribe(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge
 	sub->context = context;
 	sub->next = bus->sub->subs;
 	bus->sub->subs = sub;
-	if (bus_peer_open(bus, &sub->peer, ZMQ_SUB, binder, edge, take, NULL) < 0)
+	if (bus_peer_open(bus, &sub->peer, ZMTP_SUB, binder, edge, hear, NULL) < 0)
 		hs_log(ERROR, "bus.cannot_subscribe", LOG_TEXT("peer", hs_role_names[binder]),
 		       LOG_TEXT("edge", hs_edges[edge].name));
 }

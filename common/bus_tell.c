@@ -25,29 +25,36 @@ struct bus_tell_room {
 	struct hs_metric *told, *waiting, *again, *lost;
 };
 
-/* One message on its way out. */
+/* One message on its way out: its texts lie behind one another. */
 struct batch {
-	zmq_msg_t frames[1 + BUS_FACTS_BATCH];
+	struct {
+		size_t at, bytes;
+	} texts[1 + BUS_FACTS_BATCH];
 	int count;
-	size_t bytes;
 	uint64_t last;
 };
 
-/* The journal numbers a fact after it was written, so that the number goes in front of it here. */
-static void batch_add(struct hs_bus *bus, struct batch *batch, uint64_t seq, const void *data, size_t bytes)
+/* The text that was written from here on is a frame. */
+static void batch_frame(struct batch *batch, const struct hs_wire_out *out, size_t at)
 {
-	struct hs_wire_out *out = bus_write(bus);
+	batch->texts[batch->count].at = at;
+	batch->texts[batch->count++].bytes = out->used - at;
+}
+
+/* The journal numbers a fact after it was written, so that the number goes in front of it here. */
+static void batch_add(struct hs_wire_out *out, struct batch *batch, uint64_t seq, const void *data, size_t bytes)
+{
+	size_t at = out->used;
 
 	hs_wire_put(out, "{\"seq\":", 7);
 	hs_wire_put_int(out, (int64_t)seq);
 	hs_wire_put(out, ",", 1);
 	hs_wire_put(out, (const char *)data + 1, bytes - 1);
-	bus_frame_written(out, &batch->frames[batch->count++]);
-	batch->bytes += bytes;
+	batch_frame(batch, out, at);
 	batch->last = seq;
 }
 
-static void fill(struct hs_bus *bus, struct batch *batch)
+static void fill(struct hs_bus *bus, struct hs_wire_out *out, struct batch *batch)
 {
 	struct bus_tell_room *room = bus->tell;
 	uint64_t seq, after = room->sent;
@@ -55,11 +62,20 @@ static void fill(struct hs_bus *bus, struct batch *batch)
 	size_t bytes;
 
 	while (batch->count <= BUS_FACTS_BATCH && hs_journal_next(bus->journal, after, &seq, &data, &bytes)) {
-		if ((batch->count > 1 && batch->bytes + bytes > BUS_FACTS_BYTES) || seq > room->acknowledged + WINDOW)
+		if ((batch->count > 1 && out->used + bytes > BUS_FACTS_BYTES) || seq > room->acknowledged + WINDOW)
 			break;
-		batch_add(bus, batch, seq, data, bytes);
+		batch_add(out, batch, seq, data, bytes);
 		after = seq;
 	}
+}
+
+static int send_batch(struct bus_link *link, const struct hs_wire_out *out, const struct batch *batch)
+{
+	struct bus_part parts[1 + BUS_FACTS_BATCH];
+
+	for (int i = 0; i < batch->count; i++)
+		parts[i] = (struct bus_part){out->bytes + batch->texts[i].at, batch->texts[i].bytes};
+	return bus_link_send(link, parts, batch->count);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -91,7 +107,7 @@ static void start_timer(struct hs_bus *bus)
 }
 
 /* A message with its head. */
-static void batch_begin(struct hs_bus *bus, struct batch *batch)
+static struct hs_wire_out *batch_begin(struct hs_bus *bus, struct batch *batch)
 {
 	struct hs_envelope_facts head = {
 		.v = HS_PROTO_VERSION,
@@ -102,9 +118,9 @@ static void batch_begin(struct hs_bus *bus, struct batch *batch)
 	struct hs_wire_out *out = bus_write(bus);
 
 	hs_wire_write(out, &hs_shape_envelope_facts, &head);
-	bus_frame_written(out, &batch->frames[0]);
-	batch->count = 1;
-	batch->bytes = 0;
+	batch->count = 0;
+	batch_frame(batch, out, 0);
+	return out;
 }
 
 static bool push(struct hs_bus *bus, struct bus_link *link)
@@ -114,15 +130,13 @@ static bool push(struct hs_bus *bus, struct bus_link *link)
 	struct batch batch;
 
 	for (;;) {
+		struct hs_wire_out *out = batch_begin(bus, &batch);
 		int result;
 
-		batch_begin(bus, &batch);
-		fill(bus, &batch);
-		if (batch.count == 1) {
-			zmq_msg_close(&batch.frames[0]);
+		fill(bus, out, &batch);
+		if (batch.count == 1)
 			return has_pushed;
-		}
-		result = bus_link_send(link, batch.frames, batch.count);
+		result = send_batch(link, out, &batch);
 		if (result == 0) {
 			room->sent = batch.last;
 			room->highest = room->sent > room->highest ? room->sent : room->highest;

@@ -106,7 +106,7 @@ struct bus_ticket *bus_tickets_find(const struct bus_tickets *tickets, uint64_t 
 
 void bus_ticket_free(struct bus_ticket *ticket)
 {
-	zmq_msg_close(&ticket->frame);
+	bus_parcel_drop(ticket->parcel);
 	free(ticket->call);
 	free(ticket->leg);
 	free(ticket);

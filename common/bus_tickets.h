@@ -11,10 +11,11 @@ struct bus_ticket {
 	uint64_t serial; /* counts all tickets */
 	enum hs_role to;
 	enum hs_message_id message;
-	zmq_msg_t frame;
+	struct bus_parcel *parcel;                      /* what is sent, maybe again */
 	int64_t asked_us, deadline_at, due_at, wait_ms; /* wait_ms: before it is sent again */
 	size_t heap_at;
 	bool patient;
+	bool is_held;         /* it found no room; it goes before all that is asked later */
 	int sent;             /* times */
 	enum hs_error failed; /* to be told at the next turn */
 	char *call, *leg;     /* for the trace; NULL: none */
