@@ -1,9 +1,10 @@
-/* The bus: requests, facts, published events and audio between the daemons, over ZeroMQ. No broker.
- * Called by the doors of every daemon (serve, ask, tell, hear, feed) and by hookctl. The only code that knows ZeroMQ,
- * and the traps of its edge-triggered descriptor. Owns sockets, questions in flight and recent answers.
+/* The bus: requests, facts, published events and audio between the daemons, over ZeroMQ's protocol. No broker.
+ * Called by the doors of every daemon (serve, ask, tell, hear, feed) and by hookctl. Speaks ZMTP itself, on the
+ * daemon's loop and without threads: a message is one write there and one read here. Owns sockets, questions in flight
+ * and recent answers.
  *
- * Identity comes from the kernel: a ZAP handler takes the uid of who connects, and who connects looks whose file the
- * socket is; a stranger never gets a connection. Each message is looked up in the contract: known, this sender may send
+ * Identity comes from the kernel: each end of a connection takes the uid of the other from its socket (SO_PEERCRED); a
+ * stranger is left before a word is said. Each message is looked up in the contract: known, this sender may send
  * this here, every field in range; else it is refused and counted. Where the suite runs under one uid (degraded) the
  * role is what the envelope's source says. A handler gets a filled struct, never JSON. All calls are made on the loop's
  * thread; no callback runs before the call that caused it has returned.
@@ -25,7 +26,7 @@ struct hs_bus_setup {
 	struct hs_journal *journal; /* for facts; NULL: this daemon tells none */
 };
 
-/* Binds the role's edges (folders must exist) and starts ZAP. NULL with a log line on failure. */
+/* Binds the role's edges (folders must exist). NULL with a log line on failure. */
 struct hs_bus *hs_bus_create(const struct hs_bus_setup *setup);
 
 /* ---- Requests we answer ---- */
