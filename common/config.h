@@ -24,6 +24,10 @@ const struct hs_config_line *hs_config_find_line(const struct hs_config *config,
 /* True for a line to an exchange: whoever gets it has the exchange's dial tone. */
 bool hs_config_is_exchange(const struct hs_config *config, const struct hs_config_line *line);
 
+/* Calls visit for each text that is this role's alone: its secrets. */
+void hs_config_each_secret(const struct hs_config *config, enum hs_role role,
+			   void (*visit)(void *context, const char *secret), void *context);
+
 /* Writes the whole configuration in force as commented YAML that can be read again; sealed and secret values are shown
  * as comments "# set, not shown". */
 void hs_config_dump(const struct hs_config *config, FILE *out);

@@ -83,3 +83,33 @@ void config_drop_foreign(struct hs_config *config, struct json_object *json, enu
 {
 	drop_from(&hs_shape_config, (char *)config, json, role);
 }
+
+struct visit {
+	enum hs_role role;
+	void (*visit)(void *context, const char *secret);
+	void *context;
+};
+
+static void visit_secrets(const struct hs_shape *shape, char *base, const struct visit *visit)
+{
+	for (size_t i = 0; i < shape->fields_count; i++) {
+		const struct hs_field *field = &shape->fields[i];
+		char *value =
+			field->type == HS_TYPE_STRUCT || field->max_bytes ? *(char **)(base + field->offset) : NULL;
+
+		if (!value)
+			continue;
+		if (field->type != HS_TYPE_STRUCT && !field->list && (field->only >> visit->role & 1))
+			visit->visit(visit->context, value);
+		if (field->type != HS_TYPE_STRUCT)
+			continue;
+		for (size_t k = 0; k < (field->list ? *(size_t *)(base + field->mark_offset) : 1); k++)
+			visit_secrets(field->shape, value + k * field->shape->size, visit);
+	}
+}
+
+void hs_config_each_secret(const struct hs_config *config, enum hs_role role,
+			   void (*visit)(void *context, const char *secret), void *context)
+{
+	visit_secrets(&hs_shape_config, (char *)config, &(struct visit){role, visit, context});
+}

@@ -1,9 +1,9 @@
 #include "daemon.h"
 #include "cleanup.h"
 #include "daemon_inner.h"
+#include "keys.h"
 #include "log.h"
 #include "privs.h"
-#include "secret.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -250,9 +250,10 @@ static int prepare(struct daemon_plan *plan)
 			"daemon.closed_way", plan->home, result,
 			"a folder above the home is closed to the daemons' users: open it with chmod o+x, or choose "
 			"another HOOKSWITCH_HOME");
-	result = hs_secret_make_keys(plan->home, plan->daemon->role);
+	result = hs_keys_make(plan->home, plan->daemon->role);
 	if (result < 0)
-		return fail("daemon.no_keys", plan->home, result, "keys/ in the home must be writable");
+		return fail("daemon.no_keys", plan->home, result,
+			    "keys/ in the home must be writable, and each key in it its daemon's alone");
 	plan->unclean = access(ready, F_OK) == 0;
 	if (chdir(plan->home) < 0)
 		return fail("daemon.no_home", plan->home, -errno, "the home must be a folder");

@@ -3,7 +3,7 @@
  * folders and keys -> keeper's sandbox -> keeper forks -> child: drop (hs_privs_drop), limits, files and self-test ->
  * loop, journal, bus, trace -> filter of starting -> start (restore) -> filter of running -> ready -> run -> stop.
  * SIGTERM stops: keeper passes it on, child calls stop and drains for at most 3 s. Home is $HOOKSWITCH_HOME or
- * ./var. Answers daemon.status, daemon.metrics, daemon.trace and log.set for its daemon.
+ * ./var. Answers daemon.status, daemon.metrics, daemon.trace, keys.reseal and log.set for its daemon.
  */
 #ifndef HS_DAEMON_H
 #define HS_DAEMON_H
@@ -42,6 +42,10 @@ struct hs_daemon {
 
 	/* Child, sandboxed: builds everything and restores. 0 or -errno with a log line. */
 	int (*start)(struct hs_house *house);
+
+	/* Child: seals to our newest key what the daemon keeps at rest itself. How many there were, or -errno when it
+	 * could not be written. NULL: it keeps none. */
+	int (*reseal)(struct hs_house *house);
 
 	/* Child: begins to end; the loop runs until hs_daemon_stopped or 3 s. NULL: nothing to do. */
 	void (*stop)(struct hs_house *house);

@@ -7,6 +7,7 @@
 #include "metrics.h"
 #include "privs.h"
 #include "pulse.h"
+#include "secret.h"
 #include "table.h"
 #include "trace.h"
 #include <errno.h>
@@ -136,10 +137,37 @@ static void serve_log(void *context, struct hs_request *request)
 	hs_bus_answer(request, NULL);
 }
 
+struct old_secrets {
+	const struct hs_house *house;
+	int64_t count;
+};
+
+static void count_old(void *context, const char *secret)
+{
+	struct old_secrets *old = context;
+	AUTO(free) char *fresh = hs_secret_reseal(old->house->home, old->house->role, secret);
+
+	old->count += fresh != NULL;
+}
+
+static void serve_reseal(void *context, struct hs_request *request)
+{
+	struct life *life = context;
+	int resealed = life->daemon->reseal ? life->daemon->reseal(&life->house) : 0;
+	struct old_secrets left = {&life->house, 0};
+
+	if (resealed < 0) {
+		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "its store cannot be written; see health");
+		return;
+	}
+	hs_config_each_secret(life->house.config, life->house.role, count_old, &left);
+	hs_log(INFO, "keys.resealed", LOG_INT("resealed", resealed), LOG_INT("left", left.count));
+	hs_bus_answer(request, &(struct hs_keys_reseal_answer){.resealed = resealed, .left = left.count});
+}
+
 static const struct hs_door common_doors[] = {
-	{HS_DAEMON_STATUS, serve_status},
-	{HS_DAEMON_METRICS, serve_metrics},
-	{HS_DAEMON_TRACE, serve_trace},
+	{HS_DAEMON_STATUS, serve_status}, {HS_DAEMON_METRICS, serve_metrics},
+	{HS_DAEMON_TRACE, serve_trace},   {HS_KEYS_RESEAL, serve_reseal},
 	{HS_LOG_SET, serve_log},
 };
 

@@ -1,6 +1,7 @@
 /* One wall after the other, from the keeper's start to the daemon's loop. */
 #include "cleanup.h"
 #include "config.h"
+#include "keys.h"
 #include "log.h"
 #include "privs.h"
 #include "sandbox_inner.h"
@@ -52,6 +53,8 @@ static void grant_own(const struct hs_sandbox_plan *plan, struct hs_grants *gran
 
 	hs_grant_path(grants, plan->name, HS_READ | HS_WRITE, "its own state");
 	hs_grant_path(grants, run, HS_READ | HS_WRITE | HS_SOCKETS, "its sockets, and the sign that it is ready");
+	if (!hs_keys_has_pair(plan->role))
+		return;
 	hs_grant_path(grants, private, HS_READ, "its own key");
 	hs_grant_path(grants, public, HS_READ, "seals for itself");
 }

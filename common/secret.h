@@ -1,16 +1,11 @@
-/* Secrets: box keys of daemons, sealed values bound to a destination, token hashes. libsodium.
- * Called by hookctl (seal), apid (seal for hookd), sipd and hookd (open). Owns nothing; wipes what it opens on request.
- * Keys: <home>/keys/<role>.pub (0644) and <role>.key (0400, owner the role's uid), made by the role's keeper at first
- * start or by hookctl, whichever comes first. A sealed text is "sealed:" + base64(crypto_box_seal(destination NUL
- * value)).
+/* Secrets: sealed values bound to a destination, token hashes. libsodium.
+ * Called by hookctl (seal), apid (seal for hookd), sipd, hookd and hook-stream (open); calls keys. Owns nothing; wipes
+ * what it opens on request. A sealed text is "sealed:" + base64(crypto_box_seal(destination NUL value)).
  */
 #ifndef HS_SECRET_H
 #define HS_SECRET_H
 
 #include "hs_proto.h"
-
-/* Makes the role's key pair unless it is there. As root or the role itself. -errno. */
-int hs_secret_make_keys(const char *home, enum hs_role role);
 
 /* Seals value to role for one destination ("sip:realm:user", "url:https://..."). New text (free), or NULL without the
  * key. */
@@ -22,6 +17,12 @@ int hs_secret_open(const char *home, enum hs_role role, const char *destination,
 
 /* The destination a sealed text is for, when it was sealed to us. New text (free), or NULL. */
 char *hs_secret_destination(const char *home, enum hs_role role, const char *sealed);
+
+/* The same sealed to our newest key. New text (free); NULL when the newest key opens it, or none does. */
+char *hs_secret_reseal(const char *home, enum hs_role role, const char *sealed);
+
+/* True when both were sealed to us, for the same destination and with the same value. */
+bool hs_secret_same(const char *home, enum hs_role role, const char *one, const char *other);
 
 /* True for a text that begins as sealed ones do; NULL is none. */
 bool hs_secret_is_sealed(const char *text);

@@ -1,6 +1,7 @@
 #include "cleanup.h"
 #include "hookd.h"
 #include "log.h"
+#include "secret.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,8 @@ static void change(struct hookd *hookd, struct endpoint *endpoint, const struct 
 
 	endpoint_set_words(endpoint, words);
 	endpoint->ca_file = declared->ca_file;
-	if (strcmp(endpoint->given_url, declared->url) != 0 || strcmp(endpoint->sealed, sealed) != 0) {
+	if (strcmp(endpoint->given_url, declared->url) != 0 ||
+	    !hs_secret_same(hookd->house->home, HS_ROLE_HOOKD, endpoint->sealed, sealed)) {
 		hs_log(INFO, "webhook.moved", LOG_TEXT("webhook", endpoint->id), LOG_INT("waiting", endpoint->waiting));
 		if (endpoint_move(endpoint, declared->url, sealed) < 0)
 			hs_daemon_degraded(hookd->house, "webhook-url",

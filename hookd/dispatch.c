@@ -493,6 +493,24 @@ void dispatch_changed(struct dispatch *dispatch, struct endpoint *endpoint)
 	pump_soon(lane);
 }
 
+int dispatch_reseal(struct dispatch *dispatch)
+{
+	int count = 0, error = 0;
+
+	if (dispatch->stuck)
+		return -EIO;
+	for (size_t i = 0; i < hs_table_count(dispatch->lanes) && error >= 0; i++) {
+		struct lane *lane = dispatch->order[i];
+
+		error = endpoint_reseal(lane->endpoint, dispatch->setup.house->home);
+		lane->dirty = true; /* all: what a commit that failed took back is written, too */
+		count += error > 0;
+	}
+	if (error >= 0)
+		error = dispatch_commit(dispatch);
+	return error < 0 ? error : count;
+}
+
 void dispatch_remove(struct dispatch *dispatch, struct endpoint *endpoint)
 {
 	struct lane *lane = hs_table_remove(dispatch->lanes, endpoint->id);

@@ -57,6 +57,9 @@ int dispatch_add(struct dispatch *dispatch, struct endpoint *endpoint);
 /* Its settings were changed: writes it, tries again what waits. */
 void dispatch_changed(struct dispatch *dispatch, struct endpoint *endpoint);
 
+/* Seals the secrets of all endpoints to our newest key: how many there were, or -errno. */
+int dispatch_reseal(struct dispatch *dispatch);
+
 /* Removes an endpoint and what waits for it. */
 void dispatch_remove(struct dispatch *dispatch, struct endpoint *endpoint);
 

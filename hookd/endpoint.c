@@ -223,6 +223,22 @@ char *endpoint_make_secret(const char *home, const char *id, const char *url)
 	return TAKE(sealed);
 }
 
+int endpoint_reseal(struct endpoint *endpoint, const char *home)
+{
+	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", home, endpoint->id);
+	AUTO(free) char *made = endpoint->declared ? read_secret_file(path) : NULL;
+	AUTO(free) char *fresh_made = made ? hs_secret_reseal(home, HS_ROLE_HOOKD, made) : NULL;
+	char *fresh = hs_secret_reseal(home, HS_ROLE_HOOKD, endpoint->sealed);
+
+	int error = fresh_made ? write_secret_file(path, fresh_made) : 0;
+
+	if (fresh) {
+		free(endpoint->sealed);
+		endpoint->sealed = fresh;
+	}
+	return error < 0 ? error : fresh != NULL;
+}
+
 /* ---- What others see ---- */
 
 void endpoint_describe(const struct endpoint *endpoint, struct hs_webhook *ret_webhook)

@@ -36,6 +36,9 @@ struct endpoint *endpoint_create(const struct outbox_endpoint *row);
  * to the new URL: the receiver has moved. -EINVAL: the URL cannot be read (with a log line); unchanged then. */
 int endpoint_move(struct endpoint *endpoint, const char *url, const char *sealed);
 
+/* Seals its secret, and the file it may stand in, to our newest key. 1: an older one was in use, 0, or -errno. */
+int endpoint_reseal(struct endpoint *endpoint, const char *home);
+
 /* Replaces the filter. words: blanks between. */
 void endpoint_set_words(struct endpoint *endpoint, const char *words);
 

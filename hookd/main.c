@@ -88,6 +88,13 @@ static int start(struct hs_house *house)
 	return 0;
 }
 
+static int reseal(struct hs_house *house)
+{
+	struct hookd *hookd = house->daemon;
+
+	return dispatch_reseal(hookd->dispatch);
+}
+
 /* Requests under way may end; no new ones begin. */
 static void look_if_done(uv_timer_t *timer)
 {
@@ -134,6 +141,7 @@ static const struct hs_daemon daemon_table = {
 	.doors = serve_doors,
 	.doors_count = HS_COUNT(serve_doors),
 	.start = start,
+	.reseal = reseal,
 	.stop = stop,
 	.finish = finish,
 };

@@ -141,6 +141,8 @@ static void judge(struct hookd *hookd, struct hs_request *request, struct endpoi
 	if (error == -EXDEV)
 		hs_log(ERROR, "webhook.redirected", LOG_TEXT("webhook", endpoint->id),
 		       LOG_TEXT("host", endpoint->url.host), LOG_WHY("its secret was sealed for another URL"));
+	if (error == 0)
+		error = endpoint_reseal(endpoint, hookd->house->home); /* apid sealed it just before a rotation */
 	if (error < 0 || blocked) {
 		endpoint_destroy(endpoint);
 		if (blocked)

@@ -20,6 +20,7 @@ enum hookctl_exit {
 struct hookctl {
 	const char *home;         /* HOOKSWITCH_HOME */
 	struct hs_config *config; /* from home/hookswitch.yaml or --config; defaults when there is none */
+	char *config_path;        /* that file, or NULL */
 	const char *token;        /* --token, or NULL */
 	const char *command;      /* word that was given */
 	bool json;                /* --json: machine-readable output */

@@ -28,7 +28,8 @@ static const struct command commands[] = {
 	 "For example: hookctl call lines.ring '{\"line\":\"phone1\"}'. JSON \"-\" is read from standard input.\n"
 	 "All requests: proto/docs/bus.md. --to is needed where several daemons answer (daemon.status).",
 	 call_run},
-	{"seal", "sip USER [--realm R] [--password P] | webhook URL [--secret S] | operator URL [--token T]",
+	{"seal",
+	 "sip USER [--realm R] [--password P] | webhook URL [--secret S] [--previous S] | operator URL [--token T]",
 	 "a secret for hookswitch.yaml",
 	 "Prints the secret, this once, and its sealed form for \"secret:\". Only the daemon it is sealed to can open\n"
 	 "it, and only for this user and realm, or this URL. Without --password, --secret or --token a good one is\n"
@@ -42,7 +43,16 @@ static const struct command commands[] = {
 	 "Only where the configuration gives none and one was made at the first start.", webhook_secret_run},
 	{"log", "LEVEL [DAEMON]", "change the log level until the next start",
 	 "LEVEL: error, warn, info, debug. Without DAEMON: of all.", log_run},
-	{"keys", "", "make the daemons' keys where they are absent, and list them", "", keys_run},
+	{"keys", "[status | rotate | finish | recovery-key | recover]", "the daemons' keys",
+	 "status, or nothing: makes keys where they are absent, and tells how each is.\n"
+	 "rotate: new keys for sipd, hookd and hook-stream; seals hookswitch.yaml and the daemons' stores to them. The "
+	 "old\n"
+	 "keys still open what is left, until finish: it wipes those that nothing needs any more. Both may be "
+	 "interrupted\n"
+	 "and repeated.\n"
+	 "recovery-key: makes the key that restores all others, prints it this once, and seals copies of them to it.\n"
+	 "recover: reads the recovery key from standard input and restores the keys that are missing in keys/.",
+	 keys_run},
 };
 
 static const struct command *find(const char *name)
@@ -149,11 +159,12 @@ char *hookctl_token(const struct hookctl *ctl)
 }
 
 /* --config, or home/hookswitch.yaml when it is there, or defaults and environment alone. */
-static struct hs_config *load_config(const struct hookctl *ctl, const char *path)
+static struct hs_config *load_config(struct hookctl *ctl, const char *path)
 {
 	AUTO(free) char *usual = hs_printf("%s/hookswitch.yaml", ctl->home);
 	if (!path && access(usual, F_OK) == 0)
 		path = usual;
+	ctl->config_path = path ? hs_strdup(path) : NULL;
 	return hs_config_load(path, HS_ROLE_OPS, stderr);
 }
 
@@ -161,12 +172,14 @@ static int run(struct hookctl *ctl, const struct command *command, const char *c
 {
 	ctl->command = command->name;
 	ctl->config = load_config(ctl, config_path);
-	if (!ctl->config)
-		return HOOKCTL_FAILED;
-	hs_privs_setup(ctl->config->security->uid_base);
-	int code = command->run(ctl, count, words);
-	link_close(ctl);
-	hs_config_destroy(ctl->config);
+	int code = HOOKCTL_FAILED;
+	if (ctl->config) {
+		hs_privs_setup(ctl->config->security->uid_base);
+		code = command->run(ctl, count, words);
+		link_close(ctl);
+		hs_config_destroy(ctl->config);
+	}
+	free(ctl->config_path);
 	return code;
 }
 

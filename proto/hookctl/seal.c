@@ -1,7 +1,8 @@
-/* seal, token, keys and webhook-secret: secrets are made here, and leave only sealed or hashed. */
+/* seal, token and webhook-secret: secrets are made here, and leave only sealed or hashed. */
 #include "cleanup.h"
 #include "hookctl.h"
 #include "id.h"
+#include "keys.h"
 #include "secret.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +68,7 @@ static void print_pair(const struct hookctl *ctl, const char *shown, const char 
 static int seal_to(struct hookctl *ctl, enum hs_role role, const char *destination, const char *value,
 		   const char *shown, const char *plain)
 {
-	int error = hs_secret_make_keys(ctl->home, role);
+	int error = hs_keys_make(ctl->home, role);
 	if (error)
 		return hookctl_fail(ctl, "cannot make the key of %s in %s/keys: %s", hs_role_names[role], ctl->home,
 				    strerror(-error));
@@ -116,17 +117,21 @@ static void make_webhook_secret(char *ret_secret, size_t size)
 	sodium_memzero(key, sizeof(key));
 }
 
-static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret)
+/* previous: signs as well, after the new one, until the receiver knows the new one. */
+static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret, const char *previous)
 {
 	char made[64] = "";
 	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
 		return hookctl_usage(ctl, "%s is no http or https URL", url);
-	if (secret && !is_webhook_secret(secret))
+	if ((secret && !is_webhook_secret(secret)) || (previous && !is_webhook_secret(previous)))
 		return hookctl_usage(ctl, "a webhook secret is whsec_ and 24 to 64 bytes in base 64");
 	if (!secret)
 		make_webhook_secret(made, sizeof(made));
 	AUTO(free) char *destination = hs_printf("url:%s", url);
-	int code = seal_to(ctl, HS_ROLE_HOOKD, destination, secret ? secret : made, "signing", secret ? secret : made);
+	const char *newest = secret ? secret : made;
+	char *value = hs_printf("%s%s%s", newest, previous ? " " : "", previous ? previous : "");
+	int code = seal_to(ctl, HS_ROLE_HOOKD, destination, value, "signing", newest);
+	hs_secret_wipe(value);
 	sodium_memzero(made, sizeof(made));
 	return code;
 }
@@ -161,6 +166,7 @@ int seal_run(struct hookctl *ctl, int count, char **words)
 	const char *realm = hookctl_option(&count, words, "realm");
 	const char *password = hookctl_option(&count, words, "password");
 	const char *secret = hookctl_option(&count, words, "secret");
+	const char *previous = hookctl_option(&count, words, "previous");
 	const char *token = hookctl_option(&count, words, "token");
 	const char **given[] = {&password, &secret, &token};
 	char typed[1024] = "";
@@ -173,7 +179,7 @@ int seal_run(struct hookctl *ctl, int count, char **words)
 	if (!strcmp(words[0], "sip"))
 		code = seal_sip(ctl, words[1], realm ? realm : ctl->config->server->domain, password);
 	else if (!strcmp(words[0], "webhook"))
-		code = seal_webhook(ctl, words[1], secret);
+		code = seal_webhook(ctl, words[1], secret, previous);
 	else if (!strcmp(words[0], "operator"))
 		code = seal_operator(ctl, words[1], token);
 	else
@@ -227,34 +233,6 @@ int token_run(struct hookctl *ctl, int count, char **words)
 		return hookctl_fail(ctl, "cannot use %s/keys/token.key: %s", ctl->home, strerror(-error));
 	print_token(ctl, token, words[0], hash, count - 1, words + 1);
 	sodium_memzero(token, sizeof(token));
-	return HOOKCTL_OK;
-}
-
-int keys_run(struct hookctl *ctl, int count, char **words)
-{
-	static const enum hs_role owners[] = {HS_ROLE_SIPD, HS_ROLE_HOOKD};
-	char token[HS_TOKEN_TEXT], hash[65];
-	if (count > 0)
-		return hookctl_usage(ctl, "it takes no arguments");
-	AUTO(json_put) struct json_object *out = json_object_new_array();
-	for (size_t i = 0; i < HS_COUNT(owners); i++) {
-		int error = hs_secret_make_keys(ctl->home, owners[i]);
-		if (error)
-			return hookctl_fail(ctl, "cannot make the key of %s in %s/keys: %s", hs_role_names[owners[i]],
-					    ctl->home, strerror(-error));
-		AUTO(free) char *path = hs_printf("%s/keys/%s.pub", ctl->home, hs_role_names[owners[i]]);
-		json_object_array_add(out, json_object_new_string(path));
-	}
-	hs_token_make(token);
-	int error = hs_token_hash(ctl->home, token, hash);
-	if (error)
-		return hookctl_fail(ctl, "cannot make %s/keys/token.key: %s", ctl->home, strerror(-error));
-	AUTO(free) char *path = hs_printf("%s/keys/token.key", ctl->home);
-	json_object_array_add(out, json_object_new_string(path));
-	if (ctl->json)
-		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_NOSLASHESCAPE));
-	for (size_t i = 0; !ctl->json && i < json_object_array_length(out); i++)
-		puts(json_object_get_string(json_object_array_get_idx(out, i)));
 	return HOOKCTL_OK;
 }
 

@@ -88,6 +88,7 @@ class House:
         (self.home / "keys").mkdir(exist_ok=True)
         key = secrets.token_bytes(32)
         (self.home / "keys" / "token.key").write_bytes(key)
+        (self.home / "keys" / "token.key").chmod(0o440)
         self.tokens = {name: make_token() for name in ("all", "reader")}
         hashes = {n: hashlib.blake2b(t.encode(), key=key, digest_size=32).hexdigest() for n, t in self.tokens.items()}
         (self.home / "hookswitch.yaml").write_text(CONFIG % {"rate": rate, "durability": durability, **hashes})

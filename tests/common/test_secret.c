@@ -1,34 +1,4 @@
-#include "check.h"
-#include "cleanup.h"
-#include "privs.h"
-#include "secret.h"
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-static char *home;
-
-static int make_home(void **state)
-{
-	home = make_folder();
-	hs_privs_setup(64200);
-	assert_int_equal(hs_secret_make_keys(home, HS_ROLE_SIPD), 0);
-	assert_int_equal(hs_secret_make_keys(home, HS_ROLE_HOOKD), 0);
-	return 0;
-}
-
-static int remove_home(void **state)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", home, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, &status, 0);
-	free(home);
-	return 0;
-}
+#include "keys_home.h"
 
 static void keys_are_kept(void **state)
 {
@@ -44,13 +14,13 @@ static void keys_are_kept(void **state)
 	assert_int_equal(status.st_size, 32);
 	assert_int_equal(stat(public, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0644);
-	assert_int_equal(hs_secret_make_keys(home, HS_ROLE_SIPD), 0); /* changes nothing */
+	assert_int_equal(hs_keys_make(home, HS_ROLE_SIPD), 0); /* changes nothing */
 	assert_int_equal(hs_secret_open(home, HS_ROLE_SIPD, "d", sealed, &value), 0);
 	hs_secret_wipe(value);
 	/* A lost public half is made again from the private one. */
 	assert_int_equal(unlink(public), 0);
 	assert_null(hs_secret_seal(home, HS_ROLE_SIPD, "d", "value"));
-	assert_int_equal(hs_secret_make_keys(home, HS_ROLE_SIPD), 0);
+	assert_int_equal(hs_keys_make(home, HS_ROLE_SIPD), 0);
 	free(TAKE(sealed));
 	sealed = hs_secret_seal(home, HS_ROLE_SIPD, "d", "another");
 	assert_int_equal(hs_secret_open(home, HS_ROLE_SIPD, "d", sealed, &value), 0);
@@ -135,7 +105,7 @@ static void hashes_are_keyed(void **state)
 	assert_int_equal(strlen(first), 64);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0440);
-	assert_int_equal(hs_secret_make_keys(home, HS_ROLE_APID), 0);
+	assert_int_equal(hs_keys_make(home, HS_ROLE_APID), 0);
 	assert_int_equal(hs_token_hash(home, "hs_x", second), 0);
 	assert_string_equal(first, second);
 	assert_int_equal(hs_token_hash(home, "hs_y", second), 0);
@@ -145,8 +115,6 @@ static void hashes_are_keyed(void **state)
 	assert_string_not_equal(first, second); /* another key */
 	assert_true(hs_token_hash("/nonexistent", "hs_x", second) < 0);
 }
-
-#define HOME_TEST(test) cmocka_unit_test_setup_teardown(test, make_home, remove_home)
 
 int main(void)
 {
