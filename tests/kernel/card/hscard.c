@@ -12,8 +12,8 @@
  *   /dev/hscard/card     unplug | plug | alarm BITS
  *
  * Commands of FXS ports: lift, hangup, flash MS, pulse DIGITS, pause MS; of FXO ports: ring, unring, battery on|off,
- * polarity. They are carried out one after the other. This file is under the GPL because kernel modules of its kind
- * are; it is no part of what hookswitch installs.
+ * polarity. They are carried out one after the other. "time" on an FXO port is told at once, after all that was before
+ * it. This file is under the GPL because kernel modules of its kind are; it is no part of what hookswitch installs.
  */
 #include <dahdi/kernel.h>
 #include <dahdi/wctdm_user.h>
@@ -724,6 +724,10 @@ static int fxo_command(struct port *p, const char *line)
 		return add(p, ACT_BATTERY, !strcmp(line, "battery on"), 0);
 	if (!strcmp(line, "polarity"))
 		return add(p, ACT_POLARITY, 0, 0);
+	if (!strcmp(line, "time")) {
+		tell(p, "time", "");
+		return 0;
+	}
 	return -EINVAL;
 }
 
