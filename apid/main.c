@@ -100,6 +100,7 @@ static void finish(struct hs_house *house)
 
 	apid->stopping = true;
 	watch_destroy(apid->watch);
+	apid->watch = NULL; /* others stop at the same time, and the bus still tells it */
 	early_destroy(apid->early);
 	if (apid->calls)
 		store_commit(apid->store);

@@ -83,13 +83,16 @@ static void went_down(struct part *part)
 
 static void changed(void *context, enum hs_role to, bool up)
 {
-	struct watch *watch = context;
-	struct part *part = &watch->parts[0];
+	struct apid *apid = context;
+	struct part *part;
 
+	if (!apid->watch || apid->stopping) /* the bus outlives us */
+		return;
+	part = &apid->watch->parts[0];
 	while (part->role != to)
 		part++;
 	hs_metric_set(part->gauge, up);
-	if (watch->apid->stopping || part->up == up)
+	if (part->up == up)
 		return;
 	part->up = up;
 	if (!up)
@@ -102,7 +105,7 @@ static void changed(void *context, enum hs_role to, bool up)
 
 void watch_started(struct watch *watch, enum hs_role role, bool clean, int64_t at_ms)
 {
-	for (size_t i = 0; i < watch->count; i++)
+	for (size_t i = 0; watch && i < watch->count; i++)
 		if (watch->parts[i].role == role)
 			tell_started(&watch->parts[i], clean, at_ms);
 }
@@ -175,7 +178,7 @@ struct watch *watch_create(struct apid *apid)
 		/* Our predecessor was connected to it: only our own connection is new. */
 		if (!watch->parts[i].away && apid->house->predecessor_died)
 			watch->parts[i].trusted_until = hs_clock_ms() + TRUST_MS;
-		hs_bus_watch(apid->house->bus, roles[i], changed, watch);
+		hs_bus_watch(apid->house->bus, roles[i], changed, apid);
 	}
 	return watch;
 }
