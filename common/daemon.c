@@ -3,6 +3,7 @@
 #include "daemon_inner.h"
 #include "keys.h"
 #include "log.h"
+#include "notify.h"
 #include "privs.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -198,7 +199,7 @@ static int fail(const char *event, const char *path, int error, const char *mend
  * that belongs to the keeper's user, and ends with the last process that has it open. */
 static int lock(const struct daemon_plan *plan)
 {
-	AUTO(free) char *path = hs_printf("%s/run/%s.lock", plan->home, plan->daemon->name);
+	AUTO(free) char *path = hs_privs_lock_path(plan->home, plan->daemon->role);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
 	if (fd < 0)
@@ -229,6 +230,20 @@ char *daemon_ready_path(const char *home, const char *name)
 	return hs_printf("%s/run/%s/ready", home, name);
 }
 
+/* A group too many would open a door of another daemon. */
+static int check_groups(const struct daemon_plan *plan)
+{
+	gid_t group = 0;
+	int result = hs_privs_check_groups(plan->daemon->role, &group);
+
+	if (result < 0)
+		hs_log(ERROR, "daemon.wrong_groups", LOG_INT("group", group),
+		       LOG_TEXT("is", result == -ENOENT ? "missing" : "too many"),
+		       LOG_WHY("started as its own user, it needs exactly the groups of its edges: see "
+			       "deploy/systemd"));
+	return result;
+}
+
 static int prepare(struct daemon_plan *plan)
 {
 	AUTO(free) char *ready = daemon_ready_path(plan->home, plan->daemon->name);
@@ -238,9 +253,11 @@ static int prepare(struct daemon_plan *plan)
 		return result;
 	result = hs_privs_make_folders(plan->home, plan->daemon->role);
 	if (result < 0)
-		return fail(
-			"daemon.no_folders", plan->home, result,
-			"the home must be a folder that the starter may write; folders of another user are not taken");
+		return fail("daemon.no_folders", plan->home, result,
+			    hs_privs_placed()
+				    ? "started as its own user, it needs what hookctl folders makes as root"
+				    : "the home must be a folder that the starter may write; folders of another "
+				      "user are not taken");
 	result = lock(plan);
 	if (result < 0)
 		return result;
@@ -257,11 +274,13 @@ static int prepare(struct daemon_plan *plan)
 	plan->unclean = access(ready, F_OK) == 0;
 	if (chdir(plan->home) < 0)
 		return fail("daemon.no_home", plan->home, -errno, "the home must be a folder");
-	return plan->daemon->open ? plan->daemon->open(plan->config, plan->home, hs_keeper_hold) : 0;
+	result = plan->daemon->open ? plan->daemon->open(plan->config, plan->home, hs_keeper_hold) : 0;
+	return result < 0 ? result : check_groups(plan);
 }
 
 static int run(struct daemon_plan *plan)
 {
+	hs_notify_open();
 	if (prepare(plan) < 0 || hs_privs_settle() < 0 || hs_sandbox_keeper(&plan->sandbox) < 0)
 		return HS_KEEPER_GIVE_UP;
 	return hs_keeper_run(plan->daemon->name, daemon_live, plan);

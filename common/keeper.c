@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "keep.h"
 #include "log.h"
+#include "notify.h"
 #include "pulse.h"
 #include "sandbox.h"
 #include "scribe.h"
@@ -243,6 +244,7 @@ static void stop(struct keeper *keeper)
 		return;
 	keeper->stopping = true;
 	keeper->kill_at_ms = hs_clock_ms() + GRACE_MS;
+	hs_notify_tell("STOPPING=1");
 	if (keeper->child > 0)
 		kill(keeper->child, SIGTERM);
 }
@@ -284,6 +286,8 @@ static void look(struct keeper *keeper)
 		return;
 	keeper->look_at_ms = hs_clock_ms() + HS_PULSE_LOOK_MS;
 	why = hs_pulse_look(keeper->child);
+	if (hs_pulse_is_steady())
+		hs_notify_beat();
 	if (!why)
 		return;
 	keeper->hung = true;

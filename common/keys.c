@@ -232,7 +232,8 @@ bool hs_keys_has_pair(enum hs_role role)
 
 int hs_keys_make(const char *home, enum hs_role role)
 {
-	AUTO(close) int folder = keys_open(home, true);
+	AUTO(close) int folder = keys_open(home, !hs_privs_placed());
+	struct key_names names = keys_names(role);
 	struct hs_keys keys;
 	int result;
 
@@ -240,6 +241,8 @@ int hs_keys_make(const char *home, enum hs_role role)
 		return 0;
 	if (folder < 0 || sodium_init() < 0)
 		return folder < 0 ? folder : -ENOTSUP;
+	if (hs_privs_placed()) /* they are root's to make: hookctl folders */
+		return check_mode(folder, &names);
 	result = keys_make(folder, role, &keys);
 	sodium_memzero(&keys, sizeof(keys));
 	return result;

@@ -2,7 +2,6 @@
 #include "cleanup.h"
 #include "log.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -17,9 +16,10 @@
 
 #define FIRST_EDGE 100
 #define EDGES_PER_BINDER 16
+#define GROUPS_MAX 256
 
 static struct {
-	bool separate;
+	bool separate, placed;
 	uid_t base;
 	bool keeps_group;
 	gid_t group;
@@ -27,13 +27,26 @@ static struct {
 
 void hs_privs_setup(int64_t uid_base)
 {
-	state.separate = geteuid() == 0;
+	uid_t uid = geteuid();
+
 	state.base = (uid_t)uid_base;
+	state.placed = uid > state.base && uid < state.base + HS_ROLE_OPS;
+	state.separate = uid == 0 || state.placed;
 }
 
 bool hs_privs_separate(void)
 {
 	return state.separate;
+}
+
+bool hs_privs_placed(void)
+{
+	return state.placed;
+}
+
+gid_t hs_privs_reader_gid(void)
+{
+	return state.base;
 }
 
 uid_t hs_privs_uid(enum hs_role role)
@@ -57,90 +70,6 @@ enum hs_role hs_privs_role(uid_t uid)
 gid_t hs_privs_edge_gid(enum hs_role binder, enum hs_edge edge)
 {
 	return state.separate ? state.base + FIRST_EDGE + EDGES_PER_BINDER * (gid_t)binder + (gid_t)edge : getegid();
-}
-
-/* Makes a folder or opens the one that is there. No link is followed, and what is there must be root's or the owner's:
- * a taken-over daemon can put nothing in its keeper's way. */
-static int open_folder(int parent, const char *name, uid_t owner, gid_t group, mode_t mode)
-{
-	struct stat status;
-	int fd, result = 0;
-
-	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status) < 0)
-		result = -errno;
-	else if (status.st_uid != geteuid() && status.st_uid != owner)
-		result = -EPERM;
-	else if (state.separate && fchown(fd, owner, group) < 0)
-		result = -errno;
-	else if (fchmod(fd, mode) < 0) /* after the chown, which clears the setgid bit */
-		result = -errno;
-	if (result == 0)
-		return fd;
-	close(fd);
-	return result;
-}
-
-/* Home may be older than the suite, so that only what is needed changes: others must be able to pass through. */
-static int open_home(const char *home)
-{
-	struct stat status;
-	int fd;
-
-	if (mkdir(home, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (state.separate && (fstat(fd, &status) < 0 || fchmod(fd, (status.st_mode & 07777) | 0111) < 0)) {
-		int result = -errno;
-
-		close(fd);
-		return result;
-	}
-	return fd;
-}
-
-static int make_edges(int run, enum hs_role role)
-{
-	AUTO(close)
-	int binder = open_folder(run, hs_role_names[role], hs_privs_uid(role), hs_privs_uid(role),
-				 state.separate ? 0711 : 0700);
-
-	if (binder < 0)
-		return binder;
-	for (int edge = 0; edge < HS_EDGES; edge++) {
-		AUTO(close) int fd = -1;
-
-		if (!hs_edges[edge].connect[role])
-			continue;
-		fd = open_folder(binder, hs_edges[edge].name, hs_privs_uid(role),
-				 hs_privs_edge_gid(role, (enum hs_edge)edge), 02710);
-		if (fd < 0)
-			return fd;
-	}
-	return 0;
-}
-
-int hs_privs_make_folders(const char *home, enum hs_role role)
-{
-	AUTO(close) int top = open_home(home);
-	AUTO(close) int run = -1;
-	AUTO(close) int own = -1;
-
-	if (top < 0)
-		return top;
-	run = open_folder(top, "run", geteuid(), getegid(), state.separate ? 0711 : 0700);
-	if (run < 0)
-		return run;
-	own = open_folder(top, hs_role_names[role], hs_privs_uid(role), hs_privs_uid(role), 0700);
-	if (own < 0)
-		return own;
-	return make_edges(run, role);
 }
 
 /* Groups of the edges that the role binds or may connect to. */
@@ -177,6 +106,37 @@ void hs_privs_keep_group(gid_t gid)
 	state.group = gid;
 }
 
+static bool contains(const gid_t *groups, size_t count, gid_t group)
+{
+	for (size_t i = 0; i < count; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+int hs_privs_check_groups(enum hs_role role, gid_t *ret_group)
+{
+	gid_t wanted[HS_ROLES * HS_EDGES + 3], present[GROUPS_MAX];
+	size_t edges = edge_groups(role, wanted), allowed = edges;
+	int count = getgroups(GROUPS_MAX, present);
+
+	if (!state.placed)
+		return 0;
+	if (count < 0)
+		return -errno;
+	wanted[allowed++] = getegid();
+	wanted[allowed++] = state.base;
+	if (state.keeps_group)
+		wanted[allowed++] = state.group;
+	for (size_t i = 0; i < edges; i++)
+		if (!contains(present, (size_t)count, *ret_group = wanted[i]))
+			return -ENOENT;
+	for (int i = 0; i < count; i++)
+		if (!contains(wanted, allowed, *ret_group = present[i]))
+			return -EPERM;
+	return 0;
+}
+
 static void shut_capability_doors(void)
 {
 	/* Both need CAP_SETPCAP: an ordinary user has nothing to lose here. */
@@ -191,8 +151,10 @@ static void shut_capability_doors(void)
 static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}}, now[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
+	if (syscall(SYS_capget, &head, now) == 0 && memcmp(now, none, sizeof(now)) == 0)
+		return 0; /* what nobody has need not be allowed */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -errno;
 	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
@@ -228,7 +190,7 @@ int hs_privs_drop(enum hs_role role)
 
 	prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
 	shut_capability_doors();
-	if (state.separate && (result = become(role)) < 0)
+	if (state.separate && !state.placed && (result = become(role)) < 0)
 		return result;
 	if ((result = drop_capabilities()) < 0 || (result = keep_death_signal(death_signal, parent)) < 0 ||
 	    (result = harden()) < 0)
@@ -247,7 +209,7 @@ int hs_privs_settle(void)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
-	if (!state.separate)
+	if (!state.separate || state.placed)
 		return drop_capabilities();
 	if (syscall(SYS_capget, &head, now) < 0)
 		return -errno;

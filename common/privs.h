@@ -1,8 +1,8 @@
 /* Privilege: users of the daemons, folders of the bus, and the drop.
  * Called by daemon.c, bus.c and hookctl. Owns nothing.
- * As root each role has uid = gid = uid_base + role number, each (binder, edge) a group uid_base + 100 + 16 * binder +
- * edge, and no other group is shared; uid_base itself is the scribes', who are nobody on the bus. As an ordinary user
- * all is one uid: degraded, and said so.
+ * With separate users each role has uid = gid = uid_base + role number, each (binder, edge) a group uid_base + 100 +
+ * 16 * binder + edge, and no other group is shared but that of who reads the configuration, uid_base itself, which is
+ * also the scribes' user: nobody on the bus. As an ordinary user all is one uid: degraded, and said so.
  */
 #ifndef HS_PRIVS_H
 #define HS_PRIVS_H
@@ -10,10 +10,14 @@
 #include "hs_proto.h"
 #include <sys/types.h>
 
-/* True when the suite runs with a user per daemon (it was started as root). Decided once by hs_privs_setup in the
- * keeper. */
+/* True when the suite runs with a user per daemon: it was started as root, or is placed. Decided once by hs_privs_setup
+ * in the keeper. */
 bool hs_privs_separate(void);
 void hs_privs_setup(int64_t uid_base);
+
+/* True when whoever started this process made it a role's user already, as systemd and containers do. There is no root
+ * then: folders, keys and lock are there (hs_privs_place), groups are given, capabilities none. */
+bool hs_privs_placed(void);
 
 /* uid of a role; the present uid when not separate. HS_ROLE_OPS: 0 or the present uid. */
 uid_t hs_privs_uid(enum hs_role role);
@@ -27,6 +31,19 @@ gid_t hs_privs_edge_gid(enum hs_role binder, enum hs_edge edge);
 /* Makes run/<binder>/ and run/<binder>/<edge>/ for every edge the role binds: owner = binder, group = edge's, 2710, and
  * its state folder <home>/<name>/ 0700. As the keeper, before the drop. -errno. */
 int hs_privs_make_folders(const char *home, enum hs_role role);
+
+/* As root, for a keeper that will be placed: its folders and its lock, which belong to the role. -errno. */
+int hs_privs_place(const char *home, enum hs_role role);
+
+/* The file of which a keeper has the only lock. The caller frees it. */
+char *hs_privs_lock_path(const char *home, enum hs_role role);
+
+/* The group that reads the configuration where a keeper is placed. */
+gid_t hs_privs_reader_gid(void);
+
+/* Placed: whether this process is in the groups of the role's edges (-ENOENT: not in *ret_group) and in no others but
+ * its own, the readers' and the one of hs_privs_keep_group (-EPERM: in *ret_group). */
+int hs_privs_check_groups(enum hs_role role, gid_t *ret_group);
 
 /* The keeper, after its folders are made: lets the daemons' users reach home (absolute, without links) where a folder
  * above it is closed to them, in a mount namespace of the keeper's own. Not separate: nothing. -EPERM where namespaces

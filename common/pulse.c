@@ -127,6 +127,11 @@ const char *hs_pulse_look(pid_t child)
 	return judge(state, ticks);
 }
 
+bool hs_pulse_is_steady(void)
+{
+	return pulse.beats > 0 && pulse.silent == 0;
+}
+
 /* ---- suspects ---- */
 
 static bool same_work(const struct work *a, const struct work *b)

@@ -26,6 +26,9 @@ void hs_pulse_begin(void);
  * disk or under a debugger does not hang. */
 const char *hs_pulse_look(pid_t child);
 
+/* Keeper, after a look: the child serves, and its loop has turned since the look before. */
+bool hs_pulse_is_steady(void);
+
 /* Keeper: the child died; hung: by our hand. Notes what it worked on. Returns that when it is poison now, else NULL. */
 const char *hs_pulse_mourn(bool hung);
 

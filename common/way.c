@@ -61,7 +61,7 @@ static int lay_over(const char *home, size_t closed_length)
 
 int hs_privs_open_way(const char *home)
 {
-	size_t closed_length = hs_privs_separate() ? find_closed(home) : 0;
+	size_t closed_length = hs_privs_separate() && !hs_privs_placed() ? find_closed(home) : 0;
 
 	return closed_length ? lay_over(home, closed_length) : 0;
 }

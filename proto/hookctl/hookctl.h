@@ -61,6 +61,8 @@ int seal_run(struct hookctl *ctl, int count, char **words);
 int token_run(struct hookctl *ctl, int count, char **words);
 int keys_run(struct hookctl *ctl, int count, char **words);
 int webhook_secret_run(struct hookctl *ctl, int count, char **words);
+int alive_run(struct hookctl *ctl, int count, char **words);
+int folders_run(struct hookctl *ctl, int count, char **words);
 int log_run(struct hookctl *ctl, int count, char **words);
 
 #endif

@@ -43,6 +43,10 @@ static const struct command commands[] = {
 	 "Only where the configuration gives none and one was made at the first start.", webhook_secret_run},
 	{"log", "LEVEL [DAEMON]", "change the log level until the next start",
 	 "LEVEL: error, warn, info, debug. Without DAEMON: of all.", log_run},
+	{"alive", "DAEMON", "whether a daemon serves, without asking it",
+	 "Exit code 0 when it has restored what it had, and neither it nor its keeper was stopped.", alive_run},
+	{"folders", "", "make the daemons' folders, locks and keys, for daemons that are not started by root",
+	 "As root. Prints each daemon and the user that it must be started as.", folders_run},
 	{"keys", "[status | rotate | finish | recovery-key | recover]", "the daemons' keys",
 	 "status, or nothing: makes keys where they are absent, and tells how each is.\n"
 	 "rotate: new keys for sipd, hookd and hook-stream; seals hookswitch.yaml and the daemons' stores to them. The "

@@ -1,7 +1,9 @@
 #include "check.h"
 #include "cleanup.h"
 #include "privs.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -254,6 +256,69 @@ static void follows_no_link(void **state)
 	in_child(check_traps);
 }
 
+#define GROUP(binder, edge) (BASE + 100 + 16 * (binder) + (edge))
+
+/* As systemd and containers start a daemon: with its user and groups, and nothing of root's. */
+static void check_placed(void)
+{
+	gid_t groups[] = {BASE, GROUP(HS_ROLE_APID, HS_EDGE_REQUESTS), GROUP(HS_ROLE_MEDIAD, HS_EDGE_REQUESTS),
+			  GROUP(HS_ROLE_MEDIAD, HS_EDGE_OPERATIONS), GROUP(HS_ROLE_MEDIAD, HS_EDGE_AUDIO)};
+	AUTO(free) char *lock = hs_privs_lock_path(home, HS_ROLE_MEDIAD);
+	AUTO(free) char *audio = hs_printf("%s/run/mediad/audio", home);
+	uid_t uid = BASE + HS_ROLE_MEDIAD;
+	gid_t group = 0;
+
+	hs_privs_setup(BASE);
+	MUST(!hs_privs_placed());
+	MUST(hs_privs_place(home, HS_ROLE_MEDIAD) == 0 && hs_privs_place(home, HS_ROLE_SIPD) == 0);
+	MUST(setgroups(HS_COUNT(groups), groups) == 0 && setresgid(uid, uid, uid) == 0);
+	if (fork() == 0) {
+		MUST(setgroups(HS_COUNT(groups) - 1, groups) == 0 && setresuid(uid, uid, uid) == 0);
+		hs_privs_setup(BASE);
+		MUST(hs_privs_check_groups(HS_ROLE_MEDIAD, &group) == -ENOENT);
+		MUST(group == groups[HS_COUNT(groups) - 1]);
+		_exit(0);
+	}
+	MUST(wait(&(int){0}) > 0);
+	MUST(setresuid(uid, uid, uid) == 0);
+	hs_privs_setup(BASE);
+	MUST(hs_privs_placed() && hs_privs_separate());
+	MUST(hs_privs_role(BASE + HS_ROLE_APID) == HS_ROLE_APID && hs_privs_role(0) == HS_ROLE_OPS);
+	MUST(hs_privs_make_folders(home, HS_ROLE_MEDIAD) == 0);
+	MUST(hs_privs_make_folders(home, HS_ROLE_SIPD) == -EPERM);
+	MUST(access(lock, R_OK | W_OK) == 0);
+	MUST(hs_privs_check_groups(HS_ROLE_MEDIAD, &group) == 0);
+	MUST(hs_privs_check_groups(HS_ROLE_SIPD, &group) == -ENOENT);
+	MUST(hs_privs_settle() == 0 && hs_privs_drop(HS_ROLE_MEDIAD) == 0);
+	must_have_nothing();
+	MUST(chmod(audio, 0777) == 0 && hs_privs_make_folders(home, HS_ROLE_MEDIAD) == -EPERM);
+}
+
+static void check_group_too_many(void)
+{
+	gid_t groups[] = {GROUP(HS_ROLE_APID, HS_EDGE_REQUESTS), GROUP(HS_ROLE_SIPD, HS_EDGE_REQUESTS),
+			  GROUP(HS_ROLE_SIPD, HS_EDGE_OPERATIONS), GROUP(HS_ROLE_MEDIAD, HS_EDGE_REQUESTS),
+			  GROUP(HS_ROLE_MEDIAD, HS_EDGE_AUDIO)};
+	uid_t uid = BASE + HS_ROLE_SIPD;
+	gid_t group = 0;
+
+	MUST(setgroups(HS_COUNT(groups), groups) == 0 && setresgid(uid, uid, uid) == 0 &&
+	     setresuid(uid, uid, uid) == 0);
+	hs_privs_setup(BASE);
+	MUST(hs_privs_check_groups(HS_ROLE_SIPD, &group) == -EPERM);
+	MUST(group == GROUP(HS_ROLE_MEDIAD, HS_EDGE_AUDIO));
+	hs_privs_keep_group(group); /* that of a device */
+	MUST(hs_privs_check_groups(HS_ROLE_SIPD, &group) == 0);
+}
+
+static void runs_where_it_was_placed(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	in_child(check_placed);
+	in_child(check_group_too_many);
+}
+
 static void check_ordinary_folders(void)
 {
 	if (geteuid() == 0)
@@ -323,6 +388,7 @@ int main(void)
 		cmocka_unit_test(knows_roles_by_uid),
 		cmocka_unit_test_setup_teardown(makes_folders, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(follows_no_link, make_home, remove_home),
+		cmocka_unit_test_setup_teardown(runs_where_it_was_placed, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(reaches_a_home_in_a_closed_folder, make_home, remove_home),
 		cmocka_unit_test_setup_teardown(an_ordinary_user_makes_his_own, make_home, remove_home),
 	};

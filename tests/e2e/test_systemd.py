@@ -1,0 +1,163 @@
+"""The units of deploy/systemd: what they leave open, whether they fit the contract, and the suite started as they start it:
+each daemon as its own user from the beginning, and telling its service manager how it is."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from suite import BUILD, DAEMONS, REPO, wait_for
+
+UNITS = REPO / "deploy/systemd"
+PROGRAMS = {"apid": "apid", "api-front": "apid/front", "sipd": "sipd", "dahdid": "dahdid", "mediad": "mediad", "hookd": "hookd",
+            "hook-stream": "hookd/stream"}
+# What systemd counts. The network is 1.1 of it, and cannot be taken from whoever serves phones or calls webhooks; nobody
+# can run in a user namespace of his own (0.2), since the bus knows who is who by users.
+MOST = {"apid": 0.5, "dahdid": 0.5, **dict.fromkeys(("api-front", "sipd", "mediad", "hookd", "hook-stream"), 1.3)}
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory):
+    """The units as meson makes them, with programs that are there."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is missing")
+    folder = tmp_path_factory.mktemp("units")
+    shutil.copytree(UNITS / "hookswitch-.service.d", folder / "hookswitch-.service.d")
+    shutil.copy(UNITS / "hookswitch.target", folder)
+    for path in (BUILD / "deploy/systemd").glob("*.service"):
+        text = re.sub(r"^ExecStart=\S+/(deploy/)?(\S+)", rf"ExecStart={folder}/\2", path.read_text(), flags=re.M)
+        (folder / path.name).write_text(text)
+    for name in (*PROGRAMS, "hookctl", "quickstart"):
+        (folder / name).symlink_to("/bin/true")
+    return folder
+
+
+def test_systemd_finds_no_fault(units):
+    found = subprocess.run(["systemd-analyze", "verify", *map(str, units.glob("*.service")), units / "hookswitch.target"],
+                           capture_output=True, text=True, timeout=60)
+    assert not [row for row in found.stderr.splitlines() if "hookswitch" in row], found.stderr
+    assert len(list(units.glob("*.service"))) == len(DAEMONS) + 1
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_what_a_unit_leaves_open(units, daemon):
+    said = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", units / f"hookswitch-{daemon}.service"],
+                          capture_output=True, text=True, timeout=60).stdout
+    exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)[1])
+    assert exposure <= MOST[daemon], said
+
+
+def values(daemon, key):
+    text = (UNITS / f"hookswitch-{daemon}.service.in").read_text()
+    return " ".join(re.findall(rf"^{key}=(.*)$", text, re.M)).split()
+
+
+def numbers():
+    """Name to number of users and groups."""
+    rows = [row.split() for row in (UNITS / "hookswitch.sysusers.conf").read_text().splitlines()]
+    return {row[1]: int(row[2]) for row in rows if row and row[0] in "ug" and row[2].isdigit()}
+
+
+class Manager:
+    """Starts daemons as systemd does: with user, groups, no capability, and a socket to be told on."""
+
+    def __init__(self, suite):
+        self.suite, self.processes, self.said = suite, {}, {daemon: [] for daemon in DAEMONS}
+        self.programs = suite.home / "programs"  # where every user gets to
+        self.programs.mkdir(mode=0o755)
+        self.sockets = {}
+
+    def start(self, daemon):
+        program = shutil.copy(BUILD / PROGRAMS[daemon] / daemon, self.programs)
+        path = self.suite.home / f"notify-{daemon}"
+        self.sockets[daemon] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sockets[daemon].bind(str(path))
+        self.sockets[daemon].setblocking(False)
+        path.chmod(0o666)
+        known = numbers()
+        groups = [str(known[name]) for name in values(daemon, "SupplementaryGroups") if name in known]
+        user = str(known[f"hookswitch-{daemon}"])
+        log = (self.suite.home / "logs" / f"{daemon}.log").open("ab")
+        self.processes[daemon] = subprocess.Popen(
+            ["setpriv", "--reuid", user, "--regid", user, "--groups", ",".join(groups), "--bounding-set=-all", "--inh-caps=-all",
+             "--no-new-privs", program, "--config", "hookswitch.yaml"], cwd=self.suite.home, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, env={**os.environ, **self.suite.environment, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "4000000"})
+        log.close()
+
+    def heard(self, daemon, wanted):
+        try:
+            while True:
+                self.said[daemon].append(self.sockets[daemon].recv(4096).decode())
+        except BlockingIOError:
+            return wanted in self.said[daemon]
+
+    def wait(self, daemon, wanted):
+        wait_for(lambda: self.heard(daemon, wanted), 30, lambda: f"{daemon} said {self.said[daemon]}\n{self.suite.log(daemon)[-2000:]}")
+
+    def close(self):
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def manager(make_shared):
+    if os.geteuid() != 0:
+        pytest.skip("only root can start programs as other users")
+    suite = make_shared(start=False)
+    suite.prepare()
+    suite.home.chmod(0o711)
+    subprocess.run([BUILD / "proto/hookctl/hookctl", "folders"], env={**os.environ, **suite.environment}, check=True,
+                   capture_output=True)
+    manager = Manager(suite)
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def test_users_and_groups_are_those_of_the_contract(manager):
+    known = numbers()
+    for daemon in DAEMONS:
+        assert (manager.suite.home / daemon).stat().st_uid == known.pop(f"hookswitch-{daemon}")
+        for edge in (manager.suite.home / "run" / daemon).iterdir():
+            assert edge.stat().st_gid == known.pop(f"hs-{daemon}-{edge.name}")
+    assert (manager.suite.home / "hookswitch.yaml").stat().st_gid == known.pop("hookswitch")
+    assert not known
+
+
+def test_daemons_that_are_never_root(manager):
+    daemons = [daemon for daemon in DAEMONS if daemon != "dahdid"]  # which needs the group of a device
+    for daemon in daemons:
+        manager.start(daemon)
+    for daemon in daemons:
+        manager.wait(daemon, "READY=1")
+    suite = manager.suite
+    wait_for(lambda: sum(p["state"] == "ok" for p in suite.get("/api/v1/health", token=False)["parts"]) >= len(daemons), 20,
+             lambda: suite.get("/api/v1/health", token=False)["parts"])
+    for daemon in daemons:
+        manager.wait(daemon, "WATCHDOG=1")
+        uid = str(numbers()[f"hookswitch-{daemon}"])
+        keeper = pathlib.Path(f"/proc/{manager.processes[daemon].pid}")
+        rows = dict(row.split(":\t", 1) for row in (keeper / "status").read_text().splitlines() if ":\t" in row)
+        assert set(rows["Uid"].split()) == {uid} and int(rows["CapBnd"], 16) == int(rows["CapPrm"], 16) == 0
+
+
+def test_a_group_too_many_is_refused(manager):
+    done = subprocess.run(["setpriv", "--reuid", "64203", "--regid", "64203", "--groups", "64200,64316,64348,64351,64364,64368,64380",
+                           "--bounding-set=-all", "--no-new-privs", shutil.copy(BUILD / "dahdid/dahdid", manager.programs), "--config",
+                           "hookswitch.yaml"], cwd=manager.suite.home, env={**os.environ, **manager.suite.environment},
+                          capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert done.returncode == 78 and "daemon.wrong_groups group=64380" in done.stderr
+
+
+def test_the_end_is_told(manager):
+    process = manager.processes["hookd"]
+    process.send_signal(signal.SIGTERM)
+    manager.wait("hookd", "STOPPING=1")
+    assert process.wait(20) == 0
