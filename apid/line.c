@@ -220,6 +220,7 @@ void line_set_messages(struct line *line, int64_t waiting)
 	AUTO(free) char *value = hs_printf("%lld", (long long)waiting);
 
 	line->messages = waiting;
+	line->has_messages = true;
 	keep(line, "messages", value);
 }
 
@@ -276,9 +277,10 @@ static bool see_more(void *context, const struct store_row *row)
 
 	if (!line || !value || !value[0])
 		return true;
-	if (strncmp(what, "messages:", 9) == 0)
+	if (strncmp(what, "messages:", 9) == 0) {
 		line->messages = strtoll(value, NULL, 10);
-	else if (strncmp(what, "trouble:", 8) == 0)
+		line->has_messages = true;
+	} else if (strncmp(what, "trouble:", 8) == 0)
 		line->trouble = hs_wire_word(&hs_enum_trouble, value);
 	else if (strncmp(what, "why:", 4) == 0)
 		replace(&line->why, value);

@@ -40,6 +40,7 @@ struct line {
 	char call[65];           /* call of its newest leg that lives, or "" */
 	int legs;                /* that live */
 	int64_t messages;        /* that wait for it */
+	bool has_messages;       /* somebody has said how many: its driver is told, 0 too */
 	enum hs_trouble trouble; /* with its port; 0: none */
 	char *why;               /* the same as a sentence; NULL: none */
 	struct grant *grants;

@@ -51,8 +51,7 @@ static void tell_driver(struct apid *apid, const struct line *line, const char *
 	struct hs_ask ask = {
 		.to = line_driver(line), .message = HS_LINE_MESSAGES, .body = &body, .request_id = request_id};
 
-	if (line_has_port(line))
-		hs_bus_ask(apid->house->bus, &ask);
+	hs_bus_ask(apid->house->bus, &ask);
 }
 
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver)
@@ -60,7 +59,7 @@ void serve_lines_driver_started(struct apid *apid, enum hs_role driver)
 	struct line *line;
 
 	for (size_t i = 0; (line = lines_at(apid->lines, i)); i++)
-		if (line->messages > 0 && line_driver(line) == driver)
+		if (line->has_messages && line_driver(line) == driver)
 			tell_driver(apid, line, NULL);
 }
 

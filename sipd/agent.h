@@ -14,7 +14,7 @@
 
 #define AGENT_URL 128
 #define AGENT_CONTACT 256
-#define AGENT_ALLOW "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER"
+#define AGENT_ALLOW "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, SUBSCRIBE"
 
 /* Where a message came from, or goes to. */
 struct peer {

@@ -4,6 +4,7 @@
 #include "dialog.h"
 #include "keepalive.h"
 #include "ladder.h"
+#include "lamp.h"
 #include "life.h"
 #include "log.h"
 #include "registrar.h"
@@ -74,6 +75,7 @@ static void binding_changed(void *context, const char *key, const struct binding
 		store_put(sipd->store, key, binding, gone);
 	if (!gone && binding->nat)
 		keepalive_wake(sipd->keepalive);
+	lamps_binding(sipd->lamps, binding, gone);
 }
 
 static void restore_binding(void *context, const struct binding *binding)
@@ -192,6 +194,7 @@ int begin_start(struct hs_house *house)
 	sipd->refused = refused_create();
 	sipd->dialogs = dialogs_create(sipd, &life_of_dialogs);
 	sipd->registrar = registrar_create(sipd);
+	sipd->lamps = lamps_create(sipd);
 	sipd->locations = locations_create(house->journal, binding_changed, sipd);
 	sipd->store = store_create(house->loop, house->folder);
 	if (!sipd->store)
@@ -203,6 +206,7 @@ int begin_start(struct hs_house *house)
 	hs_bus_is_up(house->bus, HS_ROLE_MEDIAD);
 	restore_bindings(sipd);
 	restore_dialogs(sipd);
+	lamps_restore(sipd->lamps);
 	hs_log(INFO, "sip.listening", LOG_TEXT("host", house->config->server->host),
 	       LOG_INT("port", house->config->server->sip_port));
 	return 0;
@@ -236,6 +240,7 @@ void begin_finish(struct hs_house *house)
 	struct sipd *sipd = TAKE(house->daemon);
 	sipd->stopping = true;
 	keepalive_stop(sipd->keepalive);
+	lamps_stop(sipd->lamps);
 	dialogs_destroy(sipd->dialogs);
 	sipd->dialogs = NULL;
 	registrar_stop(sipd->registrar);
@@ -245,6 +250,7 @@ void begin_finish(struct hs_house *house)
 	for (int i = 0; i < 2; i++) /* what was closed is freed in the next turns */
 		uv_run(house->loop, UV_RUN_NOWAIT);
 	keepalive_destroy(sipd->keepalive);
+	lamps_destroy(sipd->lamps);
 	registrar_destroy(sipd->registrar);
 	agent_destroy(sipd->agent);
 	locations_destroy(sipd->locations);

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "dialog.h"
 #include "inside.h"
+#include "lamp.h"
 #include "log.h"
 #include "metrics.h"
 #include "names.h"
@@ -62,7 +63,9 @@ static void options(const struct arrival *arrival)
 		msg_destroy(arrival->msg);
 		return;
 	}
-	answer(arrival, SIP_200_OK, "Allow: " AGENT_ALLOW "\r\nAccept: application/sdp\r\nSupported: timer");
+	answer(arrival, SIP_200_OK,
+	       "Allow: " AGENT_ALLOW
+	       "\r\nAccept: application/sdp\r\nSupported: timer\r\nAllow-Events: message-summary");
 }
 
 static void no_dialog(const struct arrival *arrival)
@@ -77,7 +80,7 @@ static void not_here(const struct arrival *arrival)
 
 static void subscribe(const struct arrival *arrival)
 {
-	answer(arrival, SIP_489_BAD_EVENT, NULL);
+	lamps_subscribe(arrival->sipd->lamps, arrival->msg, arrival->sip, arrival->user, &arrival->peer);
 }
 
 static void enroll(const struct arrival *arrival)
@@ -199,7 +202,7 @@ void request_arrived(void *context, msg_t *msg, sip_t *sip)
 		answer(&arrival, SIP_501_NOT_IMPLEMENTED, "Allow: " AGENT_ALLOW);
 	} else if (inside_arrived(arrival.sipd, msg, sip, &arrival.peer)) {
 		return;
-	} else if (sip->sip_to->a_tag) {
+	} else if (sip->sip_to->a_tag && row->serve != subscribe) {
 		no_dialog(&arrival);
 	} else if (restore_refuses(arrival.sipd, sip)) {
 		answer(&arrival, SIP_503_SERVICE_UNAVAILABLE, "Retry-After: 1");

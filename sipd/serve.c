@@ -1,5 +1,7 @@
 #include "serve.h"
+#include "lamp.h"
 #include "leg.h"
+#include "sipd.h"
 
 static void originate(void *context, struct hs_request *request)
 {
@@ -36,7 +38,13 @@ static void recall(void *context, struct hs_request *request)
 	leg_recall(context, request);
 }
 
+static void messages(void *context, struct hs_request *request)
+{
+	lamps_messages(((struct sipd *)context)->lamps, request);
+}
+
 const struct hs_door serve_doors[SERVE_DOORS] = {
-	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress}, {HS_LEG_ANSWER, answer}, {HS_LEG_HANGUP, hangup},
-	{HS_LEG_HOLD, hold},           {HS_LEG_DIGITS, digits},     {HS_LEG_RECALL, recall},
+	{HS_LEG_ORIGINATE, originate}, {HS_LEG_PROGRESS, progress},  {HS_LEG_ANSWER, answer},
+	{HS_LEG_HANGUP, hangup},       {HS_LEG_HOLD, hold},          {HS_LEG_DIGITS, digits},
+	{HS_LEG_RECALL, recall},       {HS_LINE_MESSAGES, messages},
 };

@@ -6,7 +6,7 @@
 
 #include "bus.h"
 
-#define SERVE_DOORS 7
+#define SERVE_DOORS 8
 
 extern const struct hs_door serve_doors[SERVE_DOORS];
 

@@ -17,6 +17,7 @@
 struct dialogs;
 struct registrar;
 struct keepalive;
+struct lamps;
 
 struct sipd {
 	struct hs_house *house;
@@ -31,6 +32,7 @@ struct sipd {
 	struct dialogs *dialogs;
 	struct registrar *registrar;
 	struct keepalive *keepalive;
+	struct lamps *lamps;
 	uv_timer_t suspects; /* runs while failed logins wait to be told */
 	uv_timer_t bans;     /* until the next ban ends */
 	bool stopping;

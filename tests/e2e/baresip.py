@@ -23,12 +23,13 @@ class Baresip:
     # What a call that rang leaves in its ladder.
     rung, ended = ("INVITE", "180", "200 (INVITE)"), ("BYE",)
 
-    def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), control_host=None):
+    def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), control_host=None,
+                 apps=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="baresip-"))
         self.line, self.codec, self.host, self.control_host = line, codec, host, control_host or host
         audio.write_wav(self.folder / "says.wav", says)
         self.output = open(self.folder / "output", "wb")
-        self.prefix, self.control = list(prefix), None
+        self.prefix, self.control, self.apps = list(prefix), None, apps
         for attempt in range(3):  # somebody else may take a port in the moment between
             self.control_port = free_port(host, 40000, 48000) if not prefix else 44444
             self.sip_port = free_port(host, 48000, 52000) if not prefix else 5060
@@ -49,12 +50,12 @@ class Baresip:
                 f"snd_path {self.folder}", f"ctrl_tcp_listen {self.control_host}:{self.control_port}",
                 f"module_path {next(m for m in MODULES if os.path.isdir(m))}"]
         rows += [f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile", "ctrl_tcp")]
-        rows += [f"module_app {name}.so" for name in ("account", "menu", "debug_cmd")]
+        rows += [f"module_app {name}.so" for name in ("account", "menu", "debug_cmd", *self.apps)]
         (self.folder / "config").write_text("\n".join(rows) + "\n")
         user = self.line["user"]
         address = f'<sip:{user}@{domain};transport=udp>;auth_user={user};auth_pass={self.line["password"]}'
         address += f';outbound="sip:{sip[0]}:{sip[1]};transport=udp";regint=120;audio_codecs={self.codec}/8000/1'
-        address += f";answermode=manual;ptime=20"
+        address += f";answermode=manual;ptime=20" + (";mwi=yes" if "mwi" in self.apps else "")
         (self.folder / "accounts").write_text(address + "\n")
         (self.folder / "contacts").write_text("")
 

@@ -576,8 +576,7 @@ class House:
         }
         for key, value in more.items():
             self.configuration.setdefault(key, {}).update(value)
-        (home / "hookswitch.yaml").write_text(yaml.safe_dump(self.configuration))
-        (home / "hookswitch.yaml").chmod(0o600)
+        self.write()
         self.bus = Bus(home)
 
     @property
@@ -609,6 +608,15 @@ class House:
         pid = self.wait_ready()
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def write(self):
+        (self.home / "hookswitch.yaml").write_text(yaml.safe_dump(self.configuration))
+        (self.home / "hookswitch.yaml").chmod(0o600)
+
+    def reconfigure(self):
+        """Starts the suite with self.configuration as it is now."""
+        self.write()
+        self.restart_suite()
 
     def restart_suite(self):
         """Ends keeper and child, and starts them again."""
