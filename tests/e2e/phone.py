@@ -327,6 +327,7 @@ class Phone:
         self.silent = False  # behaves as if it had lost power
         self.register_id, self.register_cseq = word(), 0
         self.closed = threading.Event()
+        self.summaries = []
         self.thread = threading.Thread(target=self._loop, daemon=True)
         self.thread.start()
 
@@ -454,6 +455,10 @@ class Phone:
         self.respond(message, 200, "OK", call)
         call.set_state("ended")
 
+    def _on_notify(self, message, call):
+        self.summaries.append(message.body.decode())
+        self.respond(message, 200, "OK")
+
     def _on_cancel(self, message, call):
         self.respond(message, 200, "OK", call)
         if call and call.state == "ringing":
@@ -476,6 +481,19 @@ class Phone:
                 return reply
             extra = [("Authorization", digest(reply.get("www-authenticate"), "REGISTER", uri, user or self.user,
                                               password or self.password))]
+        return reply
+
+    def subscribe(self, expires=300, timeout=8):
+        """To the messages that wait for it. The final answer; what it is told is in self.summaries."""
+        uri = f"sip:{self.user}@{self.domain}"
+        name, extra = word(), []
+        for cseq in (1, 2):
+            request = self.build("SUBSCRIBE", uri, f"<{uri}>;tag={name}", f"<{uri}>", name, cseq,
+                                 [("Contact", f"<{self.contact}>"), ("Event", "message-summary"), ("Expires", str(expires))] + extra)
+            reply = self.transact(request, timeout)
+            if reply.status != 401:
+                return reply
+            extra = [("Authorization", digest(reply.get("www-authenticate"), "SUBSCRIBE", uri, self.user, self.password))]
         return reply
 
     def call(self, number, codec=None, body=None):

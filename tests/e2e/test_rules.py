@@ -89,6 +89,24 @@ def test_hold_both_ways(suite):
         events.wait("call.ended", call_id=call_id)
 
 
+def test_waiting_messages_light_the_lamp_of_a_sip_phone(suite):
+    path = f"/api/v1/lines/{suite.line(0, 'sip')['id']}/messages"
+    phone = suite.phone()
+    assert phone.subscribe().status == 200
+
+    def shows(text):
+        wait_for(lambda: phone.summaries and text in phone.summaries[-1], 15, lambda: f"{text} is not in {phone.summaries}")
+
+    shows("Messages-Waiting: no")
+    assert suite.post(path, {"waiting": 3}, status=200).json()["waiting"] == 3
+    shows("Voice-Message: 3/0")
+    for part in ("sipd", "apid"):
+        suite.wait_child(part, suite.kill(part))
+    wait_for(lambda: suite.request("GET", "/api/v1/health").status_code == 200, 15)
+    suite.post(path, {"waiting": 0}, status=200)
+    shows("Messages-Waiting: no")
+
+
 @pytest.mark.parametrize("path", ["/api/v1/phone/status", "/api/v1/lines", "/api/v1/events", "/api/v1/metrics"])
 def test_without_a_token(suite, path):
     problem(suite.request("GET", path, token=False), 401, "unauthorized")
