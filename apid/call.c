@@ -549,7 +549,7 @@ static void dialled(struct call *call)
 	call_step(call, what == CALL_LIFT ? CALL_REFUSE : what, &step); /* dial tone it has had */
 }
 
-/* Silence after the dial tone: the operator asks what is wanted. Silence after digits: the number is complete. */
+/* Silence after the dial tone: the operator asks what is wanted. Silence after digits: no more of them will come. */
 static void digits_too_late(void *object, const void *argument)
 {
 	struct call *call = object;
@@ -560,6 +560,13 @@ static void digits_too_late(void *object, const void *argument)
 		dialled(call);
 	else
 		call_step(call, CALL_OPERATOR, NULL);
+}
+
+static bool is_complete(struct call *call)
+{
+	const struct line *from = call_first(call)->line;
+
+	return routes_is_complete(call->calls->setup.routes, from ? from->config : NULL, call->collected);
 }
 
 void call_key_down(struct call *call)
@@ -575,7 +582,7 @@ void call_key_up(struct call *call, char digit)
 	if (call->state != CALL_DIALLING)
 		return;
 	call_key_down(call);
-	if (digits_collect(call->collected, digit))
+	if (digits_collect(call->collected, digit) || is_complete(call))
 		dialled(call);
 }
 

@@ -10,16 +10,31 @@ struct routes {
 	const struct hs_config *config;
 	struct hs_table *numbers, *ids; /* of struct hs_config_line */
 	struct hs_table *out;           /* of struct hs_config_route, by id */
+	char (*keyed)[HS_NUMBER_BYTES]; /* what leads to somebody inside and can be keyed in, sorted */
+	size_t keyed_count;
 };
+
+static void add_keyed(struct routes *routes, const char *text)
+{
+	if (hs_number_plain(text, routes->keyed[routes->keyed_count]))
+		routes->keyed_count++;
+}
 
 static void add_line(struct routes *routes, const struct hs_config_line *line)
 {
 	char plain[HS_NUMBER_BYTES];
 
 	hs_table_put(routes->ids, line->id, (void *)line);
-	if (line->number)
-		hs_table_put(routes->numbers, hs_number_plain(line->number, plain) ? plain : line->number,
-			     (void *)line);
+	add_keyed(routes, line->id);
+	if (!line->number)
+		return;
+	hs_table_put(routes->numbers, hs_number_plain(line->number, plain) ? plain : line->number, (void *)line);
+	add_keyed(routes, line->number);
+}
+
+static int compare(const void *left, const void *right)
+{
+	return strcmp(left, right);
 }
 
 struct routes *routes_create(const struct hs_config *config)
@@ -30,9 +45,13 @@ struct routes *routes_create(const struct hs_config *config)
 	routes->numbers = hs_table_create();
 	routes->ids = hs_table_create();
 	routes->out = hs_table_create();
+	routes->keyed = hs_zalloc((2 * config->lines_count + 1) * sizeof(*routes->keyed));
 	for (size_t i = 0; i < config->lines_count; i++)
 		if (!hs_config_is_exchange(config, &config->lines[i]))
 			add_line(routes, &config->lines[i]);
+	if (config->calls->operator_number)
+		add_keyed(routes, config->calls->operator_number);
+	qsort(routes->keyed, routes->keyed_count, sizeof(*routes->keyed), compare);
 	for (size_t i = 0; i < config->routes_count; i++)
 		hs_table_put(routes->out, config->routes[i].id, &config->routes[i]);
 	return routes;
@@ -48,7 +67,7 @@ static bool same(const char *a, const char *b)
 static const struct hs_config_route *find_out(const struct hs_config *config, const char *number)
 {
 	for (size_t i = 0; i < config->routes_count; i++)
-		if (hs_number_fits(config->routes[i].pattern, number))
+		if (hs_config_route_takes(&config->routes[i], number))
 			return &config->routes[i];
 	return NULL;
 }
@@ -75,6 +94,44 @@ struct route routes_find(const struct routes *routes, const struct hs_config_lin
 		return route;
 	out = number == plain ? find_out(routes->config, plain) : NULL;
 	return out ? (struct route){.kind = ROUTE_OUT, .out = out} : (struct route){.kind = ROUTE_NOTHING};
+}
+
+/* A longer number than this leads to somebody inside: the next one in order begins with it. */
+static bool may_grow_inside(const struct routes *routes, const char *number)
+{
+	size_t low = 0, high = routes->keyed_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (strcmp(routes->keyed[middle], number) > 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < routes->keyed_count && strncmp(routes->keyed[low], number, strlen(number)) == 0;
+}
+
+static bool may_grow_outside(const struct routes *routes, const struct hs_config_line *from, const char *number)
+{
+	const struct hs_config *config = routes->config;
+
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (hs_config_route_may_grow(&config->routes[i], number) &&
+		    routes_may(&config->routes[i], from ? from->may_dial : NULL, from ? from->may_dial_count : 0))
+			return true;
+	return false;
+}
+
+bool routes_is_complete(const struct routes *routes, const struct hs_config_line *from, const char *number)
+{
+	struct route route = routes_find(routes, from, number);
+
+	if (route.kind == ROUTE_NOTHING || route.kind == ROUTE_HOTLINE)
+		return false;
+	if (route.kind == ROUTE_OUT && route.out->emergency && !hs_config_route_may_grow(route.out, number))
+		return true;
+	return !may_grow_inside(routes, number) && !may_grow_outside(routes, from, number);
 }
 
 const struct hs_config_route *routes_of_id(const struct routes *routes, const char *id)
@@ -111,5 +168,6 @@ void routes_destroy(struct routes *routes)
 	hs_table_destroy(routes->numbers);
 	hs_table_destroy(routes->ids);
 	hs_table_destroy(routes->out);
+	free(routes->keyed);
 	free(routes);
 }

@@ -1,5 +1,5 @@
 /* Where a dialled string leads: operator, another line, dial tone, out, nowhere.
- * Called by calls and serve_calls; calls nobody. Pure but for its index of numbers, which it owns.
+ * Called by calls and serve_calls; calls nobody. Pure but for its indexes of numbers, which it owns.
  */
 #ifndef ROUTE_H
 #define ROUTE_H
@@ -30,6 +30,10 @@ struct routes *routes_create(const struct hs_config *config);
  * own hotline or else calls.hotline, calls.operator_number, numbers of lines, ids of lines, routes as configured. An
  * exchange line has neither number nor id here: whoever reached it would have its dial tone. */
 struct route routes_find(const struct routes *routes, const struct hs_config_line *from, const char *dialled);
+
+/* Whether a number that is being dialled key by key is complete, for somebody at the line from (or NULL): it leads
+ * somewhere, and no longer one does that he may dial. An emergency number is complete whatever begins like it. */
+bool routes_is_complete(const struct routes *routes, const struct hs_config_line *from, const char *number);
 
 /* A route by its id, or NULL. */
 const struct hs_config_route *routes_of_id(const struct routes *routes, const char *id);

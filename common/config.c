@@ -1,6 +1,7 @@
 #include "config.h"
 #include "cleanup.h"
 #include "config_inner.h"
+#include "number.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -175,6 +176,18 @@ bool hs_config_is_exchange(const struct hs_config *config, const struct hs_confi
 		return false;
 	signalling = line->port->signalling ? line->port->signalling : config->dahdi->port->signalling;
 	return signalling == HS_SIGNALLING_FXSKS || signalling == HS_SIGNALLING_FXSLS;
+}
+
+bool hs_config_route_takes(const struct hs_config_route *route, const char *number)
+{
+	return hs_number_fits(route->pattern, number) &&
+	       (!route->has_max_length || strlen(number) <= (size_t)route->max_length);
+}
+
+bool hs_config_route_may_grow(const struct hs_config_route *route, const char *number)
+{
+	return hs_number_may_grow(route->pattern, number) &&
+	       (!route->has_max_length || strlen(number) < (size_t)route->max_length);
 }
 
 void hs_config_destroy(struct hs_config *config)

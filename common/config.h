@@ -28,6 +28,12 @@ bool hs_config_is_exchange(const struct hs_config *config, const struct hs_confi
 void hs_config_each_secret(const struct hs_config *config, enum hs_role role,
 			   void (*visit)(void *context, const char *secret), void *context);
 
+/* True when a route takes a plain number. */
+bool hs_config_route_takes(const struct hs_config_route *route, const char *number);
+
+/* True when it takes a longer one that begins with this. */
+bool hs_config_route_may_grow(const struct hs_config_route *route, const char *number);
+
 /* Writes the whole configuration in force as commented YAML that can be read again; sealed and secret values are shown
  * as comments "# set, not shown". */
 void hs_config_dump(const struct hs_config *config, FILE *out);

@@ -58,6 +58,38 @@ static void check_pattern(const struct check *check, const struct hs_config_rout
 	hs_table_put(check->patterns, route->pattern, (void *)route);
 }
 
+static void check_length(const struct check *check, const struct hs_config_route *route, size_t i)
+{
+	size_t least = strlen(route->pattern);
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), "routes[%zu].max_length", i);
+	if (route->has_max_length && !strchr(route->pattern, '.'))
+		config_fault(check->source, path, "is for patterns with a dot; this one says how long its numbers are");
+	else if (route->has_max_length && (size_t)route->max_length < least)
+		config_fault(check->source, path, "must be at least %zu, as long as the pattern", least);
+}
+
+/* An emergency number goes out at its last digit: nobody could dial a line whose number only begins with it. */
+static void check_hidden(const struct check *check, const struct hs_config_route *route, size_t i)
+{
+	char path[PATH_BYTES], plain[HS_NUMBER_BYTES];
+	size_t length = strlen(route->pattern);
+
+	snprintf(path, sizeof(path), "routes[%zu].pattern", i);
+	for (size_t k = 0; k < check->config->lines_count && route->emergency; k++) {
+		const struct hs_config_line *line = &check->config->lines[k];
+
+		if (line->number && !hs_config_is_exchange(check->config, line) &&
+		    hs_number_plain(line->number, plain) && strlen(plain) > length &&
+		    strncmp(plain, route->pattern, length) == 0)
+			config_fault(check->source, path,
+				     "is an emergency number, with which the number of line %s begins: a handset could "
+				     "not dial it; choose another number for the line",
+				     line->id);
+	}
+}
+
 /* What goes to the line must be something that can be dialled. */
 static void check_sent(const struct check *check, const struct hs_config_route *route, size_t i)
 {
@@ -124,7 +156,7 @@ static void check_incoming(const struct check *check, size_t i)
 	    strcmp(plain, check->config->calls->operator_number) == 0 || line_of_number(check->config, plain))
 		return;
 	for (size_t k = 0; k < check->config->routes_count && !route; k++)
-		if (hs_number_fits(check->config->routes[k].pattern, plain))
+		if (hs_config_route_takes(&check->config->routes[k], plain))
 			route = &check->config->routes[k];
 	snprintf(path, sizeof(path), "lines[%zu].incoming", i);
 	if (route && !hs_config_find_line(check->config, line->incoming))
@@ -151,6 +183,8 @@ void config_check_routes(struct config_source *source, const struct hs_config *c
 	for (size_t i = 0; i < config->routes_count; i++) {
 		check_id(&check, &config->routes[i], i);
 		check_pattern(&check, &config->routes[i], i);
+		check_length(&check, &config->routes[i], i);
+		check_hidden(&check, &config->routes[i], i);
 		check_sent(&check, &config->routes[i], i);
 		check_lines(&check, &config->routes[i], i);
 	}

@@ -66,13 +66,29 @@ static bool fits_one(char pattern, char digit)
 	}
 }
 
+/* What of a pattern is left for more when a number was laid over it: at its dot that is the dot. NULL: it does not fit
+ * so far. */
+static const char *rest(const char *pattern, const char *number)
+{
+	for (; *number; pattern++, number++) {
+		if (*pattern == '.')
+			return pattern;
+		if (!fits_one(*pattern, *number))
+			return NULL;
+	}
+	return pattern;
+}
+
 bool hs_number_fits(const char *pattern, const char *number)
 {
-	for (; *pattern && *number; pattern++, number++) {
-		if (*pattern == '.')
-			return true;
-		if (!fits_one(*pattern, *number))
-			return false;
-	}
-	return !*pattern && !*number;
+	const char *left = rest(pattern, number);
+
+	return left && (!*left || (*left == '.' && strlen(number) >= strlen(pattern)));
+}
+
+bool hs_number_may_grow(const char *pattern, const char *number)
+{
+	const char *left = rest(pattern, number);
+
+	return left && *left;
 }

@@ -23,4 +23,7 @@ bool hs_number_pattern_is_number(const char *pattern);
 /* True when a plain number fits a pattern as a whole. */
 bool hs_number_fits(const char *pattern, const char *number);
 
+/* True when a longer number that begins with this one would fit. */
+bool hs_number_may_grow(const char *pattern, const char *number);
+
 #endif

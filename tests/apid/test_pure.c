@@ -51,6 +51,43 @@ static void test_routes(void **state)
 	routes_destroy(routes);
 }
 
+/* A number goes out at its last key where none that is longer could be meant. */
+static void test_complete_numbers(void **state)
+{
+	static const char *may[] = {"town", "near"};
+	struct hs_config_line lines[] = {
+		{.id = "kitchen", .number = "20-1", .may_dial = may, .may_dial_count = 2},
+		{.id = "30", .number = "2011"},
+		{.id = "hall", .number = "40"},
+	};
+	struct hs_config_route out[] = {{.id = "help", .pattern = "112", .emergency = true},
+					{.id = "odd", .pattern = "40X"},
+					{.id = "near", .pattern = "8NXX"},
+					{.id = "town", .pattern = "9.", .has_max_length = true, .max_length = 4},
+					{.id = "all", .pattern = "11."}};
+	struct hs_config_calls calls = {.operator_number = "0", .hotline = "55"};
+	struct hs_config config = {.lines_count = 3, .lines = lines, .calls = &calls, .routes_count = 5, .routes = out};
+	struct routes *routes = routes_create(&config);
+	static const struct {
+		const char *number;
+		bool kitchen, hall; /* is it complete there? */
+	} rows[] = {
+		{"0", true, true},    {"2", false, false},   {"201", false, false}, {"2011", true, true},
+		{"30", true, true},   {"40", true, true},    {"401", true, true},   {"8", false, false},
+		{"8234", true, true}, {"823", false, false}, {"9", false, false},   {"912", false, true},
+		{"9123", true, true}, {"112", true, true},   {"11", false, false},  {"1134", true, true},
+		{"55", false, false}, {"7", false, false},
+	};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		assert_int_equal(routes_is_complete(routes, &lines[0], rows[i].number), rows[i].kitchen);
+		assert_int_equal(routes_is_complete(routes, &lines[2], rows[i].number), rows[i].hall);
+	}
+	assert_int_equal(routes_find(routes, NULL, "9123").kind, ROUTE_OUT);
+	assert_int_equal(routes_find(routes, NULL, "91234").kind, ROUTE_NOTHING);
+	routes_destroy(routes);
+}
+
 static void test_numbers_sent(void **state)
 {
 	static const struct {
@@ -304,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_complete_numbers),
 		cmocka_unit_test(test_numbers_sent),
 		cmocka_unit_test(test_who_may_dial),
 		cmocka_unit_test(test_digits_are_numbered),

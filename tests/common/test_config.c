@@ -73,6 +73,13 @@ static const struct {
 	 "5: routes[0].strip: is more than the 1 characters that the pattern begins with\n"},
 	{TRUNK "routes:\n  - {id: a, pattern: '91', strip: 2, lines: [t]}\n",
 	 "5: routes[0].strip: leaves nothing to dial; give less, or prepend\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '91', max_length: 5, lines: [t]}\n",
+	 "5: routes[0].max_length: is for patterns with a dot; this one says how long its numbers are\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '911.', max_length: 3, lines: [t]}\n",
+	 "5: routes[0].max_length: must be at least 4, as long as the pattern\n"},
+	{TRUNK "routes:\n  - {id: a, pattern: '10', emergency: true, lines: [t]}\n",
+	 "5: routes[0].pattern: is an emergency number, with which the number of line p begins: a handset could not "
+	 "dial it; choose another number for the line\n"},
 	{TRUNK "routes:\n  - {id: a, pattern: '+.', lines: [t]}\n",
 	 "5: routes[0].strip: must be at least 1: an exchange line cannot dial +; prepend what stands for it, such as "
 	 "00\n"},

@@ -80,9 +80,35 @@ static void patterns(void **state)
 	assert_false(hs_number_pattern_is_number("9X"));
 }
 
+static void may_grow(void **state)
+{
+	static const struct {
+		const char *pattern, *number;
+		bool may;
+	} rows[] = {
+		{"112", "", true},
+		{"112", "11", true},
+		{"112", "112", false},
+		{"112", "1123", false},
+		{"112", "12", false},
+		{"9.", "9", true},
+		{"9.", "95", true},
+		{"9.", "8", false},
+		{".", "", true},
+		{"9NXXXXXX", "9555123", true},
+		{"9NXXXXXX", "95551234", false},
+		{"9NXXXXXX", "91", false},
+		{"", "", false},
+	};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		assert_int_equal(hs_number_may_grow(rows[i].pattern, rows[i].number), rows[i].may);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(plain), cmocka_unit_test(fits), cmocka_unit_test(patterns)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(plain), cmocka_unit_test(fits), cmocka_unit_test(may_grow),
+					   cmocka_unit_test(patterns)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,11 @@ class Call:
         else:
             self.phone.cancel(self)
 
+    def keys(self, digits):
+        """Presses keys, one after the other."""
+        for digit in digits:
+            self.rtp.press(digit, 120)
+
     def info(self, digit, duration_ms=160):
         """A digit as SIP INFO; the status that answers it."""
         body = f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
@@ -504,6 +509,15 @@ class Phone:
         self.calls[call.call_id] = call
         call.body = body
         threading.Thread(target=self._dial, args=(call,), daemon=True).start()
+        return call
+
+    def lift(self):
+        """What an ATA with off-hook auto-dial does when its handset is lifted; the call, with dial tone."""
+        call = self.call("hotline").wait("up")
+        end = time.monotonic() + 10
+        while len(set(call.rtp.heard()[-800:])) < 10:  # silence is one code or two
+            assert time.monotonic() < end, f"{self.user}: no dial tone"
+            time.sleep(0.02)
         return call
 
     def _dial(self, call):

@@ -189,6 +189,15 @@ class PlainPhone:
             self.down_at = time.monotonic()
         self.command("hangup")
 
+    def lift(self):
+        """Off the hook; dial tone is waited for."""
+        self.answer()
+        self.command("wait", "sound", 10000)
+        return self
+
+    def keys(self, digits):
+        self.command("dial", digits, KEY_MS, GAP_MS)
+
     def reject(self):
         """Lifted and put down, which is all that a telephone can do about a call."""
         self.answer().hangup()

@@ -18,7 +18,7 @@ DEBOUNCE_S = 0.7  # the driver overlooks what the hook does in the first moments
 def shared(make_shared):
     need("dahdi")
     suite = make_shared(configuration={
-        "calls": {"default_line": "phone3", "digit_timeout_ms": 2500},
+        "calls": {"default_line": "phone3", "digit_timeout_ms": 10000},
         "dahdi": {"port": {"lamp": "neon"}, "cadences": [{"id": "short", "ms": "400 400"}]}})
     suite.driver = "dahdi"
     return suite
@@ -67,8 +67,9 @@ def test_dialling(suite, phone, way):
         phone.lift()
         hears(phone, DIAL_TONE)
         time.sleep(DEBOUNCE_S)
-        phone.command("dial" if way == "tone" else "pulse", "104", timeout=30)
-        hears_silence(phone)
+        phone.command("dial" if way == "tone" else "pulse", "1", timeout=30)
+        hears_silence(phone, 5)
+        phone.command("dial" if way == "tone" else "pulse", "04", timeout=30)
         dialled = events.wait("call.dialled", 6)
         assert dialled["dialled"] == "104"
         other.wait_ringing()

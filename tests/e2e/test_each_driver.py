@@ -16,7 +16,11 @@ DAEMON = {"sip": "sipd", "dahdi": "dahdid"}
 @pytest.fixture(scope="module", params=DRIVERS)
 def shared(make_shared, request):
     need(request.param)
-    suite = make_shared(configuration={"calls": {"default_line": first_line(request.param)}})
+    trunk = {"id": "trunk1", "driver": "dahdi", "channel": 3, "port": {"signalling": "fxsks"}}
+    routes = [{"id": "help", "pattern": "112", "lines": ["trunk1"], "emergency": True},
+              {"id": "all", "pattern": "1.", "lines": ["trunk1"]}]
+    calls = {"default_line": first_line(request.param), "digit_timeout_ms": 30000}
+    suite = make_shared(configuration={"calls": calls, "lines": [trunk], "routes": routes})
     suite.driver = request.param
     return suite
 
@@ -67,6 +71,25 @@ def test_two_lines_are_connected(suite):
         two.hangup()
         assert events.wait("call.ended", call_id=call_id)["cause"] == "normal"
         one.hangup()
+
+
+@pytest.mark.parametrize("number", ["line", "0", "112"])
+def test_a_complete_number_goes_out_at_its_last_key(suite, number):
+    """Another line, the operator, an emergency number: nobody waits half a minute for more keys."""
+    first, second = plain_phone(suite, 0), plain_phone(suite, 1)
+    keys = suite.number(suite.line(1)) if number == "line" else number
+    with suite.events() as events:
+        call = first.lift()
+        call.keys(keys)
+        assert events.wait("call.dialled", 10)["dialled"] == keys
+        if number == "line":
+            second.wait_call().reject()
+        elif number == "0":
+            events.wait("call.answered")
+        else:
+            assert events.wait("call.routed", 10)["number"] == "112"
+        call.hangup()
+        events.wait("call.ended", 10)
 
 
 def test_a_repeated_request_is_done_once(suite):
