@@ -1,4 +1,4 @@
-"""A file system that takes no write for a while, as during a storm of fsync or with a hanging array. Wants root."""
+"""A file system of our own that hangs for a while, as during a storm of fsync, or is full. Wants root."""
 import os
 import pathlib
 import subprocess
@@ -27,6 +27,23 @@ class Disk:
 
     def thaw(self):
         subprocess.run(["fsfreeze", "-u", self.path], capture_output=True)
+
+    def fill(self):
+        """Not a block is left, for anybody."""
+        ballast, end = os.open(self.path / "ballast", os.O_WRONLY | os.O_CREAT), 0
+        for size in (1 << 24, 1 << 18, 4096):
+            try:
+                while True:
+                    os.posix_fallocate(ballast, end, size)
+                    end += size
+            except OSError:
+                pass
+        os.close(ballast)
+
+    def empty(self):
+        """As before; what was freed is free only after the next commit."""
+        (self.path / "ballast").unlink(missing_ok=True)
+        subprocess.run(["sync", "-f", self.path], check=True)
 
     def close(self):
         self.thaw()
