@@ -36,7 +36,7 @@ struct life {
 	char incarnation[HS_ID_BYTES];
 	char *folder, *ready;
 	int64_t started_at_ms;
-	bool stopping;
+	bool stopping, is_announced;
 };
 
 /* ---- what every daemon answers ---- */
@@ -216,9 +216,37 @@ void hs_daemon_degraded(struct hs_house *house, const char *name, const char *wh
 
 /* ---- beginning ---- */
 
+/* Says that the daemon serves: its pid and incarnation in a file that appears whole. */
+static int write_ready(const struct life *life)
+{
+	AUTO(free) char *fresh = hs_printf("%s.new", life->ready);
+	AUTO(free) char *text = hs_printf("%d %s\n", (int)getpid(), life->incarnation);
+	AUTO(close) int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	errno = 0;
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fchmod(fd, 0644) < 0 ||
+	    rename(fresh, life->ready) < 0)
+		return errno ? -errno : -ENOSPC;
+	return 0;
+}
+
+/* A full disk keeps nobody from serving: the file comes when there is room. */
+static void announce(struct life *life)
+{
+	int result = write_ready(life);
+
+	life->is_announced = result == 0;
+	if (result < 0 || hs_table_get(life->degraded, "ready_file"))
+		hs_daemon_degraded(&life->house, "ready_file", result < 0 ? strerror(-result) : NULL);
+}
+
 static void on_beat(uv_timer_t *timer)
 {
+	struct life *life = timer->data;
+
 	hs_pulse_beat();
+	if (!life->is_announced && !life->stopping)
+		announce(life);
 }
 
 /* The keeper watches from now on whether the loop turns. */
@@ -268,6 +296,7 @@ static int build(struct life *life, const struct daemon_plan *plan, struct hs_ke
 	uv_unref((uv_handle_t *)&life->drain);
 	life->drain.data = life;
 	uv_timer_init(&life->loop, &life->beat);
+	life->beat.data = life;
 	uv_unref((uv_handle_t *)&life->beat);
 	watch_signal(life, &life->terminate, SIGTERM);
 	watch_signal(life, &life->interrupt, SIGINT);
@@ -278,22 +307,6 @@ static int build(struct life *life, const struct daemon_plan *plan, struct hs_ke
 	}
 	life->house.bus = hs_bus_create(&setup);
 	return life->house.bus ? 0 : -EADDRNOTAVAIL;
-}
-
-/* Says that the daemon serves: its pid and incarnation in a file that appears whole. */
-static int announce(const struct life *life)
-{
-	AUTO(free) char *fresh = hs_printf("%s.new", life->ready);
-	AUTO(free) char *text = hs_printf("%d %s\n", (int)getpid(), life->incarnation);
-	AUTO(close) int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fchmod(fd, 0644) < 0 ||
-	    rename(fresh, life->ready) < 0)
-		return -errno;
-	hs_log(INFO, "ready", LOG_TEXT("incarnation", life->incarnation),
-	       LOG_INT("deaths", hs_keep_deaths(life->house.keep)),
-	       LOG_INT("start_ms", hs_clock_ms() - life->started_at_ms));
-	return 0;
 }
 
 static void tell_refused(void *context, const char *call, int64_t count)
@@ -355,10 +368,16 @@ static int begin(struct life *life, const struct hs_sandbox_plan *sandbox)
 						       .keeps = hs_journal_is_found(life->house.journal),
 					       }) < 0)
 		hs_log(ERROR, "daemon.untold", LOG_WHY("the journal is full: the restart is not in the event log"));
-	begin_pulse(life);
 	make_workers(life);
 	result = hs_sandbox_run(sandbox);
-	return result < 0 ? result : announce(life);
+	if (result < 0)
+		return result;
+	hs_log(INFO, "ready", LOG_TEXT("incarnation", life->incarnation),
+	       LOG_INT("deaths", hs_keep_deaths(life->house.keep)),
+	       LOG_INT("start_ms", hs_clock_ms() - life->started_at_ms));
+	announce(life);
+	begin_pulse(life);
+	return 0;
 }
 
 /* ---- ending ---- */
@@ -432,10 +451,12 @@ int daemon_live(struct hs_keep *keep, void *argument)
 		uv_run(&life->loop, UV_RUN_DEFAULT);
 	else
 		hs_log(ERROR, "daemon.not_started", LOG_TEXT("error", strerror(-result)));
+	if (result < 0 && hs_keep_deaths(keep))
+		_exit(1); /* what its predecessor left stays as it is: the next one may do better */
 	if (life->daemon->finish && life->house.daemon)
 		life->daemon->finish(&life->house);
 	end(life);
 	if (result == 0)
 		hs_log(INFO, "daemon.stopped");
-	return result == 0 ? 0 : hs_keep_deaths(keep) ? 1 : HS_KEEPER_GIVE_UP;
+	return result == 0 ? 0 : HS_KEEPER_GIVE_UP;
 }

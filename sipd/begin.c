@@ -21,6 +21,7 @@
 
 #define UDP_NAME "sip.udp"
 #define TCP_NAME "sip.tcp"
+#define STORE_AGAIN_MS 3000
 #define WAITING_BYTES (8 << 20) /* of datagrams, while we are busy or dead: what the kernel has no room for is lost */
 
 /* ---- the keeper's part ---- */
@@ -110,6 +111,34 @@ static void restore_bindings(struct sipd *sipd)
 	keepalive_wake(sipd->keepalive);
 }
 
+static void write_binding(void *context, const char *key, const struct binding *binding)
+{
+	store_put(context, key, binding, false);
+}
+
+/* The disk was full when we began, say: what changed meanwhile is known to nobody but us. */
+static void open_store_again(uv_timer_t *timer)
+{
+	struct sipd *sipd = timer->data;
+	if (!sipd->stopping)
+		sipd->store = store_create(sipd->house->loop, sipd->house->folder);
+	if (!sipd->store)
+		return;
+	uv_timer_stop(timer);
+	store_clear(sipd->store);
+	locations_each(sipd->locations, write_binding, sipd->store);
+	hs_daemon_degraded(sipd->house, "locations_store", NULL);
+}
+
+static void open_store(struct sipd *sipd)
+{
+	sipd->store = store_create(sipd->house->loop, sipd->house->folder);
+	if (sipd->store)
+		return;
+	hs_daemon_degraded(sipd->house, "locations_store", "registrations do not survive a restart of the suite");
+	uv_timer_start(&sipd->storing, open_store_again, STORE_AGAIN_MS, STORE_AGAIN_MS);
+}
+
 static enum wiretap_peer who_sends(void *context, const struct sockaddr *address, bool stream)
 {
 	const struct sipd *sipd = context;
@@ -184,7 +213,8 @@ int begin_start(struct hs_house *house)
 	sipd->config = house->config;
 	uv_timer_init(house->loop, &sipd->suspects);
 	uv_timer_init(house->loop, &sipd->bans);
-	sipd->suspects.data = sipd->bans.data = sipd;
+	uv_timer_init(house->loop, &sipd->storing);
+	sipd->suspects.data = sipd->bans.data = sipd->storing.data = sipd;
 	sipd->users = users_create(house->config, house->home);
 	if (users_locked(sipd->users))
 		hs_daemon_degraded(house, "sip-secret",
@@ -196,9 +226,7 @@ int begin_start(struct hs_house *house)
 	sipd->registrar = registrar_create(sipd);
 	sipd->lamps = lamps_create(sipd);
 	sipd->locations = locations_create(house->journal, binding_changed, sipd);
-	sipd->store = store_create(house->loop, house->folder);
-	if (!sipd->store)
-		hs_daemon_degraded(house, "locations_store", "registrations do not survive a restart of the suite");
+	open_store(sipd);
 	int result = start_network(sipd);
 	if (result)
 		return result;
@@ -247,6 +275,7 @@ void begin_finish(struct hs_house *house)
 	agent_stop(sipd->agent);
 	uv_close((uv_handle_t *)&sipd->suspects, NULL);
 	uv_close((uv_handle_t *)&sipd->bans, NULL);
+	uv_close((uv_handle_t *)&sipd->storing, NULL);
 	for (int i = 0; i < 2; i++) /* what was closed is freed in the next turns */
 		uv_run(house->loop, UV_RUN_NOWAIT);
 	keepalive_destroy(sipd->keepalive);

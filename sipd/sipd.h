@@ -35,6 +35,7 @@ struct sipd {
 	struct lamps *lamps;
 	uv_timer_t suspects; /* runs while failed logins wait to be told */
 	uv_timer_t bans;     /* until the next ban ends */
+	uv_timer_t storing;  /* runs while there is no store */
 	bool stopping;
 };
 

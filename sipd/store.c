@@ -78,6 +78,11 @@ void store_load(struct store *store, void (*visit)(void *context, const struct b
 	sqlite3_finalize(query);
 }
 
+void store_clear(struct store *store)
+{
+	run(store->db, "DELETE FROM bindings");
+}
+
 struct writing {
 	sqlite3_stmt *put, *drop;
 };

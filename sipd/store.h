@@ -16,6 +16,9 @@ struct store *store_create(uv_loop_t *loop, const char *folder);
 /* Visits every binding kept, before the first change. Rows of another layout are left out. */
 void store_load(struct store *store, void (*visit)(void *context, const struct binding *binding), void *context);
 
+/* Forgets all of them at once: what follows is the whole truth. */
+void store_clear(struct store *store);
+
 /* Notes a change; it is on disk at most about a second later. */
 void store_put(struct store *store, const char *key, const struct binding *binding, bool gone);
 

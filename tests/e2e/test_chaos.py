@@ -139,6 +139,30 @@ def test_nothing_is_lost(disk, make_suite):
         world.close()
 
 
+def test_a_successor_on_a_full_disk_goes_on(disk, make_suite):
+    """Whoever dies while the disk is full has a successor that cannot write a byte, and the call is the successor's."""
+    if not disk:
+        pytest.skip("file systems cannot be mounted here")
+    home = disk.path / "home"
+    home.mkdir()
+    suite = make_suite(home=home)
+    first, second = suite.phone(0), suite.phone(1)
+    call = first.call("102", codec="PCMU")
+    other = second.wait_call()
+    other.answer()
+    call.wait("up")
+    disk.fill()
+    for daemon in ("mediad", "sipd", "apid", "hookd", "dahdid"):
+        suite.wait_child(daemon, suite.kill(daemon), 20)
+    before = len(call.rtp.received)
+    wait_for(lambda: len(call.rtp.received) > before + 100, 20, lambda: "no audio comes any more")
+    assert call.state == other.state == "up"
+    disk.empty()
+    wait_for(lambda: suite.request("GET", "/api/v1/health").json().get("state") == "ok", SETTLES_S)
+    call.hangup()
+    other.wait("ended")
+
+
 @pytest.mark.parametrize("loss, seen", [("event", "never told|not told|gaps|other digits"),
                                         ("webhook", "webhooks never came")])
 def test_a_suite_that_loses_is_found_out(make_suite, loss, seen):
