@@ -59,7 +59,7 @@ class World:
 
     def wait_rounds(self, count):
         """Until each load has made so many calls, or has something to complain of."""
-        wait_for(lambda: all(load.wrong or len(load.ledger) > count for load in self.loads), self.patience,
+        wait_for(lambda: all(load.wrong or len(load.ledger) > count for load in self.loads), 4 * self.patience,
                  lambda: [load.ledger[-1] for load in self.loads])
 
     def settle(self):
