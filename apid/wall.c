@@ -2,6 +2,7 @@
 #include "cleanup.h"
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_WORKERS,
 	HS_CALLS_OF_SQLITE,
 };
 

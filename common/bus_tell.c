@@ -119,6 +119,7 @@ static struct hs_wire_out *batch_begin(struct hs_bus *bus, struct batch *batch)
 
 	hs_wire_write(out, &hs_shape_envelope_facts, &head);
 	batch->count = 0;
+	batch->last = 0;
 	batch_frame(batch, out, 0);
 	return out;
 }

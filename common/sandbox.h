@@ -10,6 +10,7 @@
 #define HS_SANDBOX_H
 
 #include "hs_proto.h"
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,7 +99,18 @@ struct hs_folder {
 		HS_ALLOW("stat", HS_ALWAYS, "the database"), HS_ALLOW("lstat", HS_ALWAYS, "the database"),             \
 		HS_ALLOW("access", HS_ALWAYS, "the database"), HS_ALLOW("faccessat", HS_ALWAYS, "the database"),       \
 		HS_ALLOW("readlink", HS_ALWAYS, "the database"), HS_ALLOW("readlinkat", HS_ALWAYS, "the database"),    \
-		HS_ALLOW("getcwd", HS_ALWAYS, "the database")
+		HS_ALLOW("getcwd", HS_ALWAYS, "the database"),                                                         \
+		HS_ALLOW("clock_nanosleep", HS_ALWAYS, "somebody else has the database"),                              \
+		HS_ALLOW("nanosleep", HS_ALWAYS, "the same")
+
+/* Rows of libuv's workers, for daemons that have them; what makes a process is in no row. */
+#define HS_CALLS_OF_WORKERS                                                                                            \
+	HS_ALLOW("clone", HS_START, "workers of the loop", HS_WITH(0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND))
+
+/* Rows of sockets beside the bus's, for daemons that speak to the world. */
+#define HS_CALLS_OF_NETWORK                                                                                            \
+	HS_ALLOW("setsockopt", HS_ALWAYS, "options of sockets"), HS_ALLOW("getsockname", HS_ALWAYS, "our address"),    \
+		HS_ALLOW("getpeername", HS_ALWAYS, "whose address it is")
 
 struct hs_grants; /* what depends on the configuration */
 

@@ -12,7 +12,6 @@
 
 #define CLONE_NAMESPACES                                                                                               \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
-#define THREAD (CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)
 #define EVERYBODY (HS_ALWAYS | HS_SCRIBE)
 
 const struct hs_permit sandbox_calls[] = {
@@ -50,14 +49,11 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("epoll_pwait", HS_ALWAYS, "the loop"),
 	HS_ALLOW("epoll_ctl", HS_ALWAYS, "what the loop waits for"),
 	HS_ALLOW("epoll_create1", HS_START, "the loop"),
-	HS_ALLOW("poll", EVERYBODY, "libzmq waits for its own threads"),
+	HS_ALLOW("poll", EVERYBODY, "keeper and scribe wait; what waits for a peer is sent before the end"),
 	HS_ALLOW("ppoll", EVERYBODY, "the same"),
 	HS_ALLOW("futex", HS_ALWAYS, "threads"),
-	HS_ALLOW("eventfd2", HS_ALWAYS, "a socket of libzmq is told by one"),
+	HS_ALLOW("eventfd2", HS_START, "the loop is woken by its workers"),
 	HS_ALLOW("pipe2", HS_START, "signals of the loop"),
-	HS_ALLOW("sched_yield", HS_ALWAYS, "libzmq ends a thread"),
-	HS_ALLOW("clock_nanosleep", HS_ALWAYS, "libzmq ends a thread"),
-	HS_ALLOW("nanosleep", HS_ALWAYS, "the same"),
 	HS_ALLOW("restart_syscall", EVERYBODY, "the kernel goes on with a call that a signal cut"),
 
 	/* the bus */
@@ -67,7 +63,7 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("listen", HS_START, "the bus"),
 	HS_ALLOW("chown", HS_START, "the group of a socket of the bus"),
 	HS_ALLOW("fchownat", HS_START, "the same"),
-	HS_ALLOW("stat", HS_ALWAYS, "whose a socket of the bus is"),
+	HS_ALLOW("stat", HS_START, "whose a socket of the bus is"),
 	HS_ALLOW("umask", HS_START, "the same"),
 	HS_ALLOW("accept4", HS_ALWAYS, "the bus"),
 	HS_ALLOW("accept", HS_ALWAYS, "the same in older libraries"),
@@ -76,9 +72,6 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("sendto", HS_ALWAYS, "the bus"),
 	HS_ALLOW("sendmsg", HS_ALWAYS, "the bus; descriptors between child and keeper"),
 	HS_ALLOW("getsockopt", HS_ALWAYS, "who is at the other end"),
-	HS_ALLOW("setsockopt", HS_ALWAYS, "options of libzmq's sockets"),
-	HS_ALLOW("getsockname", HS_ALWAYS, "libzmq asks for its own address"),
-	HS_ALLOW("getpeername", HS_ALWAYS, "libzmq asks for the other's"),
 	HS_ALLOW("shutdown", HS_ALWAYS, "the end of a connection"),
 
 	/* memory */
@@ -98,7 +91,7 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("gettimeofday", HS_ALWAYS, "the same"),
 	HS_ALLOW("time", HS_ALWAYS, "the same"),
 	HS_ALLOW("getrandom", HS_ALWAYS, "ids, keys, nonces"),
-	HS_ALLOW("getpid", EVERYBODY, "the sign that we are ready; libzmq looks whether it was forked"),
+	HS_ALLOW("getpid", EVERYBODY, "the sign that we are ready"),
 	HS_ALLOW("gettid", EVERYBODY, "an abort is told to the thread"),
 	HS_ALLOW("getuid", HS_ALWAYS, "whose socket it is"),
 	HS_ALLOW("geteuid", HS_ALWAYS, "whose socket it is"),
@@ -112,15 +105,10 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("prctl", HS_ALWAYS, "names of threads", HS_IS(0, PR_SET_NAME)),
 	HS_ALLOW("seccomp", HS_START, "the filter of running"),
 
-	/* threads; what makes a process is no row here. One that was made while starting may begin later */
-	HS_ALLOW("clone", HS_START, "threads of libzmq and libuv", HS_WITH(0, THREAD)),
+	/* threads, which HS_CALLS_OF_WORKERS makes while starting: one may begin later */
 	HS_ALLOW("set_robust_list", HS_ALWAYS, "a thread begins"),
 	HS_ALLOW("rseq", HS_ALWAYS, "a thread begins"),
-	HS_ALLOW("sched_getaffinity", HS_ALWAYS, "libzmq's threads"),
-	HS_ALLOW("sched_setaffinity", HS_ALWAYS, "the same"),
-	HS_ALLOW("sched_getparam", HS_ALWAYS, "the same"),
-	HS_ALLOW("sched_getscheduler", HS_ALWAYS, "the same"),
-	HS_ALLOW("sched_setscheduler", HS_ALWAYS, "the same"),
+	HS_ALLOW("sched_getaffinity", HS_ALWAYS, "how many processors there are"),
 
 	/* signals and the end */
 	HS_ALLOW("rt_sigprocmask", EVERYBODY, "signals wait while the loop works"),
@@ -132,11 +120,14 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("exit_group", EVERYBODY, "the end"),
 
 	/* a keeper forks, becomes another user in the fork, and holds descriptors */
+	HS_ALLOW("sched_getscheduler", HS_KEEPER, "gives way to its child"),
+	HS_ALLOW("sched_setscheduler", HS_KEEPER, "the same; the child does not"),
 	HS_ALLOW("clone", HS_KEEPER, "the child and the scribe", HS_WITHOUT(0, CLONE_NAMESPACES)),
 	HS_ALLOW("wait4", HS_KEEPER, "the child's end"),
 	HS_ALLOW("kill", HS_KEEPER, "the child is stopped"),
 	HS_ALLOW("signalfd4", HS_KEEPER, "signals are read"),
 	HS_ALLOW("socketpair", HS_KEEPER, "to the child", HS_IS(0, AF_UNIX)),
+	HS_ALLOW("setsockopt", HS_KEEPER, "how much waits there"),
 	HS_ALLOW("pipe2", HS_KEEPER, "to the scribe"),
 	HS_ALLOW("dup2", HS_KEEPER, "standard error is the scribe's pipe"),
 	HS_ALLOW("dup3", HS_KEEPER, "the same"),

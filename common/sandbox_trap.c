@@ -1,7 +1,7 @@
 /* A refused call is a signal (SIGSYS) whose handler notes the number for the keeper, who has no other way to learn it.
  * Then it makes the same call again: while its signal is blocked, the kernel ends the process instead. No filter lets a
- * process change what SIGSYS does, so whoever took it over cannot keep it alive either; where the signal is blocked, as
- * in libzmq's threads, the first such call is the end, without a number. */
+ * process change what SIGSYS does, so whoever took it over cannot keep it alive either; where the signal is blocked the
+ * first such call is the end, without a number. */
 #include "cleanup.h"
 #include "log.h"
 #include "metrics.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_WORKERS,
 	HS_ALLOW("ioctl", HS_ALWAYS, "which channel", HS_IS(1, DAHDI_SPECIFY)),
 	HS_ALLOW("ioctl", HS_ALWAYS, "version of the driver", HS_IS(1, DAHDI_GETVERSION)),
 	HS_ALLOW("ioctl", HS_ALWAYS, "what a channel is", HS_IS(1, DAHDI_GET_PARAMS)),

@@ -4,6 +4,7 @@
 #include "reach.h"
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_NETWORK,
 	REACH_CALLS,
 	HS_ALLOW("statfs", HS_ALWAYS, "how much room the disk has"),
 	HS_CALLS_OF_SQLITE,

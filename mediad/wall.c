@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_WORKERS,
+	HS_CALLS_OF_NETWORK,
 	HS_ALLOW("socket", HS_ALWAYS, "RTP", HS_IS(0, AF_INET), HS_KIND(1, SOCK_DGRAM)),
 	HS_ALLOW("socket", HS_ALWAYS, "RTP", HS_IS(0, AF_INET6), HS_KIND(1, SOCK_DGRAM)),
 	HS_ALLOW("bind", HS_ALWAYS, "RTP"),

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_WORKERS,
+	HS_CALLS_OF_NETWORK,
 	HS_ALLOW("socket", HS_ALWAYS, "SIP over TCP to a phone", HS_IS(0, AF_INET), HS_KIND(1, SOCK_STREAM)),
 	HS_ALLOW("socket", HS_ALWAYS, "SIP over TCP to a phone", HS_IS(0, AF_INET6), HS_KIND(1, SOCK_STREAM)),
 	HS_ALLOW("socket", HS_START, "our address on the way to a phone", HS_IS(0, AF_INET), HS_KIND(1, SOCK_DGRAM)),

@@ -2,6 +2,7 @@
 #include "cleanup.h"
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_NETWORK,
 	HS_ALLOW("uname", HS_START, "libwebsockets has a name of this host"),
 };
 

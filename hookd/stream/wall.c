@@ -4,6 +4,7 @@
 #include "reach.h"
 
 static const struct hs_permit calls[] = {
+	HS_CALLS_OF_NETWORK,
 	REACH_CALLS,
 };
 

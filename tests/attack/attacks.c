@@ -1,5 +1,6 @@
 #include "attacks.h"
 #include "cleanup.h"
+#include "zmtp.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/vm_sockets.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,12 +28,11 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zmq.h>
 
-#define FLOOD 20000 /* messages */
+#define FLOODS 100 /* of 32 KiB, four times at each door */
+#define PATIENCE_MS 200
 #define ABSTRACT "hookswitch-attack"
 
-static void *zmq; /* made before the filters */
 static int victim_port;
 
 static int outcome(long result)
@@ -414,6 +415,15 @@ static int use_an_abstract_socket(const struct attack_world *world)
 	return connect_unix(&to, offsetof(struct sockaddr_un, sun_path) + sizeof(ABSTRACT));
 }
 
+static struct sockaddr_un door_of(const struct attack_world *world, int binder, int edge)
+{
+	struct sockaddr_un door = {.sun_family = AF_UNIX};
+
+	snprintf(door.sun_path, sizeof(door.sun_path), "%s/run/%s/%s/socket", world->home, hs_role_names[binder],
+		 hs_edges[edge].name);
+	return door;
+}
+
 /* Every door of the bus at which its role has no business. */
 static int enter_doors_of_others(const struct attack_world *world)
 {
@@ -421,13 +431,12 @@ static int enter_doors_of_others(const struct attack_world *world)
 
 	for (int binder = 1; binder < HS_ROLES; binder++)
 		for (int edge = 0; edge < HS_EDGES; edge++) {
-			struct sockaddr_un to = {.sun_family = AF_UNIX};
+			struct sockaddr_un to;
 			uint32_t connect = hs_edges[edge].connect[binder];
 
 			if (!connect || binder == (int)world->role || (connect & 1U << world->role))
 				continue;
-			snprintf(to.sun_path, sizeof(to.sun_path), "%s/run/%s/%s/socket", world->home,
-				 hs_role_names[binder], hs_edges[edge].name);
+			to = door_of(world, binder, edge);
 			result = connect_unix(&to, sizeof(to));
 			if (result == 0)
 				return 0;
@@ -437,14 +446,8 @@ static int enter_doors_of_others(const struct attack_world *world)
 
 /* ---- the bus ---- */
 
-static void send_to(void *socket, const char *text)
-{
-	zmq_send(socket, text, strlen(text), ZMQ_DONTWAIT);
-}
-
-/* Facts in the name of a driver, rubbish, requests that are not its own, as fast as it goes, at every door that it may
- * enter. Nobody answers to that here: the test looks at the suite. */
-static int flood_the_bus(const struct attack_world *world)
+/* What a flood is made of, each as it is on the wire: messages, then what no peer may say. */
+static size_t write_flood(uint8_t *to, size_t size)
 {
 	static const char *const texts[] = {
 		"{\"v\":1,\"kind\":\"facts\",\"source\":\"sipd\",\"epoch\":1}",
@@ -453,27 +456,86 @@ static int flood_the_bus(const struct attack_world *world)
 		"{",
 		"null",
 	};
+	size_t used = 0;
 
+	for (int i = 0; used + ZMTP_HEAD_BYTES + 256 < size; i++) {
+		const char *text = texts[i % (int)HS_COUNT(texts)];
+
+		used += zmtp_head_write(to + used, strlen(text), false, false);
+		memcpy(to + used, text, strlen(text));
+		used += strlen(text);
+	}
+	return used;
+}
+
+/* Sends all of it, as fast as it is taken; false: nobody takes it any more. */
+static bool pour(int fd, const void *data, size_t bytes)
+{
+	const uint8_t *at = data;
+
+	while (bytes) {
+		struct pollfd ready = {.fd = fd, .events = POLLOUT};
+		ssize_t sent = send(fd, at, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && (errno != EAGAIN || poll(&ready, 1, PATIENCE_MS) <= 0))
+			return false;
+		at += sent > 0 ? sent : 0;
+		bytes -= sent > 0 ? (size_t)sent : 0;
+	}
+	return true;
+}
+
+static bool greet(int fd)
+{
+	uint8_t text[ZMTP_GREETING_BYTES + ZMTP_ANSWER_MAX];
+
+	zmtp_greeting_write(text);
+	return pour(fd, text,
+		    ZMTP_GREETING_BYTES + zmtp_ready_write(text + ZMTP_GREETING_BYTES, ZMTP_DEALER, NULL, NULL));
+}
+
+static void flood(const struct sockaddr_un *door)
+{
+	static uint8_t text[32768];
+	static const struct {
+		const char *text;
+		size_t bytes;
+	} ends[] = {
+		{"\2\377\377\377\377\377\377\377\377", 9}, /* a frame of all the memory there is */
+		{"\1\0\1\0\1\0\1\0", 8},                   /* a message without end */
+		{"\4\7\4PING\0\1", 9},                     /* and silence */
+		{"\4\0", 2},
+	};
+	size_t bytes = write_flood(text, sizeof(text));
+
+	for (size_t i = 0; i < HS_COUNT(ends); i++) {
+		AUTO(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || connect(fd, (const struct sockaddr *)door, sizeof(*door)) < 0 || !greet(fd))
+			continue;
+		for (int round = 0; round < FLOODS && pour(fd, text, bytes); round++)
+			;
+		for (int round = 0; round < FLOODS && pour(fd, ends[i].text, ends[i].bytes); round++)
+			;
+	}
+}
+
+/* Facts in the name of a driver, rubbish, requests that are not its own, as fast as it goes, at every door that it may
+ * enter. Nobody answers to that here: the test looks at the suite. */
+static int flood_the_bus(const struct attack_world *world)
+{
 	if (world->is_keeper || world->is_scribe)
 		return ATTACK_ALLOWED; /* they have no bus */
 	for (int binder = 1; binder < HS_ROLES; binder++)
 		for (int edge = 0; edge < HS_EDGES; edge++) {
+			struct sockaddr_un door;
 			uint32_t connect = hs_edges[edge].connect[binder];
-			AUTO(free) char *endpoint = NULL;
-			void *socket;
 
 			if (!connect || !(connect & 1U << world->role) ||
 			    (edge != HS_EDGE_REQUESTS && edge != HS_EDGE_AUDIO))
 				continue;
-			endpoint = hs_printf("ipc://%s/run/%s/%s/socket", world->home, hs_role_names[binder],
-					     hs_edges[edge].name);
-			socket = zmq_socket(zmq, ZMQ_DEALER);
-			zmq_setsockopt(socket, ZMQ_LINGER, &(int){0}, sizeof(int));
-			zmq_connect(socket, endpoint);
-			for (int i = 0; i < FLOOD; i++)
-				send_to(socket, texts[i % (int)HS_COUNT(texts)]);
-			zmq_poll(&(zmq_pollitem_t){socket, 0, ZMQ_POLLIN, 0}, 1, 200);
-			zmq_close(socket);
+			door = door_of(world, binder, edge);
+			flood(&door);
 		}
 	return ATTACK_ALLOWED;
 }
@@ -560,13 +622,4 @@ static void open_victims(void)
 void attacks_prepare(void)
 {
 	open_victims();
-}
-
-int attacks_begin(void)
-{
-	void *first;
-
-	zmq = zmq_ctx_new();
-	first = zmq ? zmq_socket(zmq, ZMQ_DEALER) : NULL; /* starts the threads */
-	return first ? 0 : -errno;
 }

@@ -30,7 +30,4 @@ const struct attack *attacks_all(size_t *ret_count);
 /* Before the sandbox: makes what the attempts need of the host. */
 void attacks_prepare(void);
 
-/* In the attempt's process, before the filters: libzmq's threads. 0 or -errno. */
-int attacks_begin(void);
-
 #endif

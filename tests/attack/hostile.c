@@ -61,8 +61,6 @@ static int become(const struct hs_sandbox_plan *plan, enum disguise disguise)
 	if (result == 0)
 		result = hs_sandbox_enclose(plan);
 	if (result == 0)
-		result = attacks_begin();
-	if (result == 0)
 		result = hs_sandbox_start(plan);
 	return result == 0 ? hs_sandbox_run(plan) : result;
 }

@@ -118,9 +118,9 @@ static void some_are_in_no_table(void **state)
 static void serving_is_narrower(void **state)
 {
 	static const char *const keepers[] = {"setresuid", "setresgid", "setgroups",
-					      "capset",    "seccomp",   "clone",
-					      "kill",      "wait4",     "landlock_create_ruleset",
-					      "signalfd4", NULL};
+					      "capset",    "seccomp",   "kill",
+					      "wait4",     "signalfd4", "landlock_create_ruleset",
+					      NULL};
 	static const char *const started[] = {"clone",     "listen", "seccomp",  "prlimit64",
 					      "setrlimit", "umask",  "fchownat", NULL};
 
@@ -150,6 +150,31 @@ static void sockets_and_devices_have_owners(void **state)
 		assert_int_equal(may(&walls[i], "socket"), has_network);
 		assert_int_equal(may(&walls[i], "ioctl"), strcmp(name, "dahdid") == 0);
 	}
+}
+
+/* Who has workers makes them while starting, and they are threads; nobody else makes anything. */
+static void only_workers_are_made(void **state)
+{
+	const uint64_t thread = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND;
+
+	for (size_t i = 0; i < HS_COUNT(walls); i++) {
+		const struct hs_sandbox *sandbox = walls[i].sandbox;
+
+		assert_int_equal(may(&walls[i], "clone"), sandbox->has_workers);
+		for (size_t k = 0; k < sandbox->calls_count; k++) {
+			const struct hs_permit *call = &sandbox->calls[k];
+
+			if (strcmp(call->name, "clone") != 0)
+				continue;
+			assert_int_equal(call->when, HS_START);
+			assert_int_equal(call->only[0].compare, HS_MASKED);
+			assert_int_equal(call->only[0].mask, thread);
+			assert_int_equal(call->only[0].value, thread);
+		}
+	}
+	for (size_t i = 0; i < sandbox_calls_count; i++)
+		if (strcmp(sandbox_calls[i].name, "clone") == 0)
+			assert_false(sandbox_calls[i].when & (HS_START | HS_RUN | HS_SCRIBE));
 }
 
 static void must_not_compare(const struct hs_permit *calls, size_t count, uint64_t value)
@@ -203,6 +228,7 @@ int main(void)
 		cmocka_unit_test(names_exist),
 		cmocka_unit_test(some_are_in_no_table),
 		cmocka_unit_test(serving_is_narrower),
+		cmocka_unit_test(only_workers_are_made),
 		cmocka_unit_test(sockets_and_devices_have_owners),
 		cmocka_unit_test(a_filter_knows_who_loads_it),
 	};
