@@ -105,7 +105,8 @@ struct hs_folder {
 
 /* Rows of libuv's workers, for daemons that have them; what makes a process is in no row. */
 #define HS_CALLS_OF_WORKERS                                                                                            \
-	HS_ALLOW("clone", HS_START, "workers of the loop", HS_WITH(0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND))
+	HS_ALLOW("clone", HS_START, "workers of the loop", HS_WITH(0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)),       \
+		HS_ALLOW("sched_yield", HS_ALWAYS, "the loop waits for a worker that wakes it")
 
 /* Rows of sockets beside the bus's, for daemons that speak to the world. */
 #define HS_CALLS_OF_NETWORK                                                                                            \
