@@ -161,13 +161,29 @@ def test_users_of_the_daemons(make_suite):
     assert len(uids) == len(daemons(suite)) and 0 not in uids
 
 
+def fuse_with_mode(folder, permissions):
+    """Words before a command that make it see a /dev/fuse with these permissions."""
+    need("dahdi")
+    node = folder / "fuse"
+    os.mknod(node, stat.S_IFCHR, os.makedev(10, 229))
+    node.chmod(permissions)
+    try:
+        os.close(os.open(node, os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"no device file of a test's own can be opened in {folder}: {error}")
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /dev/fuse && exec "$@"', node]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-def test_an_ordinary_user_is_told_that_it_is_degraded():
+@pytest.mark.parametrize("permissions", [0o600, 0o666], ids=["without-fuse", "with-fuse"])
+def test_an_ordinary_user(permissions):
+    """Is told what he does not have: a user for each daemon, and perhaps simulated telephones."""
     user = pwd.getpwnam("nobody")
     home = pathlib.Path(tempfile.mkdtemp(prefix="hookswitch-e2e-"))
     shutil.chown(home, user.pw_uid, user.pw_gid)
     suite = Suite(home=home)
-    words = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", REPO / "deploy/quickstart"]
+    words = [*fuse_with_mode(home, permissions), "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
+             "--clear-groups", REPO / "deploy/quickstart"]
     environment = {**os.environ, **suite.environment}
     try:
         done = subprocess.run([*words, "--background", "--no-build"], env=environment, capture_output=True, text=True)
@@ -179,6 +195,14 @@ def test_an_ordinary_user_is_told_that_it_is_degraded():
         suite.post("/api/v1/phone/ring", status=202)
         phone.wait_call().reject()
         phone.close()
+        analog = [line for line in suite.facts["lines"] if line["driver"] == "dahdi"]
+        if permissions == 0o666:
+            suite.wait_state(analog[0]["id"], "on_hook", 15)
+            suite.post(f"/api/v1/lines/{analog[0]['id']}/ring", status=202)
+            ringing = subprocess.run(f"{analog[0]['command']} wait ringing", shell=True, capture_output=True, text=True)
+            assert ringing.returncode == 0 and json.loads(ringing.stdout)["ok"], ringing
+        else:
+            assert not analog and "SIP lines only: /dev/fuse is not open to nobody" in done.stderr
         keepers = [suite.keeper(name) for name in daemons(suite)]
         done = subprocess.run([*words, "--stop"], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -203,7 +227,7 @@ def test_simulated_telephones_in_two_commands(make_suite):
         assert done.returncode == 0 and json.loads(done.stdout)["ok"], done
     suite.wait_state(line["id"], "off_hook")
     suite.stop()
-    assert not mounts(suite) and not list((suite.home / "dahdi").iterdir())
+    assert not mounts(suite) and not list((suite.home / "card/dahdi").iterdir())
 
 
 @pytest.mark.parametrize("who", ["simulator", "everybody"])

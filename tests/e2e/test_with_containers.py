@@ -147,7 +147,7 @@ def test_a_simulated_telephone_in_its_container(compose):
     assert work("hangup")["ok"]
     wait_for(lambda: state() == "on_hook", 10, state)
     for daemon in DAEMONS:
-        seen = compose("exec", "-T", daemon, "ls", "/var/lib/hookswitch/dahdi", check=False).stdout.split()
+        seen = compose("exec", "-T", daemon, "ls", "/var/lib/hookswitch/card/dahdi", check=False).stdout.split()
         assert ("ctl" in seen) == (daemon == "dahdid"), f"{daemon} sees {seen}"
 
 
