@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import audio  # noqa: E402
 
 RATE, PIECE = 8000, 160  # samples a second; and 20 ms
-AHEAD = 4000  # samples that wait in the card
+AHEAD, AHEAD_ONCE = 4000, 12000  # samples of tones, and of what is said once and whole, that wait in the card
 TURN = 0.02  # seconds
 RING_ON_MS, RING_PERIOD_MS, IDENTITY_AT_MS = 2000, 6000, 2500
 PULSE_MOST_MS, FLASH_MOST_MS, DIGIT_END_MS = 200, 950, 250
@@ -215,7 +215,7 @@ class CardExchange(world.CardHandset):
     def speak_on(self):
         """Keeps a little sound waiting in the card, which has said as much as it heard."""
         self.said = max(self.said, self.heard)
-        while self.said < self.heard + AHEAD and (self.once or self.tone):
+        while self.said < self.heard + (AHEAD_ONCE if self.once else AHEAD if self.tone else 0):
             if self.once:
                 data, self.once = self.once[:PIECE], self.once[PIECE:]
             else:

@@ -77,7 +77,7 @@ def handset():
     made.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # an emulated processor starts it for most of a minute
 def suite():
     made = Suite({"calls": {"default_line": "phone3"}, "webhooks": {"allow_networks": ["127.0.0.0/8"]}},
                  environment={"HOOKSWITCH_ANALOG": "card"})
