@@ -25,6 +25,7 @@ struct apid {
 	struct calls *calls;
 	struct streams *streams;
 	struct auth *auth;
+	struct ceiling *ceiling;
 	struct idempotency *idempotency;
 	struct asks *asks;
 	struct early *early;

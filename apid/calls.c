@@ -1,5 +1,6 @@
 #include "calls.h"
 #include "call_record.h"
+#include "ceiling.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "id.h"
@@ -224,7 +225,10 @@ static enum call_event lead_out(struct call *call, struct call_step *ret_step)
 		return CALL_REFUSE;
 	}
 	ret_step->why = "what the route leaves of the number cannot be dialled on a line";
-	return routes_write(call->route, call->dialled, number) == 0 ? CALL_LINE : CALL_REFUSE;
+	if (routes_write(call->route, call->dialled, number) < 0)
+		return CALL_REFUSE;
+	return ceiling_lets_out(call->calls, call->route, number, call->line_id, &ret_step->why) ? CALL_LINE
+												 : CALL_REFUSE;
 }
 
 enum call_event calls_lead(struct call *call, struct call_step *ret_step)

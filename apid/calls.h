@@ -31,6 +31,7 @@ struct calls_setup {
 	void (*forget)(void *context, enum hs_role to, const char *leg);
 	bool (*is_up)(void *context, enum hs_role role);
 	void *context;
+	struct ceiling *ceiling; /* NULL: calls out know none */
 };
 
 struct calls {

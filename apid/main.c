@@ -1,5 +1,6 @@
 /* apid: call control, event log, permissions, store. No socket but the bus's. */
 #include "ask.h"
+#include "ceiling.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "wall.h"
@@ -56,12 +57,13 @@ static int open_store(struct apid *apid)
 static void build_rooms(struct apid *apid)
 {
 	struct calls_setup calls = {apid->house->loop, apid->house->config, apid->store, apid->log, NULL, NULL,
-				    asks_add,          asks_forget,         is_up,       apid};
+				    asks_add,          asks_forget,         is_up,       apid,      NULL};
 	struct streams_setup streams = {apid->store, apid->log, NULL, NULL, asks_add, asks_forget, apid};
 
 	apid->lines = calls.lines = streams.lines = lines_create(apid->house->config, apid->store, apid->log);
 	apid->routes = calls.routes = routes_create(apid->house->config);
 	apid->asks = asks_create(apid);
+	apid->ceiling = calls.ceiling = ceiling_create(apid->house, apid->log);
 	apid->calls = streams.calls = calls_create(&calls);
 	apid->streams = streams_create(&streams);
 	apid->auth = auth_create(apid->house->config, apid->house->home);
@@ -115,6 +117,7 @@ static void finish(struct hs_house *house)
 	streams_destroy(apid->streams);
 	auth_destroy(apid->auth);
 	routes_destroy(apid->routes);
+	ceiling_destroy(apid->ceiling);
 	lines_destroy(apid->lines);
 	eventlog_destroy(apid->log);
 	free(apid);

@@ -1,4 +1,5 @@
 #include "outside.h"
+#include "ceiling.h"
 #include "cleanup.h"
 #include "log.h"
 #include <string.h>
@@ -33,7 +34,8 @@ struct line *outside_line(const struct calls *calls, const struct hs_config_rout
 	for (size_t i = 0; i < route->lines_count; i++) {
 		struct line *line = lines_find(calls->setup.lines, route->lines[i]);
 
-		if (line != taken && works(calls, line) && line_is_free(line) && !was_tried(call, line))
+		if (line != taken && works(calls, line) && line_is_free(line) && !was_tried(call, line) &&
+		    (route->emergency || ceiling_has_room(calls->setup.ceiling, line)))
 			return line;
 	}
 	return NULL;
@@ -42,8 +44,14 @@ struct line *outside_line(const struct calls *calls, const struct hs_config_rout
 enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config_route *route, const char **ret_why)
 {
 	for (size_t i = 0; i < route->lines_count; i++) {
-		if (!works(calls, lines_find(calls->setup.lines, route->lines[i])))
+		const struct line *line = lines_find(calls->setup.lines, route->lines[i]);
+
+		if (!works(calls, line))
 			continue;
+		if (!route->emergency && line_is_free(line) && !ceiling_has_room(calls->setup.ceiling, line)) {
+			*ret_why = ceiling_is_full(calls->setup.ceiling, line);
+			return HS_CAUSE_REJECTED;
+		}
 		*ret_why = "all exchange lines of the route that work are in a call";
 		return HS_CAUSE_OVERLOADED;
 	}
@@ -68,6 +76,7 @@ void outside_tell(struct leg *leg)
 	const struct hs_config_route *route = call_route_of(leg, &dialled);
 	struct hs_call_routed event = {leg->id, route->id, dialled, leg->number};
 
+	ceiling_taken(call->calls->setup.ceiling, leg->line);
 	calls_tell(call, HS_CALL_ROUTED, leg->line_id, &event);
 	hs_log(INFO, "call.routed", LOG_CALL(call->id), LOG_LEG(leg->id), LOG_LINE(leg->line_id),
 	       LOG_TEXT("route", route->id), LOG_NUMBER("number", leg->number));

@@ -19,7 +19,8 @@ bool outside_may_connect(const struct calls *calls);
 struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call,
 			  const struct line *taken);
 
-/* Why there is none: overloaded when one is in a call, else unreachable; and one sentence. */
+/* Why there is none: rejected when a ceiling is reached, overloaded when one is in a call, else unreachable; and one
+ * sentence, valid until the next call. */
 enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config_route *route, const char **ret_why);
 
 /* Writes down what is dialled for a new leg at an exchange line; without a number it is never asked for. */

@@ -1,4 +1,5 @@
 #include "serve.h"
+#include "ceiling.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
@@ -127,7 +128,10 @@ void visit_refuse_unread(struct visit *visit, int error)
 
 bool visit_may(const struct visit *visit, const char *scope)
 {
-	return !visit->token || auth_has_scope(visit->token, scope);
+	char why[HS_CEILING_WHY];
+
+	return !visit->token ||
+	       (auth_has_scope(visit->token, scope) && ceiling_scope(visit->apid->ceiling, scope, why));
 }
 
 struct line *visit_line(struct visit *visit, const char *id)
@@ -223,6 +227,7 @@ static void check_token(struct visit *visit)
 {
 	const struct hs_request *request = visit->request;
 	const char *scope = hs_messages[request->message].scope;
+	char why[HS_CEILING_WHY];
 
 	if (!needs_token(visit)) {
 		admit(visit);
@@ -233,6 +238,8 @@ static void check_token(struct visit *visit)
 		visit_refuse(visit, HS_ERROR_UNAUTHORIZED, NULL, NULL, "send Authorization: Bearer TOKEN");
 	else if (!auth_has_scope(visit->token, scope))
 		visit_refuse(visit, HS_ERROR_FORBIDDEN, NULL, NULL, "the token needs the scope %s", scope);
+	else if (scope && !ceiling_scope(visit->apid->ceiling, scope, why))
+		visit_refuse(visit, HS_ERROR_CEILING, NULL, NULL, "%s", why);
 	else if (!auth_admit(visit->apid->auth, visit->token, hs_clock_ms()))
 		visit_refuse(visit, HS_ERROR_RATE_LIMITED, NULL, NULL, "api.requests_per_s of this token is reached");
 	else

@@ -1,4 +1,5 @@
 /* POST /api/v1/calls: who is called first, and who he is connected to. */
+#include "ceiling.h"
 #include "outside.h"
 #include "serve.h"
 #include "watch.h"
@@ -30,6 +31,7 @@ static bool find_outside(struct visit *visit, const char *field, const char *num
 {
 	const struct hs_config_token *token = visit->token;
 	char sent[HS_NUMBER_BYTES];
+	const char *why;
 
 	if (!routes_may(route, token ? token->may_dial : NULL, token ? token->may_dial_count : 0))
 		visit_refuse(visit, HS_ERROR_FORBIDDEN, field, NULL,
@@ -38,6 +40,8 @@ static bool find_outside(struct visit *visit, const char *field, const char *num
 	else if (routes_write(route, number, sent) < 0)
 		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
 			     "what the route %s leaves of the number cannot be dialled on a line", route->id);
+	else if (!ceiling_lets_out(visit->apid->calls, route, sent, NULL, &why))
+		visit_refuse(visit, HS_ERROR_CEILING, field, NULL, "%s", why);
 	else
 		return true;
 	return false;
@@ -126,17 +130,21 @@ static bool find_free(struct visit *visit, const char *field, struct party *part
 	const struct hs_config_route *route = party->route;
 	const struct line *any = lines_find(visit->apid->lines, route->lines[0]);
 	const char *why;
-	bool in_use;
+	enum hs_cause cause;
 
 	if (visit_is_away(visit, line_driver(any)))
 		return false;
 	party->line = outside_line(calls, route, NULL, taken);
 	if (party->line)
 		return true;
-	in_use = outside_why_none(calls, route, &why) == HS_CAUSE_OVERLOADED;
-	visit_refuse(visit, HS_ERROR_WRONG_STATE, field,
-		     hs_enum_line_state.names[in_use ? HS_LINE_STATE_OFF_HOOK : HS_LINE_STATE_OFFLINE], "%s (%s)", why,
-		     route->id);
+	cause = outside_why_none(calls, route, &why);
+	if (cause == HS_CAUSE_REJECTED)
+		visit_refuse(visit, HS_ERROR_CEILING, field, NULL, "%s", why);
+	else
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, field,
+			     hs_enum_line_state.names[cause == HS_CAUSE_OVERLOADED ? HS_LINE_STATE_OFF_HOOK
+										   : HS_LINE_STATE_OFFLINE],
+			     "%s (%s)", why, route->id);
 	return false;
 }
 

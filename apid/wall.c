@@ -9,6 +9,7 @@ static const struct hs_permit calls[] = {
 static const struct hs_folder folders[] = {
 	{"/proc/sys/kernel/random/boot_id", HS_READ, "whether the machine was started anew"},
 	{"keys/token.key", HS_READ | HS_LATER, "the key of token hashes"},
+	{"ceilings", HS_READ | HS_LATER, "what nobody may go beyond"},
 	{"keys/sipd.pub", HS_READ | HS_LATER, "seals for sipd"},
 	{"keys/hookd.pub", HS_READ | HS_LATER, "seals for hookd"},
 };

@@ -13,9 +13,12 @@
 #define FILE_BYTES (4 << 20)
 #define NAME_BYTES 160
 
-/* What hs_config_load gives away; the arena holds all texts and lists. */
+/* What is given away; the arena holds all texts and lists. */
 struct owned {
-	struct hs_config config;
+	union {
+		struct hs_config config;
+		struct hs_ceilings ceilings;
+	};
 	struct hs_arena *arena;
 };
 
@@ -98,7 +101,8 @@ static bool remove_at(struct json_object *json, char *path)
 }
 
 /* The tree's text is overwritten after its use: secrets stand in it. */
-static int decode_tree(struct json_object *json, struct owned *owned, struct hs_wire_fault *fault)
+static int decode_tree(const struct hs_shape *shape, struct json_object *json, struct owned *owned,
+		       struct hs_wire_fault *fault)
 {
 	size_t bytes;
 	const char *shown = json_object_to_json_string_length(json, JSON_C_TO_STRING_PLAIN, &bytes);
@@ -107,7 +111,7 @@ static int decode_tree(struct json_object *json, struct owned *owned, struct hs_
 	int result = hs_wire_reread(shown, bytes, owned->arena, &read, fault);
 
 	if (result == 0)
-		result = hs_wire_decode(&hs_shape_config, read, true, owned->arena, &owned->config, fault);
+		result = hs_wire_decode(shape, read, true, owned->arena, &owned->config, fault);
 	memcpy(&text, &shown, sizeof(text)); /* json-c keeps it, and has no way to overwrite it */
 	explicit_bzero(text, bytes);
 	return result;
@@ -118,7 +122,7 @@ static bool decode(struct config_source *source, struct json_object *json, struc
 {
 	struct hs_wire_fault fault = {0};
 
-	while (decode_tree(json, owned, &fault) < 0) {
+	while (decode_tree(source->shape, json, owned, &fault) < 0) {
 		config_fault(source, fault.field, "%s", fault.why);
 		/* An item's removal would move the lines of those behind it. */
 		if (source->count >= CONFIG_FAULTS_TOLD || strchr(fault.field, '[') || !remove_at(json, fault.field))
@@ -135,7 +139,7 @@ struct hs_config *hs_config_load(const char *path, enum hs_role role, FILE *faul
 	AUTO(json_put) struct json_object *json = NULL;
 
 	owned->arena = hs_arena_create();
-	config_source_init(&source, path, faults);
+	config_source_init(&source, &hs_shape_config, path, faults);
 	json = read_source(&source);
 	if (json) {
 		config_read_environment(&source, json);
@@ -190,12 +194,54 @@ bool hs_config_route_may_grow(const struct hs_config_route *route, const char *n
 	       (!route->has_max_length || strlen(number) < (size_t)route->max_length);
 }
 
-void hs_config_destroy(struct hs_config *config)
+static void destroy(struct owned *owned)
 {
-	struct owned *owned = (struct owned *)(void *)config;
-
 	if (!owned)
 		return;
 	hs_arena_destroy(owned->arena);
 	free(owned);
+}
+
+void hs_config_destroy(struct hs_config *config)
+{
+	destroy((struct owned *)(void *)config);
+}
+
+static void check_patterns(struct config_source *source, const char *path, const char *const *patterns, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *fault = hs_number_pattern_fault(patterns[i]);
+
+		if (fault)
+			config_fault(source, path, "%s", fault);
+	}
+}
+
+struct hs_ceilings *hs_config_load_ceilings(const char *path, FILE *faults)
+{
+	struct owned *owned = hs_zalloc(sizeof(*owned));
+	struct config_source source;
+	AUTO(json_put) struct json_object *json = NULL;
+	int count;
+
+	owned->arena = hs_arena_create();
+	config_source_init(&source, &hs_shape_ceilings, path, faults);
+	json = read_source(&source);
+	if (json && decode(&source, json, owned) && source.count == 0) {
+		const struct hs_ceilings_calls *calls = owned->ceilings.calls;
+
+		check_patterns(&source, "calls.allowed", calls->allowed, calls->allowed_count);
+		check_patterns(&source, "calls.refused", calls->refused, calls->refused_count);
+	}
+	count = source.count;
+	config_source_finish(&source);
+	if (count == 0 && json)
+		return &owned->ceilings;
+	destroy(owned);
+	return NULL;
+}
+
+void hs_config_destroy_ceilings(struct hs_ceilings *ceilings)
+{
+	destroy((struct owned *)(void *)ceilings);
 }

@@ -1,5 +1,5 @@
 /* The configuration: YAML -> struct hs_config, by the contract's schema.
- * Called by daemon.c, hookctl and nobody else; knows libyaml. Owns what it returns.
+ * Called by daemon.c, ceilings.c and hookctl; knows libyaml. Owns what it returns.
  * Order: defaults, file, environment (HOOKSWITCH_SERVER_REST_PORT). Unknown keys and bad values are refused with file,
  * line, key and the mend.
  */
@@ -39,5 +39,10 @@ bool hs_config_route_may_grow(const struct hs_config_route *route, const char *n
 void hs_config_dump(const struct hs_config *config, FILE *out);
 
 void hs_config_destroy(struct hs_config *config); /* NULL is fine */
+
+/* Reads a file of ceilings (ceilings.h); the environment says nothing about them. NULL with a line per fault. */
+struct hs_ceilings *hs_config_load_ceilings(const char *path, FILE *faults);
+
+void hs_config_destroy_ceilings(struct hs_ceilings *ceilings); /* NULL is fine */
 
 #endif

@@ -13,13 +13,14 @@ struct hs_table;
 #define CONFIG_FAULTS_TOLD 20 /* more are only counted */
 
 struct config_source {
-	const char *file;        /* NULL: none */
-	FILE *faults;            /* NULL: told to nobody */
-	struct hs_table *places; /* path -> struct place */
-	int count;               /* of faults */
+	const struct hs_shape *shape; /* of the whole */
+	const char *file;             /* NULL: none */
+	FILE *faults;                 /* NULL: told to nobody */
+	struct hs_table *places;      /* path -> struct place */
+	int count;                    /* of faults */
 };
 
-void config_source_init(struct config_source *source, const char *file, FILE *faults);
+void config_source_init(struct config_source *source, const struct hs_shape *shape, const char *file, FILE *faults);
 void config_source_finish(struct config_source *source);
 
 /* Remembers where the value at path ("lines[2].id") stands: a line of the file, or an environment variable. */

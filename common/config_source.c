@@ -15,9 +15,9 @@ struct place {
 	char *variable;
 };
 
-void config_source_init(struct config_source *source, const char *file, FILE *faults)
+void config_source_init(struct config_source *source, const struct hs_shape *shape, const char *file, FILE *faults)
 {
-	*source = (struct config_source){.file = file, .faults = faults, .places = hs_table_create()};
+	*source = (struct config_source){.shape = shape, .file = file, .faults = faults, .places = hs_table_create()};
 }
 
 static _Bool free_place(void *context, const char *key, void *object)

@@ -247,7 +247,7 @@ static struct json_object *read_value(struct reader *reader, const yaml_event_t 
 
 static struct json_object *read_document(struct reader *reader)
 {
-	static const struct hs_field root = {.type = HS_TYPE_STRUCT, .shape = &hs_shape_config};
+	const struct hs_field root = {.type = HS_TYPE_STRUCT, .shape = reader->source->shape};
 	struct json_object *json = NULL;
 	int documents = 0;
 	yaml_event_t event;

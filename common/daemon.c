@@ -1,4 +1,5 @@
 #include "daemon.h"
+#include "ceilings.h"
 #include "cleanup.h"
 #include "daemon_inner.h"
 #include "keys.h"
@@ -271,6 +272,10 @@ static int prepare(struct daemon_plan *plan)
 	if (result < 0)
 		return fail("daemon.no_keys", plan->home, result,
 			    "keys/ in the home must be writable, and each key in it its daemon's alone");
+	result = hs_ceilings_make(plan->home);
+	if (result < 0)
+		return fail("daemon.no_ceilings", plan->home, result,
+			    "the home must be a folder that the starter may write");
 	plan->unclean = access(ready, F_OK) == 0;
 	if (chdir(plan->home) < 0)
 		return fail("daemon.no_home", plan->home, -errno, "the home must be a folder");

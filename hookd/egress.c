@@ -460,8 +460,15 @@ int egress_check_address(const struct egress_rules *rules, const struct egress_u
 	return check_public(rules, url, text, ret_why);
 }
 
+static bool is_permitted(const struct egress_rules *rules, const struct egress_url *url, char *ret_why)
+{
+	return !rules->permits || rules->permits(rules->context, url->host, ret_why);
+}
+
 int egress_check_url(const struct egress_rules *rules, const struct egress_url *url, char *ret_why)
 {
+	if (!is_permitted(rules, url, ret_why))
+		return -EACCES;
 	if (url->numeric)
 		return egress_check_address(rules, url, &url->address, ret_why);
 	if (rules->networks_count) /* the name may lead into one of them */
@@ -474,6 +481,8 @@ int egress_check(const struct egress_rules *rules, const struct egress_url *url,
 {
 	if (!count)
 		return fail(-ENOENT, ret_why, "the name %s has no address", url->host);
+	if (!is_permitted(rules, url, ret_why))
+		return -EACCES;
 	for (size_t i = 0; i < count; i++) {
 		int error = egress_check_address(rules, url, &addresses[i], ret_why);
 

@@ -33,6 +33,9 @@ struct egress_rules {
 	size_t networks_count;
 	uint16_t *ports; /* of configured URLs: allowed beside 80, 443 and 8443 */
 	size_t ports_count;
+	/* A ceiling above all else; NULL: none. False with a sentence (EGRESS_WHY bytes). */
+	bool (*permits)(const void *context, const char *host, char *ret_why);
+	const void *context;
 };
 
 enum egress_family {

@@ -14,6 +14,7 @@ struct putting;
 struct hookd {
 	struct hs_house *house;
 	struct egress_rules rules;
+	struct hs_ceiling *ceiling;
 	struct resolve *resolve;
 	struct deliver *deliver;
 	struct outbox *outbox;

@@ -1,3 +1,4 @@
+#include "ceilings.h"
 #include "cleanup.h"
 #include "hookd.h"
 #include "reach.h"
@@ -73,6 +74,7 @@ static int start(struct hs_house *house)
 	uv_timer_init(house->loop, &hookd->ending);
 	hookd->ending.data = hookd;
 	open_rules(hookd);
+	hookd->ceiling = reach_ceiling(house, &hookd->rules);
 	reach_check(house);
 	hookd->resolve = resolve_create(house->loop);
 	hookd->outbox = outbox_open(house->folder, house->config->store->durability == HS_DURABILITY_FULL);
@@ -130,6 +132,7 @@ static void finish(struct hs_house *house)
 	outbox_close(hookd->outbox);
 	resolve_destroy(hookd->resolve);
 	egress_rules_finish(&hookd->rules);
+	hs_ceiling_destroy(hookd->ceiling);
 	uv_close((uv_handle_t *)&hookd->ending, free_hookd);
 }
 

@@ -1,4 +1,5 @@
 #include "reach.h"
+#include "ceilings.h"
 #include "cleanup.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,4 +35,18 @@ void reach_check(struct hs_house *house)
 	if (fd < 0 && errno == EACCES)
 		hs_daemon_degraded(house, "name_servers",
 				   SERVERS " was replaced since the keeper began: start this daemon anew");
+}
+
+static bool permits(const void *context, const char *host, char *ret_why)
+{
+	return hs_ceiling_host(context, host, ret_why);
+}
+
+struct hs_ceiling *reach_ceiling(struct hs_house *house, struct egress_rules *rules)
+{
+	struct hs_ceiling *ceiling = hs_ceiling_create(house);
+
+	rules->permits = permits;
+	rules->context = ceiling;
+	return ceiling;
 }

@@ -33,6 +33,7 @@
 		{"/usr/share/ca-certificates", HS_READ, "certificate authorities"},                                    \
 		{"/usr/local/share/ca-certificates", HS_READ, "certificate authorities"},                              \
 		{"/usr/lib/ssl", HS_READ, "certificate authorities"},                                                  \
+		{"ceilings", HS_READ | HS_LATER, "what nobody may go beyond"},                                         \
 	{                                                                                                              \
 		"/dev/urandom", HS_READ, "keys"                                                                        \
 	}
@@ -41,6 +42,10 @@
  * ca_file: NULL or its own authorities. Any where networks are listed, since there every port may be reached. */
 void reach_grant(struct hs_grants *grants, size_t networks);
 void reach_grant_url(struct hs_grants *grants, const char *url, const char *ca_file, enum egress_family family);
+
+/* The ceiling on hosts is above the rules from now on. */
+struct hs_ceiling;
+struct hs_ceiling *reach_ceiling(struct hs_house *house, struct egress_rules *rules);
 
 /* A file in the table is known by its number, not its name: one that took its place is not readable. Says so in /health
  * where that is the list of name servers. */

@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).parent
 VERSION = 1
 NOTE = "made by proto/generate.py; change the tables in proto/ instead"
 TEXTS = {"text", "label", "id", "digits", "url"}
-INNER = ("config", "envelope")  # structs that the public API does not show
+INNER = ("config", "ceilings", "envelope")  # structs that the public API does not show
 MAX_BYTES = {"id": 64, "digits": 64, "url": 2048}
 KINDS = {"request": "HS_REQUEST", "fact": "HS_FACT", "event": "HS_EVENT"}
 ERROR_FIELDS = {"type": "stable name, urn:hookswitch:NAME", "title": "sentence", "status": "HTTP status",
@@ -496,18 +496,24 @@ def config_page(c):
     out = ["# Configuration", "", f"<!-- {NOTE} -->", "",
            "YAML. Every scalar outside a list can be set from the environment as `HOOKSWITCH_` and its path in capitals,",
            "for example `HOOKSWITCH_SERVER_REST_PORT=8010`. Check a file with `sipd --check-config --config FILE`.", ""]
-    rows = []
 
-    def walk(prefix, struct):
+    def walk(prefix, struct, rows):
         for f in c.structs[struct][1]:
             path = prefix + f.name + ("[]" if f.list else "")
             if f.type == "struct":
-                walk(path + ".", f.of)
+                walk(path + ".", f.of, rows)
             else:
                 rows.append((f"`{path}`", f.words(), f.doc))
+        return rows
 
-    walk("", "config")
-    return "\n".join(out + table(rows, ("key", "type", "meaning")))
+    heads = ("key", "type", "meaning")
+    out += table(walk("", "config", []), heads)
+    if "ceilings" in c.structs:
+        out += ["## Ceilings", "", "`ceilings/ceilings.yaml` in the home: what no configuration and nobody at the API may go beyond. It is",
+                "root's (or the starter's) and made at the first start; a change counts within a second, and without a file",
+                "that can be believed nothing new goes out. Routes with `emergency: true` are exempt.", ""]
+        out += table(walk("", "ceilings", []), heads)
+    return "\n".join(out)
 
 
 def embedded(text):

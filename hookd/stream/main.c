@@ -1,4 +1,5 @@
 #include "audio.h"
+#include "ceilings.h"
 #include "cleanup.h"
 #include "log.h"
 #include "metrics.h"
@@ -92,6 +93,7 @@ static int start(struct hs_house *house)
 	set_up_metrics(stream);
 	reach_check(house);
 	egress_rules_init(&stream->rules, webhooks->allow_networks, webhooks->allow_networks_count);
+	stream->ceiling = reach_ceiling(house, &stream->rules);
 	stream->resolve = resolve_create(house->loop);
 	stream->lwsio = hs_lwsio_create(house->loop);
 	if (!stream->resolve || !stream->lwsio)
@@ -129,6 +131,7 @@ static void finish(struct hs_house *house)
 	audio_destroy(stream->audio);
 	resolve_destroy(stream->resolve);
 	egress_rules_finish(&stream->rules);
+	hs_ceiling_destroy(stream->ceiling);
 	free(stream->operators);
 	hs_secret_wipe(stream->token);
 	free(stream);

@@ -18,6 +18,7 @@ struct hs_table;
 struct stream {
 	struct hs_house *house;
 	struct egress_rules rules;
+	struct hs_ceiling *ceiling;
 	struct resolve *resolve;
 	struct hs_lwsio *lwsio;
 	struct audio *audio;

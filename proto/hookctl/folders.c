@@ -1,4 +1,5 @@
 /* folders: what a daemon needs to find when whoever starts it gives it its user, and not root's. */
+#include "ceilings.h"
 #include "cleanup.h"
 #include "hookctl.h"
 #include "keys.h"
@@ -30,6 +31,8 @@ int folders_run(struct hookctl *ctl, int count, char **words)
 	if (geteuid() != 0)
 		return hookctl_fail(ctl, "only root can make folders for others");
 	result = hand_over_config(ctl);
+	if (result >= 0)
+		result = hs_ceilings_make(ctl->home);
 	for (int role = 1; role < HS_ROLE_OPS && result >= 0; role++) {
 		result = hs_privs_place(ctl->home, (enum hs_role)role);
 		if (result >= 0)

@@ -107,7 +107,7 @@ static void put_on_hook(struct scene *scene)
 
 void scene_open(struct scene *scene)
 {
-	struct calls_setup calls = {&scene->loop, NULL, NULL, NULL, NULL, NULL, ask, forget, is_up, scene};
+	struct calls_setup calls = {&scene->loop, NULL, NULL, NULL, NULL, NULL, ask, forget, is_up, scene, NULL};
 	struct streams_setup streams = {NULL, NULL, NULL, NULL, ask, forget, scene};
 
 	hs_log_set_level(HS_LOG_LEVEL_ERROR);

@@ -394,6 +394,44 @@ static void environment_goes_over_the_file(void **state)
 	clearenv();
 }
 
+static struct hs_ceilings *load_ceilings(const char *text)
+{
+	char path[] = "/tmp/ceilings-XXXXXX.yaml";
+	int fd = mkstemps(path, 5);
+	struct hs_ceilings *ceilings;
+
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	ceilings = hs_config_load_ceilings(path, NULL);
+	unlink(path);
+	return ceilings;
+}
+
+static void reads_ceilings(void **state)
+{
+	static const char *const faulty[] = {
+		"calls: { at_once: many }\n",
+		"calls: { at_once: -1 }\n",
+		"calls: { refused: [call me] }\n",
+		"callz: {}\n",
+		"server: { rest_port: 1 }\n",
+		"[]\n",
+		"calls: [\n",
+	};
+	struct hs_ceilings *ceilings = load_ceilings("calls: { at_once: 0, refused: [\"00.\"] }\n");
+
+	assert_non_null(ceilings);
+	assert_int_equal(ceilings->calls->at_once, 0);
+	assert_int_equal(ceilings->calls->per_hour, 200);
+	assert_string_equal(ceilings->calls->refused[0], "00.");
+	assert_null(ceilings->outgoing->hosts);
+	hs_config_destroy_ceilings(ceilings);
+	for (size_t i = 0; i < HS_COUNT(faulty); i++)
+		assert_null(load_ceilings(faulty[i]));
+	assert_null(hs_config_load_ceilings("/nonexistent", NULL));
+	hs_config_destroy_ceilings(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +439,7 @@ int main(void)
 		cmocka_unit_test(missing_file_is_a_fault), cmocka_unit_test(defaults_are_good),
 		cmocka_unit_test(reads_the_example),       cmocka_unit_test(others_secrets_are_wiped),
 		cmocka_unit_test(dump_reads_back),         cmocka_unit_test(environment_goes_over_the_file),
+		cmocka_unit_test(reads_ceilings),
 	};
 
 	clearenv();
