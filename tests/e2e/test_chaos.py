@@ -176,3 +176,29 @@ def test_a_suite_that_loses_is_found_out(make_suite, loss, seen):
             world.judge()
     finally:
         world.close()
+
+
+def test_a_stop_is_polite_and_keeps_what_is_owed(make_suite):
+    """Calls get their BYE, and a webhook that could not be delivered before the stop comes after the next start."""
+    suite = start_with_webhooks(make_suite)
+    suite.hook_receiver.answers = lambda path, count: 503
+    first, second = suite.phone(0), suite.phone(1)
+    call = first.call("102", codec="PCMU")
+    other = second.wait_call()
+    other.answer()
+    call.wait("up")
+    call.rtp.press("5")
+    wait_for(lambda: [e for e in suite.hook_receiver.ledger if e["path"] == "/dtmf"], 10)
+    begun = time.monotonic()
+    suite.stop()
+    took = time.monotonic() - begun
+    call.wait("ended")
+    other.wait("ended")
+    assert took < 15, f"it took {took:.1f} s to stop"
+    assert first.requests("BYE") and second.requests("BYE")
+    suite.hook_receiver.answers = lambda path, count: 200
+    suite.start()
+    owed = suite.hook_receiver.wait(1, "/dtmf", SETTLES_S, digit="5")
+    assert owed[0]["signature_fits"]
+    wait_for(lambda: not suite.get("/api/v1/calls?active=true")["calls"], 10)
+    suite.hook_receiver.close()
