@@ -85,8 +85,12 @@ static void step(uv_prepare_t *prepare)
 {
 	struct agent *agent = prepare->data;
 	su_duration_t next = 0;
-	for (int i = 0; i < STEPS && !(next = su_root_step(agent->root, 0)); i++)
-		;
+	for (int i = 0; i < STEPS && next <= 0; i++) {
+		next = su_root_step(agent->root, 0);
+		wiretap_taken();
+		if (next)
+			break;
+	}
 	uv_update_time(agent->setup.loop);
 	if (next < 0)
 		uv_timer_stop(&agent->timer);
@@ -197,6 +201,17 @@ static bool is_any(const char *host)
 	return !strcmp(host, "0.0.0.0") || !strcmp(host, "::");
 }
 
+/* Of the library: exported, but in none of its installed headers. It calls accept(), which is wiretap's. */
+int tport_accept(tport_t *primary, int events);
+
+static void accept_one(void *context)
+{
+	struct agent *agent = context;
+	tport_t *primary = tport_by_protocol(nta_agent_tports(agent->nta), "tcp");
+	if (primary)
+		tport_accept(primary, SU_WAIT_ACCEPT);
+}
+
 /* ---- life ---- */
 
 static int message(nta_agent_magic_t *magic, nta_agent_t *nta, msg_t *msg, sip_t *sip)
@@ -279,6 +294,7 @@ struct agent *agent_create(const struct agent_setup *setup)
 		agent_destroy(agent);
 		return NULL;
 	}
+	wiretap_adopt(accept_one, agent);
 	start_hosting(agent);
 	return agent;
 }

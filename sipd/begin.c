@@ -156,6 +156,7 @@ static int start_network(struct sipd *sipd)
 	struct wiretap_setup tap = {
 		.sources = sipd->sources,
 		.who = who_sends,
+		.keep = sipd->house->keep,
 		.udp_fd = hs_keep_take(sipd->house->keep, UDP_NAME),
 		.tcp_fd = hs_keep_take(sipd->house->keep, TCP_NAME),
 		.port = (uint16_t)server->sip_port,

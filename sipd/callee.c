@@ -404,7 +404,8 @@ bool callee_restore(struct dialog *dialog)
 		return false;
 	}
 	AUTO(free) char *offer = hs_strdup(sip->sip_payload->pl_data);
-	take_invite(dialog, msg, sip, agent_listener(dialog->sipd->agent, r->peer.tcp));
+	tport_t *flow = agent_flow(dialog->sipd->agent, &r->peer);
+	take_invite(dialog, msg, sip, flow ? flow : agent_listener(dialog->sipd->agent, r->peer.tcp));
 	if (!dialog->invite)
 		return false;
 	if (is_answered)

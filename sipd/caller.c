@@ -324,13 +324,15 @@ static void ring_over(uv_timer_t *timer)
 }
 
 /* The transaction that a predecessor began goes on: its INVITE is out already, so the first copy is not sent, and one
- * is due after half a second unless the phone says something first. A connection has died with the predecessor; what
- * the phone says on another one is heard without a transaction (restore_response). */
+ * is due after half a second unless the phone says something first. Over a connection nothing is repeated, so it is
+ * sent again at once: the phone knows it by its branch. Where the connection is gone, what the phone says on another
+ * one is heard without a transaction (restore_response). */
 static void go_on(struct dialog *dialog, struct fork *fork)
 {
-	if (!fork->r->live || fork->r->peer.tcp)
+	bool tcp = fork->r->peer.tcp;
+	if (!fork->r->live || (tcp && !agent_flow(dialog->sipd->agent, &fork->r->peer)))
 		return;
-	wiretap_mute(true);
+	wiretap_mute(!tcp);
 	if (!send_fork(dialog, fork))
 		close_fork(fork);
 	wiretap_mute(false);

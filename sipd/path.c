@@ -1,6 +1,7 @@
 #include "path.h"
+#include "cleanup.h"
 #include "sipd.h"
-#include <stdio.h>
+#include <string.h>
 
 void path_to(struct agent *agent, const struct peer *peer, const char *user, struct path *ret_path)
 {
@@ -14,8 +15,28 @@ void path_to(struct agent *agent, const struct peer *peer, const char *user, str
 	agent_contact(agent, user, peer, ret_path->contact);
 }
 
+/* A phone whose connection is gone opens another one and registers: the call follows it there (RFC 5626). */
+static void follow_registration(struct dialog *dialog)
+{
+	const struct binding *bindings[LOCATIONS_MAX];
+	struct sipd *sipd = dialog->sipd;
+	struct peer *peer = &dialog->r.peer;
+	size_t count = locations_of_line(sipd->locations, dialog->r.line, bindings, LOCATIONS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		struct peer place = {.port = bindings[i]->port, .listen_port = bindings[i]->listen_port, .tcp = true};
+		hs_copy(place.host, sizeof(place.host), bindings[i]->host);
+		if (!bindings[i]->tcp || strcmp(place.host, peer->host) != 0 || !agent_flow(sipd->agent, &place))
+			continue;
+		peer->port = place.port;
+		peer->listen_port = place.listen_port;
+		return;
+	}
+}
+
 void path_of(struct dialog *dialog, struct path *ret_path)
 {
+	if (dialog->r.peer.tcp && !agent_flow(dialog->sipd->agent, &dialog->r.peer))
+		follow_registration(dialog);
 	path_to(dialog->sipd->agent, &dialog->r.peer, dialog->r.leg, ret_path);
 }
 

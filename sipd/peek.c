@@ -217,3 +217,64 @@ const char *peek_refuse(const struct peek *peek)
 		return "long_line";
 	return peek->redirected ? "maddr" : NULL;
 }
+
+/* ---- where a message of a stream ends ---- */
+
+static bool begins_message(const char *line, size_t bytes)
+{
+	static const char version[] = "SIP/2.0";
+	size_t length = sizeof(version) - 1;
+	return bytes > length && (!memcmp(line, version, length) || !memcmp(line + bytes - length, version, length));
+}
+
+static bool read_length(const char *value, size_t bytes, size_t *ret_length)
+{
+	size_t length = 0;
+	if (!bytes || bytes > 6)
+		return false;
+	for (size_t i = 0; i < bytes; i++) {
+		if (value[i] < '0' || value[i] > '9')
+			return false;
+		length = length * 10 + (size_t)(value[i] - '0');
+	}
+	*ret_length = length;
+	return true;
+}
+
+/* A head under way: its lines, each without its CRLF. False: the end of the message cannot be told. */
+static bool take_line(const char *line, size_t bytes, bool first, size_t *length)
+{
+	size_t value_bytes;
+	if (first)
+		return begins_message(line, bytes);
+	if (!has_name(line, bytes, "Content-Length", "l"))
+		return true;
+	const char *value = value_of(line, bytes, &value_bytes);
+	return *length == PEEK_UNFRAMED && read_length(value, value_bytes, length);
+}
+
+size_t peek_whole(const char *data, size_t bytes, size_t *ret_needed)
+{
+	const char *at = data, *end = data + bytes;
+	size_t body = PEEK_UNFRAMED;
+	while (at < end && (*at == '\r' || *at == '\n' || *at == ' ' || *at == '\t'))
+		at++;
+	if (at == end)
+		return bytes;
+	*ret_needed = bytes + 1;
+	for (const char *first = at, *lf; (lf = memchr(at, '\n', (size_t)(end - at))); at = lf + 1) {
+		size_t line = (size_t)(lf - at);
+		if (!line || at[line - 1] != '\r' || has_bare_cr(at, line)) /* the parser would see other lines */
+			return PEEK_UNFRAMED;
+		if (line > 1 && !take_line(at, line - 1, at == first, &body))
+			return PEEK_UNFRAMED;
+		if (line > 1)
+			continue;
+		size_t head = (size_t)(lf + 1 - data);
+		if (body == PEEK_UNFRAMED || head + body > PEEK_WHOLE_MAX)
+			return PEEK_UNFRAMED;
+		*ret_needed = head + body;
+		return *ret_needed <= bytes ? *ret_needed : 0;
+	}
+	return bytes < PEEK_WHOLE_MAX ? 0 : PEEK_UNFRAMED;
+}

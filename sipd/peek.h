@@ -39,6 +39,13 @@ void peek_look(const char *data, size_t bytes, struct peek *ret_peek);
 /* Reads only kind, method, status and Call-ID of a message that is one: of ours. */
 void peek_glance(const char *data, size_t bytes, struct peek *ret_peek);
 
+#define PEEK_WHOLE_MAX 65536 /* bytes of a message in a stream */
+#define PEEK_UNFRAMED ((size_t)-1)
+
+/* Bytes of the first whole message of a stream, or of the keep-alives that are all there is. 0: its rest must come
+ * first, which is at least ret_needed bytes from the beginning. PEEK_UNFRAMED: where it ends cannot be told. */
+size_t peek_whole(const char *data, size_t bytes, size_t *ret_needed);
+
 /* Why the parser must not see this (security model 6.9), as a word for metrics; NULL: it may. */
 const char *peek_refuse(const struct peek *peek);
 

@@ -1,6 +1,7 @@
 #include "wiretap.h"
 #include "clock.h"
 #include "filter.h"
+#include "id.h"
 #include "log.h"
 #include "metrics.h"
 #include <arpa/inet.h>
@@ -14,16 +15,20 @@
 #include <sofia-sip/su.h>
 #include <sofia-sip/su_addrinfo.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define FLOW_NAME "sip.flow/"
 #define DATAGRAM_MAX 65536
 #define CONNECTIONS 4096       /* TCP descriptors that are followed; more are refused */
 #define CONNECTIONS_OF_ONE 200 /* of one address */
 #define UNREAD_MAX 5           /* looks, a second apart, at a connection whose bytes the library leaves unread */
+#define UNFINISHED_MS 15000    /* so long the rest of a message may take */
+#define READING 64             /* streams read in one step of the library */
 #define DROPS_MAX 16           /* reasons */
 #define DROPS_AT_ONCE 64       /* refused datagrams in a row, before the loop goes on */
 #define LATE_MS 50             /* a datagram that waited longer is late */
@@ -39,6 +44,11 @@ struct connection {
 	int newlines;           /* ends of line in a row, over chunks */
 	bool after_cr;          /* the last chunk ended with it */
 	bool in_head;           /* something came since the last blank line */
+	uint64_t flow;          /* its name with the keeper; 0: it is not kept */
+	bool loose;             /* where its messages end cannot be told: the library reads it as it comes */
+	bool waits;             /* for so many bytes that the rest of a message is there */
+	size_t whole, taken;    /* bytes of the next message; of those that the library has read and we have not yet */
+	int64_t unfinished_ms;  /* since when a message is there in part; 0: none is */
 	uint8_t unread;         /* looks in a row that found bytes, or the end, that nobody read */
 };
 
@@ -49,13 +59,16 @@ static struct {
 	int epoll_fd, udp_fd;
 	struct connection connections[CONNECTIONS];
 	struct pollfd looks[CONNECTIONS];
+	int adopted;          /* a predecessor's connection that the library is to accept next; -1: none */
+	int reading[READING]; /* descriptors with taken bytes */
+	size_t reading_count;
 	int64_t looked_ms;
 	char linear[DATAGRAM_MAX]; /* of a datagram: as it was read, until the library takes it */
 	size_t held;               /* bytes of such a datagram; 0: none */
 	struct sockaddr_storage from;
 	int64_t delay_ms, read_ms; /* of the last datagram: how long it waited, when it was read */
 	int64_t late_since_ms;     /* since when each one was late; 0: the last one was not */
-} tap = {.epoll_fd = -1, .udp_fd = -1};
+} tap = {.epoll_fd = -1, .udp_fd = -1, .adopted = -1};
 
 void wiretap_open(const struct wiretap_setup *setup)
 {
@@ -160,6 +173,166 @@ int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
 	return 0;
 }
 
+/* ---- connections that outlive us ---- */
+
+/* The keeper holds each connection that a phone opened, so that it lives on when we die. A message stays in the kernel
+ * until we have dealt with it: read with MSG_PEEK, as a whole, and taken out after that. So a successor finds in the
+ * socket just what nobody has answered; where it was answered in the last moment, it is a repetition. */
+
+static void name_flow(uint64_t flow, char ret_name[HS_KEEP_NAME])
+{
+	snprintf(ret_name, HS_KEEP_NAME, FLOW_NAME "%016llx", (unsigned long long)flow);
+}
+
+static void let_go(struct connection *connection)
+{
+	char name[HS_KEEP_NAME];
+	if (!connection->flow)
+		return;
+	name_flow(connection->flow, name);
+	hs_keep_drop(tap.setup.keep, name);
+	connection->flow = 0;
+}
+
+static void follow(int fd, const struct sockaddr *peer, socklen_t length, uint64_t flow)
+{
+	struct connection *connection = &tap.connections[fd];
+	*connection = (struct connection){.open = true, .flow = flow};
+	sources_key(peer, &connection->key);
+	memcpy(&connection->peer, peer, length < sizeof(connection->peer) ? length : sizeof(connection->peer));
+}
+
+static void keep(int fd)
+{
+	char name[HS_KEEP_NAME];
+	uint64_t flow = 0;
+	if (!tap.setup.keep)
+		return;
+	hs_random(&flow, sizeof(flow));
+	name_flow(flow, name);
+	if (!hs_keep_hold(tap.setup.keep, name, fd))
+		tap.connections[fd].flow = flow;
+}
+
+static bool is_followed(int fd)
+{
+	return tap.active && fd >= 0 && fd < CONNECTIONS && tap.connections[fd].open;
+}
+
+static void take_out(int fd)
+{
+	struct connection *connection = &tap.connections[fd];
+	if (connection->taken) /* TCP throws away what it is asked to cut */
+		(void)recv(fd, tap.linear, connection->taken, MSG_TRUNC | MSG_DONTWAIT);
+	connection->taken = 0;
+}
+
+void wiretap_taken(void)
+{
+	while (tap.reading_count) {
+		int fd = tap.reading[--tap.reading_count];
+		if (is_followed(fd))
+			take_out(fd);
+	}
+}
+
+static void note_taken(int fd, size_t bytes)
+{
+	tap.connections[fd].taken = bytes;
+	if (tap.reading_count == READING)
+		take_out(fd);
+	else
+		tap.reading[tap.reading_count++] = fd;
+}
+
+static void wait_for_bytes(int fd, size_t bytes)
+{
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){(int)bytes}, sizeof(int));
+	tap.connections[fd].waits = bytes > 1;
+}
+
+static bool has_ended(int fd)
+{
+	struct pollfd look = {.fd = fd, .events = POLLRDHUP};
+	return poll(&look, 1, 0) != 0;
+}
+
+/* The rest of this message is worth waiting for; else the library gets what there is, and will find the fault. */
+static bool may_wait(int fd, size_t there)
+{
+	struct peek peek;
+	peek_look(tap.linear, there, &peek);
+	return !has_ended(fd) && !peek_refuse(&peek);
+}
+
+/* How much the library may read of a stream: one whole message. */
+static issize_t size_of_stream(int fd)
+{
+	struct connection *connection = &tap.connections[fd];
+	size_t needed = 0;
+	take_out(fd);
+	ssize_t there = recv(fd, tap.linear, sizeof(tap.linear), MSG_PEEK | MSG_DONTWAIT);
+	if (there <= 0)
+		return there < 0 && errno == EAGAIN ? -1 : 0;
+	size_t whole = connection->loose ? PEEK_UNFRAMED : peek_whole(tap.linear, (size_t)there, &needed);
+	if (!whole && may_wait(fd, (size_t)there)) {
+		if (!connection->unfinished_ms)
+			connection->unfinished_ms = hs_clock_ms();
+		wait_for_bytes(fd, needed);
+		errno = EAGAIN;
+		return -1;
+	}
+	if (connection->waits)
+		wait_for_bytes(fd, 1);
+	connection->unfinished_ms = 0;
+	if (!whole || whole == PEEK_UNFRAMED) {
+		connection->loose = true;
+		let_go(connection);
+		whole = (size_t)there;
+	}
+	connection->whole = whole;
+	return (issize_t)whole;
+}
+
+struct adopting {
+	void (*accept_one)(void *context);
+	void *context;
+};
+
+static void adopt_one(void *context, const char *name)
+{
+	const struct adopting *adopting = context;
+	int fd = hs_keep_take(tap.setup.keep, name);
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	if (fd >= 0 && fd < CONNECTIONS && !getpeername(fd, (struct sockaddr *)&peer, &length)) {
+		follow(fd, (struct sockaddr *)&peer, length, strtoull(name + strlen(FLOW_NAME), NULL, 16));
+		wait_for_bytes(fd, 1);
+		tap.adopted = fd;
+		adopting->accept_one(adopting->context);
+		if (tap.adopted < 0)
+			return;
+		tap.adopted = -1;
+		tap.connections[fd].open = false;
+	}
+	hs_keep_drop(tap.setup.keep, name);
+	if (fd >= 0)
+		close(fd);
+}
+
+void wiretap_adopt(void (*accept_one)(void *context), void *context)
+{
+	struct adopting adopting = {accept_one, context};
+	hs_keep_each(tap.setup.keep, FLOW_NAME, adopt_one, &adopting);
+}
+
+static int accept_adopted(struct sockaddr *peer, socklen_t *length)
+{
+	int fd = tap.adopted;
+	tap.adopted = -1;
+	return getpeername(fd, peer, length) ? -1 : fd;
+}
+
 static void look_at_unread(const struct pollfd *look)
 {
 	struct connection *connection = &tap.connections[look->fd];
@@ -169,6 +342,16 @@ static void look_at_unread(const struct pollfd *look)
 	connection->unread = 0;
 	count_drop("unread");
 	shutdown(look->fd, SHUT_RDWR); /* the library hears of that and closes it */
+}
+
+/* Half a message holds a descriptor, and for so long only. */
+static void cut_unfinished(int fd, int64_t now_ms)
+{
+	const struct connection *connection = &tap.connections[fd];
+	if (!connection->unfinished_ms || now_ms - connection->unfinished_ms < UNFINISHED_MS)
+		return;
+	count_drop("unfinished");
+	shutdown(fd, SHUT_RDWR);
 }
 
 /* After an error in a stream the library reads no more of it, not even its end, and would keep it for its idle time of
@@ -182,6 +365,8 @@ static void cut_unread(int64_t now_ms)
 	for (int fd = 0; fd < CONNECTIONS; fd++)
 		if (tap.connections[fd].open)
 			tap.looks[count++] = (struct pollfd){.fd = fd, .events = POLLIN | POLLRDHUP};
+	for (nfds_t i = 0; i < count; i++)
+		cut_unfinished(tap.looks[i].fd, now_ms);
 	if (count && poll(tap.looks, count, 0) >= 0)
 		for (nfds_t i = 0; i < count; i++)
 			look_at_unread(&tap.looks[i]);
@@ -199,6 +384,8 @@ int accept(int listener, __SOCKADDR_ARG address, socklen_t *restrict length)
 {
 	struct sockaddr *peer = address.__sockaddr__;
 	struct source_key key;
+	if (tap.adopted >= 0 && peer)
+		return accept_adopted(peer, length);
 	int fd = accept4(listener, peer, length, SOCK_CLOEXEC);
 	if (fd < 0 || !tap.active || !peer || !sources_key(peer, &key))
 		return fd;
@@ -211,17 +398,21 @@ int accept(int listener, __SOCKADDR_ARG address, socklen_t *restrict length)
 		errno = EAGAIN;
 		return -1;
 	}
-	struct connection *connection = &tap.connections[fd];
-	*connection = (struct connection){.open = true, .key = key};
-	memcpy(&connection->peer, peer, *length < sizeof(connection->peer) ? *length : sizeof(connection->peer));
+	follow(fd, peer, *length, 0);
+	keep(fd);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	return fd;
 }
 
 int su_close(su_socket_t fd)
 {
-	if (fd >= 0 && fd < CONNECTIONS)
-		tap.connections[fd].open = false;
+	if (fd >= 0 && fd < CONNECTIONS) {
+		struct connection *connection = &tap.connections[fd];
+		if (connection->flow) /* the keeper has it, too: closing ends nothing */
+			shutdown(fd, SHUT_RDWR);
+		let_go(connection);
+		connection->open = false;
+	}
 	return close(fd);
 }
 
@@ -368,6 +559,8 @@ static ssize_t read_datagram(void)
 issize_t su_getmsgsize(su_socket_t fd)
 {
 	int waiting = 0;
+	if (is_followed(fd))
+		return size_of_stream(fd);
 	if (!tap.active || fd != tap.udp_fd)
 		return ioctl(fd, FIONREAD, &waiting) < 0 ? -1 : waiting;
 	tap.held = 0;
@@ -493,12 +686,13 @@ issize_t su_vrecv(su_socket_t fd, su_iovec_t iov[], isize_t count, int flags, su
 		return hand_over(iov, count, peer, length);
 	if (peer && length)
 		header.msg_namelen = *length;
-	issize_t bytes = recvmsg(fd, &header, flags);
+	bool is_kept = !peer && is_followed(fd) && !tap.connections[fd].loose;
+	issize_t bytes = recvmsg(fd, &header, is_kept ? flags | MSG_PEEK : flags);
+	if (is_kept && bytes > 0)
+		note_taken(fd, (size_t)bytes);
 	if (peer && length)
 		*length = header.msg_namelen;
 	if (bytes <= 0 || !tap.active || peer) {
-		if (!peer && fd >= 0 && fd < CONNECTIONS)
-			tap.connections[fd].open = false;
 		return bytes;
 	}
 	if (pass_stream(fd, iov, count, (size_t)bytes))
@@ -531,6 +725,8 @@ issize_t su_vsend(su_socket_t fd, const su_iovec_t iov[], isize_t count, int fla
 	if (tap.mute)
 		return bytes_of(iov, count);
 	issize_t bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);
+	if (is_followed(fd) && bytes < bytes_of(iov, count)) /* a successor could not send the rest */
+		let_go(&tap.connections[fd]);
 	if (bytes < 0 && tap.active && fd == tap.udp_fd && is_earlier_error(errno))
 		bytes = sendmsg(fd, &header, flags | MSG_NOSIGNAL);
 	if (bytes <= 0 || !tap.active)

@@ -6,6 +6,7 @@
 #ifndef WIRETAP_H
 #define WIRETAP_H
 
+#include "keeper.h"
 #include "peek.h"
 #include "sources.h"
 #include <sys/socket.h>
@@ -26,6 +27,7 @@ enum wiretap_peer {
 
 struct wiretap_setup {
 	struct sources *sources;
+	struct hs_keep *keep; /* holds the connections that phones open, for a successor; NULL: nobody does */
 	enum wiretap_peer (*who)(void *context, const struct sockaddr *peer, bool stream);
 	int udp_fd, tcp_fd; /* bound already; ours from now on. -1: none */
 	uint16_t port;      /* SIP port: tells our sockets from others */
@@ -37,6 +39,12 @@ struct wiretap_setup {
 
 /* Before anything of Sofia's is made. */
 void wiretap_open(const struct wiretap_setup *setup);
+
+/* Takes the connections that a predecessor left; accept_one makes the library accept one at once, and gets it. */
+void wiretap_adopt(void (*accept_one)(void *context), void *context);
+
+/* What the library has read of streams is dealt with: a successor need not see it again. After each of its steps. */
+void wiretap_taken(void);
 
 /* Descriptor of su_root's epoll, to sleep on; -1: Sofia did not make one. */
 int wiretap_epoll(void);

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import signal
+import socket
 
 import pytest
 from test_calls import answered, incoming, rung
@@ -261,13 +262,136 @@ def test_a_cancel_under_way(house):
     assert len(house.bus.facts_of("leg.ended", leg=leg)) == 1
 
 
-def test_a_connection_that_rings_dies_too(house):
-    """What was sent over a connection cannot be repeated: the leg ends, and an answer that comes late is ended too."""
+# ---- over a connection of the phone's own ----
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+def test_a_call_over_a_connection_goes_on(house, side):
+    """The connection is the same one, and neither side sees a gap in it."""
+    phone = house.registered("alice", transport="tcp")
+    if side == "caller":
+        call = answered(house, phone)
+        leg = call.leg
+
+        def ask(method, **more):
+            return call.ask(method, **more)
+    else:
+        leg, invite = rung(house, phone)
+        numbers = iter(range(500, 600))
+
+        def ask(method, **more):
+            return phone.response(phone.inside(method, invite, cseq=next(numbers), **more))
+    for digit in "12":
+        die(house)
+        info = ask("INFO", body=f"Signal={digit}\r\nDuration=100\r\n", content_type="application/dtmf-relay")
+        assert info.status == 200 and house.bus.fact("leg.digit", leg=leg, digit=digit)
+    assert ask("INVITE", body=SDP + "a=sendonly\r\n").body.decode() == OUR_SDP
+    die(house)
+    house.bus.ask("leg.hold", leg=leg, held=True)
+    phone.answer(phone.request("INVITE"), 200, sdp=SDP)
+    phone.request("ACK")
+    house.bus.fact("leg.held", leg=leg, held=True, by_far_end=False)
+    die(house)
+    house.bus.ask("leg.hangup", leg=leg, cause="normal")
+    phone.answer(phone.request("BYE"), 200)
+    assert phone.register().status == 200 and not phone.closed
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+def test_a_phone_that_rings_over_a_connection_is_answered(house):
     phone = house.registered("alice", transport="tcp")
     leg = house.ring()
-    phone.request("INVITE")
+    invite = phone.request("INVITE")
+    phone.answer(invite, 180)
+    house.bus.fact("leg.ringing", leg=leg)
     die(house)
-    assert house.bus.fact("leg.ended", leg=leg)["cause"] == "driver_restarted"
+    again = phone.request("INVITE")  # known by its branch: a repetition
+    assert same_request(invite, again)
+    phone.answer(again, 200, sdp=SDP)
+    phone.request("ACK")
+    house.bus.fact("leg.answered", leg=leg)
+    nothing_ended(house)
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_caller_who_waits_on_a_connection_is_answered(house, decided):
+    """Who had 100 gets a final answer, on the connection on which he asked."""
+    call = incoming(house, house.registered("alice", transport="tcp"), "101")
+    leg = call.fact["leg"]
+    if decided:
+        house.bus.ask("leg.progress", leg=leg, early_media=False)
+        call.response(180)
+    else:
+        call.response(100)
+    die(house)
+    house.bus.ask("leg.answer", leg=leg)
+    assert call.response(200).body.decode() == OUR_SDP
+    call.ack()
+    house.bus.fact("leg.answered", leg=leg)
+    assert call.ask("BYE").status == 200
+
+
+def test_what_was_sent_over_a_connection_while_nobody_was_there(house):
+    """All of it is answered, in order: also a message of which a part came before the death, and a part after it."""
+    phone = house.registered("alice", transport="tcp")
+    call = answered(house, phone)
+    built = [phone.build("OPTIONS", f"sip:{REALM}") for _ in range(5)]
+    half, key = phone.build("INFO", call.last.contact_uri(), to=call.last.get("To"), call_id=call.call_id,
+                            from_tag=call.tag, body="Signal=7\r\n", content_type="application/dtmf-relay")
+    phone.send(half[:100])
+    assert phone_elsewhere(house)
+    with dead(house):
+        phone.send(half[100:250])
+    assert phone_elsewhere(house)
+    phone.send(half[250:-4])
+    with dead(house):
+        phone.send(half[-4:])
+        for text, _ in built[:4]:
+            phone.send(text)
+        phone.send(built[4][0][:60])
+    assert phone.response(key).status == 200
+    phone.send(built[4][0][60:])
+    for _, number in built:
+        assert phone.response(number).status == 200
+    assert len(house.bus.facts_of("leg.digit", leg=call.leg, digit="7")) == 1
+    assert not phone.closed and call.ask("BYE").status == 200
+
+
+def phone_elsewhere(house):
+    """Another phone is served: what came before has been looked at."""
+    return house.is_alive()
+
+
+def test_a_connection_that_ends_while_nobody_is_there(house):
+    """The phone opens another one and registers: its call is reached there."""
+    phone = house.registered("alice", transport="tcp")
+    leg, invite = rung(house, phone)
+    with dead(house):
+        phone.socket.shutdown(socket.SHUT_RDWR)
+    again = house.registered("alice", transport="tcp")
+    nothing_ended(house)
+    house.bus.ask("leg.hangup", leg=leg, cause="normal")
+    bye = again.request("BYE")
+    assert (bye.get("Call-ID"), bye.tag("From")) == (invite.get("Call-ID"), invite.tag("From"))
+    again.answer(bye, 200)
+
+
+def test_connections_end_when_phones_end_them(house):
+    """The keeper holds none that is over, and the phone sees that we closed."""
+    def held():
+        die(house)
+        return int(re.findall(r"event=keeper.died .* held=(\d+)", house.log())[-1])
+    before = held()
+    phones = [house.registered("alice", transport="tcp") for _ in range(5)]
+    assert held() == before + 5
+    for phone in phones[:3]:
+        phone.socket.shutdown(socket.SHUT_WR)
+    wait_for(lambda: all(phone.closed for phone in phones[:3]))
+    assert held() == before + 2
+    phones[3].socket.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(OSError):
+        phones[4].send("INVITE sip:x SIP/2.0\r\n" + "Via: SIP/2.0/TCP x\r\n" * 400 + "\r\n")
+    wait_for(lambda: phones[3].closed and phones[4].closed)
+    assert held() == before
 
 
 # ---- a phone calls ----

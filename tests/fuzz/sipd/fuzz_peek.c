@@ -20,5 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peek_glance(text, size, &peek);
 	if (peek.call_id && (peek.call_id < text || peek.call_id + peek.call_id_bytes > text + size))
 		abort();
+	size_t needed = 0, whole = peek_whole(text, size, &needed);
+	if (whole == 0 ? needed <= size : whole != PEEK_UNFRAMED && whole > size)
+		abort();
 	return 0;
 }
