@@ -85,11 +85,9 @@ static void step(uv_prepare_t *prepare)
 {
 	struct agent *agent = prepare->data;
 	su_duration_t next = 0;
-	for (int i = 0; i < STEPS && next <= 0; i++) {
+	for (int i = 0; i < STEPS && !next; i++) {
 		next = su_root_step(agent->root, 0);
 		wiretap_taken();
-		if (next)
-			break;
 	}
 	uv_update_time(agent->setup.loop);
 	if (next < 0)

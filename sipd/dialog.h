@@ -150,6 +150,8 @@ struct dialog {
 	bool is_repetition;            /* of a request that a predecessor had: see remote_cseq */
 	bool offered_in_200;           /* their re-INVITE had no offer: the ACK has the answer */
 	size_t *line_calls;            /* its line's count, or NULL: not counted (left by a predecessor) */
+	int byes;                      /* that could not be sent */
+	bool bye_waits;                /* for a connection of the phone */
 	bool closing;
 };
 

@@ -9,14 +9,30 @@
 #include <stdio.h>
 
 #define AGAIN_MS 1000
+#define BYES_MAX 32 /* as long as a BYE is repeated that gets no answer */
+
+/* The phone's connection is gone: it will open another one and register (path_of). */
+static void bye_again(uv_timer_t *timer)
+{
+	struct dialog *dialog = timer->data;
+	dialog->bye_waits = false;
+	ending_bye(dialog);
+	ending_check(dialog);
+}
 
 static int bye_answered(nta_outgoing_magic_t *magic, nta_outgoing_t *request, const sip_t *sip)
 {
 	struct dialog *dialog = (struct dialog *)magic;
 	if (nta_outgoing_status(request) < 200)
 		return 0;
+	bool is_unsent =
+		dialog->r.peer.tcp && nta_outgoing_status(request) == 503 && (!sip || nta_sip_is_internal(sip));
 	nta_outgoing_destroy(request);
 	dialog->bye = NULL; /* a challenge is not answered: it would leak a digest (security model 6.7) */
+	if (is_unsent && dialog->r.told_end && ++dialog->byes < BYES_MAX) {
+		dialog->bye_waits = true;
+		dialog_wait(dialog, AGAIN_MS, bye_again);
+	}
 	ending_check(dialog);
 	return 0;
 }
@@ -74,7 +90,7 @@ static void count_end(const struct dialog *dialog, enum hs_cause cause)
 /* Nothing is left to be done: its record goes at once. */
 static bool is_over(const struct dialog *dialog)
 {
-	bool busy = dialog->bye || !dialog->r.told_end;
+	bool busy = dialog->bye || dialog->bye_waits || !dialog->r.told_end;
 	for (size_t i = 0; i < dialog->r.forks_count; i++)
 		busy |= dialog->forks[i].invite != NULL;
 	return dialog->r.state == DIALOG_ENDED && !busy;

@@ -344,7 +344,7 @@ static void look_at_unread(const struct pollfd *look)
 	shutdown(look->fd, SHUT_RDWR); /* the library hears of that and closes it */
 }
 
-/* Half a message holds a descriptor, and for so long only. */
+/* Half a message holds a descriptor for so long only, once others want one. */
 static void cut_unfinished(int fd, int64_t now_ms)
 {
 	const struct connection *connection = &tap.connections[fd];

@@ -24,12 +24,13 @@ class Baresip:
     rung, ended = ("INVITE", "180", "200 (INVITE)"), ("BYE",)
 
     def __init__(self, line, sip, domain, says, host="127.0.0.1", codec="PCMU", prefix=(), control_host=None,
-                 apps=()):
+                 apps=(), transport="udp"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="baresip-"))
         self.line, self.codec, self.host, self.control_host = line, codec, host, control_host or host
         audio.write_wav(self.folder / "says.wav", says)
         self.output = open(self.folder / "output", "wb")
         self.prefix, self.control, self.apps = list(prefix), None, apps
+        self.transport = transport
         for attempt in range(3):  # somebody else may take a port in the moment between
             self.control_port = free_port(host, 40000, 48000) if not prefix else 44444
             self.sip_port = free_port(host, 48000, 52000) if not prefix else 5060
@@ -53,8 +54,8 @@ class Baresip:
         rows += [f"module_app {name}.so" for name in ("account", "menu", "debug_cmd", *self.apps)]
         (self.folder / "config").write_text("\n".join(rows) + "\n")
         user = self.line["user"]
-        address = f'<sip:{user}@{domain};transport=udp>;auth_user={user};auth_pass={self.line["password"]}'
-        address += f';outbound="sip:{sip[0]}:{sip[1]};transport=udp";regint=120;audio_codecs={self.codec}/8000/1'
+        address = f'<sip:{user}@{domain};transport={self.transport}>;auth_user={user};auth_pass={self.line["password"]}'
+        address += f';outbound="sip:{sip[0]}:{sip[1]};transport={self.transport}";regint=120;audio_codecs={self.codec}/8000/1'
         address += f";answermode=manual;ptime=20" + (";mwi=yes" if "mwi" in self.apps else "")
         (self.folder / "accounts").write_text(address + "\n")
         (self.folder / "contacts").write_text("")

@@ -1,14 +1,19 @@
 """kill -9 of sipd: phones notice nothing, apid hears of nothing twice, and what cannot go on ends politely."""
 import contextlib
 import os
+import pathlib
 import re
 import secrets
+import shutil
 import signal
 import socket
+import sys
 
 import pytest
 from test_calls import answered, incoming, rung
-from world import OUR_SDP, REALM, SDP, wait_for
+from world import OUR_SDP, PASSWORDS, REALM, SDP, wait_for
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 
 def die(house):
@@ -375,6 +380,48 @@ def test_a_connection_that_ends_while_nobody_is_there(house):
     again.answer(bye, 200)
 
 
+def test_a_hangup_while_the_phone_has_no_connection(house):
+    """It hears of it on the one that it opens."""
+    phone = house.registered("alice", transport="tcp")
+    leg, invite = rung(house, phone)
+    phone.socket.shutdown(socket.SHUT_WR)
+    wait_for(lambda: phone.closed)
+    house.bus.ask("leg.hangup", leg=leg, cause="normal")
+    house.bus.fact("leg.ended", leg=leg)
+    again = house.registered("alice", transport="tcp")
+    bye = again.request("BYE")
+    assert (bye.get("Call-ID"), bye.tag("From")) == (invite.get("Call-ID"), invite.tag("From"))
+    again.answer(bye, 200)
+    wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
+
+
+@pytest.mark.skipif(not shutil.which("baresip"), reason="needs baresip")
+def test_baresip_over_tcp(house):
+    """Its connection and its call go on over deaths, both ways."""
+    from baresip import Baresip
+    with Baresip({"user": "alice", "password": PASSWORDS["alice"]}, house.server, REALM, [0] * 8000 * 60,
+                 transport="tcp") as phone:
+        house.bus.fact("line.changed", line="line-alice", reachable=True, timeout=15)
+        leg = house.ring()
+        house.bus.fact("leg.ringing", leg=leg, timeout=10)
+        die(house)
+        phone.answer()
+        house.bus.fact("leg.answered", leg=leg, timeout=10)
+        die(house)
+        for held in (True, False):
+            house.bus.ask("leg.hold", leg=leg, held=held)
+            house.bus.fact("leg.held", leg=leg, held=held, by_far_end=False, timeout=10)
+        phone.hangup()
+        assert house.bus.fact("leg.ended", leg=leg, timeout=10)["cause"] == "normal"
+        phone.dial("hotline")
+        leg = house.bus.fact("leg.incoming", line="line-alice", timeout=10)["leg"]
+        die(house)
+        house.bus.ask("leg.answer", leg=leg)
+        house.bus.fact("leg.answered", leg=leg, timeout=10)
+        house.bus.ask("leg.hangup", leg=leg, cause="normal")
+        phone.wait_over()
+
+
 def test_connections_end_when_phones_end_them(house):
     """The keeper holds none that is over, and the phone sees that we closed."""
     def held():
@@ -503,6 +550,20 @@ def test_packets_wait_for_the_successor(house):
             phone.send(text)
     for _, key in sent:
         assert phone.response(key).status == 200
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_who_calls_while_nobody_is_there(house, transport):
+    phone = house.registered("alice", transport=transport)
+    with dead(house):
+        text, key = phone.build("INVITE", f"sip:101@{REALM}", body=SDP)
+        phone.send(text)
+    challenge = phone.response(key)
+    assert challenge.status == 401
+    phone.ack(challenge, f"sip:101@{REALM}")
+    call = incoming(house, phone, "101")
+    house.bus.ask("leg.hangup", leg=call.fact["leg"], cause="busy")
+    assert call.response().status == 486
 
 
 def test_many_deaths_in_one_call(house):

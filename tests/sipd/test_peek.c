@@ -123,9 +123,39 @@ static void refuses(void **state)
 	assert_string_equal(peek_refuse(&peek), "long_line");
 }
 
+static void ends_of_messages(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t whole, needed;
+	} rows[] = {
+		{"\r\n\r\n", 4, 0},
+		{"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n", 44, 0},
+		{"\r\nOPTIONS sip:x SIP/2.0\r\nl:2\r\n\r\nabNEXT", 34, 0},
+		{"SIP/2.0 200 OK\r\nCONTENT-LENGTH : 3\r\n\r\nabc", 41, 0},
+		{"SIP/2.0 200 OK\r\nl: 3\r\n\r\nab", 0, 27},
+		{"INVITE sip:x SIP", 0, 17},
+		{"INVITE sip:x SIP/2.0\r\nl: 0\r\n", 0, 29},
+		{"GET / HTTP/1.1\r\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\r\nA: b\rl: 9\r\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\r\nA: b\r\n\r\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\r\nl: 1\r\nl: 2\r\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\r\nl: -1\r\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\r\nl: 65536\r\n\r\n", PEEK_UNFRAMED, 0},
+		{"INVITE sip:x SIP/2.0\r\nl: 9999999\r\n", PEEK_UNFRAMED, 0},
+	};
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		size_t needed = 0;
+		assert_int_equal(peek_whole(rows[i].text, strlen(rows[i].text), &needed), rows[i].whole);
+		if (!rows[i].whole)
+			assert_int_equal(needed, rows[i].needed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(kinds), cmocka_unit_test(reads), cmocka_unit_test(glances),
-					   cmocka_unit_test(refuses)};
+					   cmocka_unit_test(refuses), cmocka_unit_test(ends_of_messages)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -339,6 +339,9 @@ class Phone:
             try:
                 data, source = self.socket.recvfrom(65536)
             except OSError:
+                self.closed = True
+                with self.changed:
+                    self.changed.notify_all()
                 return
             if self.transport == "udp":
                 if data.strip():
