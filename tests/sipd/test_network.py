@@ -48,7 +48,7 @@ def test_connection_is_gone(house, listens):
         phone.close()
         for _ in range(3):
             house.bus.ask("daemon.status")  # so many turns of its loop later, sipd has seen the end
-        leg = house.ring()
+        leg = house.ring(ring_timeout_ms=3000)
         if listens:
             stream, _ = listener.accept()
             stream.settimeout(5)
