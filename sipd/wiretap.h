@@ -13,7 +13,7 @@
 
 struct wiretap_message {
 	const struct sockaddr *peer;
-	bool stream; /* TCP; then only messages that begin a chunk are seen */
+	bool stream; /* TCP: whole messages, as long as their ends can be told */
 	bool sent;
 	const struct peek *peek;
 };
