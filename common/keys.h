@@ -25,9 +25,9 @@ struct hs_keys {
 /* True for a role that opens sealed secrets, and so has a key pair. */
 bool hs_keys_has_pair(enum hs_role role);
 
-/* Makes the role's key pair (apid: the key of token hashes; others: nothing) unless it is there, checks its owner and mode, and mends
- * what a death left undone. As root or the role itself. -errno, with a log line that has the mend: -ENOKEY: it was
- * there and is lost, -EPERM: others may read it. */
+/* Makes the role's key pair (apid: the key of token hashes; others: nothing) unless it is there, checks its owner and
+ * mode, and mends what a death left undone. As root or the role itself. -errno, with a log line that has the mend:
+ * -ENOKEY: it was there and is lost, -EPERM: others may read it. */
 int hs_keys_make(const char *home, enum hs_role role);
 
 /* Reads a key file by its name in keys/. -errno; -EINVAL: it has no key. */

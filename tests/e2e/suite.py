@@ -53,13 +53,14 @@ class Suite:
             "HOOKSWITCH_SERVER_SIP_PORT": str(free_port(self.host, 5100, 5900)),
             "HOOKSWITCH_START_SECONDS": "60", **(environment or {})}
         self.facts, self.http, self.receivers, self.phones = {}, requests.Session(), [], []
+        self.prefix = ()  # words put before quickstart
         self.allowed_faults = None
         self.driver = "sip"  # whose lines the tests take when they do not say it
 
     # ---- Life ----
 
     def quickstart(self, *words, check=True, environment=None, timeout=180):
-        done = subprocess.run([REPO / "deploy/quickstart", *words], env={**os.environ, **self.environment,
+        done = subprocess.run([*self.prefix, REPO / "deploy/quickstart", *words], env={**os.environ, **self.environment,
                               **(environment or {})}, capture_output=True, text=True, timeout=timeout,
                               stdin=subprocess.DEVNULL)
         assert not check or done.returncode == 0, f"quickstart {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"

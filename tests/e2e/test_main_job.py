@@ -1,5 +1,7 @@
 """The main job: a phone registers, and an operator drives it over REST, WebSocket and webhooks."""
 import json
+import os
+import sys
 
 import pytest
 
@@ -7,7 +9,8 @@ import audio
 import namespaces
 from baresip import Baresip
 from handsets import first_line, handset, need
-from suite import DRIVERS, Pauses, wait_for
+from machine import SmallMachine
+from suite import DAEMONS, DRIVERS, Pauses, wait_for
 
 SECONDS = 10
 
@@ -191,6 +194,30 @@ def test_main_job_behind_nat(make_suite, codec):
             assert media["latched"] and media["remote"].startswith(nat.router_host + ":")
         suite.hook_receiver.close()
         suite.stop()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_main_job_on_a_small_machine(make_suite, driver, monkeypatch):
+    """One processor and 256 MB for all of the suite, the simulated card included."""
+    need(driver)
+    monkeypatch.setattr(sys.modules[__name__], "SECONDS", 3)
+    said = audio.speech_like(30, seed=11)
+    with SmallMachine() as machine:
+        def make(**more):
+            # A sanitizer keeps what was freed for a while; that is not what is measured.
+            options = {"ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:quarantine_size_mb=8"}
+            suite = make_suite(environment=options, **more)
+            suite.prefix, suite.driver = machine.prefix, driver
+            return suite
+
+        suite = start_with_webhooks(make, configuration={"calls": {"default_line": first_line(driver)}})
+        try:
+            with handset(suite, said) as phone:
+                main_job(suite, phone, "PCMU", said)
+            assert machine.killed() == 0 and not any("keeper.died" in suite.log(daemon) for daemon in DAEMONS)
+        finally:
+            suite.hook_receiver.close()
+            suite.stop()
 
 
 def test_phone_dials_the_operator(suite):
