@@ -16,9 +16,10 @@
 #define BUS_FACTS_BATCH 64             /* facts a message */
 #define BUS_FACTS_BYTES 65536          /* bytes of facts a message, one fact always fits */
 #define BUS_INBOX_BYTES 65536
-#define BUS_SPARE 8       /* pieces of memory that wait for use */
-#define BUS_KEY_BYTES 80  /* role/id of a question */
-#define BUS_RESEND_MS 500 /* without an answer; later longer */
+#define BUS_LAST_WORDS_MS 1000 /* of a peer that reads no more */
+#define BUS_SPARE 8            /* pieces of memory that wait for use */
+#define BUS_KEY_BYTES 80       /* role/id of a question */
+#define BUS_RESEND_MS 500      /* without an answer; later longer */
 #define BUS_RESEND_MAX_MS 4000
 
 struct bus_part {

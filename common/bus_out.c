@@ -257,6 +257,17 @@ static void discard(struct bus_wire *wire)
 	out->is_open = false;
 }
 
+/* It reads no more. Its last words may still be there to be read; then it ends. */
+static void deafen(struct bus_wire *wire)
+{
+	struct hs_bus *bus = wire->socket->bus;
+
+	wire->is_deaf = true;
+	wire->sent_at = (int64_t)uv_now(bus->loop);
+	discard(wire);
+	bus_due(bus, wire->sent_at + BUS_LAST_WORDS_MS);
+}
+
 void bus_out_flush(struct bus_wire *wire)
 {
 	struct iovec vectors[VECTORS];
@@ -271,8 +282,7 @@ void bus_out_flush(struct bus_wire *wire)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN) {
-			wire->is_deaf = true; /* its last words are still there to be read; then it ends */
-			discard(wire);
+			deafen(wire);
 			return;
 		}
 		if (sent > 0)

@@ -15,10 +15,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAITING_MAX 2000    /* messages for a connection: requests may be large, */
-#define COPIES_MAX 10000    /* copies are small and many; */
-#define BYTES_MAX 33554432  /* what a peer that does not read can make us hold is bounded in both */
-#define CONNECTIONS_MAX 256 /* of one role at one edge */
+#define WAITING_MAX 2000       /* messages for a connection: requests may be large, */
+#define COPIES_MAX 10000       /* copies are small and many; */
+#define BYTES_MAX 8388608      /* what a peer that does not read can make us hold is bounded in both */
+#define CONNECTIONS_MAX 64     /* of one role at one edge */
+#define CONNECTIONS_OF_ALL 256 /* where all roles have one user */
 #define BACKLOG 128
 #define NO_DESCRIPTORS_MS 100
 
@@ -81,7 +82,7 @@ static bool is_crowded(const struct bus_socket *socket, enum hs_role role)
 
 	for (const struct bus_wire *wire = socket->wires; wire; wire = wire->next)
 		count += wire->role == role;
-	return count >= CONNECTIONS_MAX;
+	return count >= (role == HS_ROLES ? CONNECTIONS_OF_ALL : CONNECTIONS_MAX);
 }
 
 static void let_in(struct bus_socket *socket, int fd)

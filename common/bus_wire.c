@@ -22,7 +22,6 @@
 #define PING_MS 2000
 #define PONG_MS 1000
 #define PING_TTL_MS 4000
-#define LAST_WORDS_MS 1000 /* of one that reads no more */
 
 static int64_t now_of(const struct bus_wire *wire)
 {
@@ -527,8 +526,8 @@ int64_t bus_wire_tick(struct bus_wire *wire, int64_t now)
 		return end_silent_handshake(wire, now);
 	}
 	if (wire->is_deaf) {
-		if (now < wire->sent_at + LAST_WORDS_MS)
-			return wire->sent_at + LAST_WORDS_MS;
+		if (now < wire->sent_at + BUS_LAST_WORDS_MS)
+			return wire->sent_at + BUS_LAST_WORDS_MS;
 		bus_wire_close(wire);
 		return INT64_MAX;
 	}
