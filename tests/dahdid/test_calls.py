@@ -101,6 +101,7 @@ def test_the_same_leg_is_not_rung_twice(dahdid, phone, leg):
     assert not dahdid.facts_of("leg.ended")
 
 
+@pytest.mark.refused
 def test_an_offer_that_is_none(dahdid, leg):
     for description in (None, "v=0", "channel/1", "channel/1 grant=l1 ptime=7"):
         more = {"description": description} if description else {}
@@ -109,6 +110,7 @@ def test_an_offer_that_is_none(dahdid, leg):
         assert error.value.name == "invalid", description
 
 
+@pytest.mark.refused
 def test_unknown_things(dahdid, leg):
     for message, body in [("leg.answer", {"leg": "l0"}), ("leg.hold", {"leg": "l0", "held": True}),
                           ("line.port", {"line": "nobody"}), ("line.messages", {"line": "nobody", "waiting": 1}),

@@ -246,6 +246,7 @@ def test_no_battery(trunk, far, leg):
     dahdid.fact("line.changed", reachable=True)
 
 
+@pytest.mark.refused
 def test_numbers_that_are_none(trunk, far, leg):
     dahdid = trunk()
     for number in ("12x", "1;2", "1" * 65):

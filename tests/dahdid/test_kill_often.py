@@ -12,7 +12,7 @@ import world
 from world import until
 
 ON_CARD = os.path.exists("/dev/hscard/card")
-SEED, SECONDS = 11, 30 if ON_CARD else 60
+SEED, SECONDS = 11, 20 if ON_CARD else 60
 KILLS = int(os.environ.get("HOOKSWITCH_KILLS", 0))  # 0: as many as fit into the seconds
 FEW = 3  # silences must have been heard
 PORTS = (1, 2, 3)  # of telephones, also in the machine of tests/kernel
