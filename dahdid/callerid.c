@@ -119,11 +119,22 @@ static void add(struct message *message, int type, const char *text)
 	add_bytes(message, type, (const uint8_t *)text, (int)strlen(text));
 }
 
-/* Digits only, with + of an international number as 00 where only digits can be sent. */
+/* Who has no number is told by the id of his line: that is a name, and its digits would be somebody else's number. */
+static bool is_number(const char *text)
+{
+	for (; text && *text; text++)
+		if (isalpha((unsigned char)*text) || (unsigned char)*text >= 0x80)
+			return false;
+	return text != NULL;
+}
+
+/* Digits only: that is all that a display is sent. */
 static void clean_number(const char *number, char ret_text[NUMBER_BYTES])
 {
 	size_t used = 0;
 
+	if (!is_number(number))
+		number = NULL;
 	for (; number && *number && used < NUMBER_BYTES - 1; number++)
 		if (isdigit((unsigned char)*number) || *number == '*' || *number == '#')
 			ret_text[used++] = *number;
@@ -158,13 +169,14 @@ static void add_number(struct message *message, const struct variant *variant, c
 
 static void write_fsk(struct message *message, const struct variant *variant, const struct callerid *callerid)
 {
+	const char *number = callerid->number;
 	char date[9], name[NAME_BYTES];
 
 	strftime(date, sizeof(date), "%m%d%H%M", &callerid->now);
-	clean_name(callerid->name, name);
+	clean_name(callerid->name || is_number(number) ? callerid->name : number, name);
 	add(message, variant->message, "");
 	add(message, variant->date, date);
-	add_number(message, variant, callerid->number);
+	add_number(message, variant, number);
 	if (name[0])
 		add(message, variant->name, name);
 }

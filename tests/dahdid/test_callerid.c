@@ -140,6 +140,13 @@ static void unknown_callers(void **state)
 	hear(&display, ADSI_STANDARD_CLASS, HS_CODEC_PCMU, sound, samples);
 	assert_string_equal(display.absent, "O");
 	assert_string_equal(display.name, "Zo? ?");
+	free(TAKE(sound));
+	callerid = (struct callerid){.kind = HS_CALLER_ID_BELLCORE, .number = "trunk2"};
+	sound = callerid_make(&callerid, HS_CODEC_PCMU, &samples);
+	hear(&display, ADSI_STANDARD_CLASS, HS_CODEC_PCMU, sound, samples);
+	assert_string_equal(display.absent, "O");
+	assert_string_equal(display.number, "");
+	assert_string_equal(display.name, "trunk2");
 	callerid.kind = HS_CALLER_ID_NONE;
 	assert_null(callerid_make(&callerid, HS_CODEC_PCMU, &samples));
 	assert_false(callerid_way(HS_CALLER_ID_NONE)->before_ring);
