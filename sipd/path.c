@@ -15,6 +15,12 @@ void path_to(struct agent *agent, const struct peer *peer, const char *user, str
 	agent_contact(agent, user, peer, ret_path->contact);
 }
 
+/* Who had registered before the call, under another contact, is another phone at the same address. */
+static bool is_its_own(const struct dialog_record *r, const struct binding *binding)
+{
+	return binding->registered_ms >= r->begun_ms || !strcmp(binding->contact, r->target);
+}
+
 /* A phone whose connection is gone opens another one and registers: the call follows it there (RFC 5626). */
 static void follow_registration(struct dialog *dialog)
 {
@@ -25,7 +31,8 @@ static void follow_registration(struct dialog *dialog)
 	for (size_t i = 0; i < count; i++) {
 		struct peer place = {.port = bindings[i]->port, .listen_port = bindings[i]->listen_port, .tcp = true};
 		hs_copy(place.host, sizeof(place.host), bindings[i]->host);
-		if (!bindings[i]->tcp || strcmp(place.host, peer->host) != 0 || !agent_flow(sipd->agent, &place))
+		if (!bindings[i]->tcp || !is_its_own(&dialog->r, bindings[i]) || strcmp(place.host, peer->host) != 0 ||
+		    !agent_flow(sipd->agent, &place))
 			continue;
 		peer->port = place.port;
 		peer->listen_port = place.listen_port;

@@ -259,9 +259,9 @@ size_t peek_whole(const char *data, size_t bytes, size_t *ret_needed)
 	size_t body = PEEK_UNFRAMED;
 	while (at < end && (*at == '\r' || *at == '\n' || *at == ' ' || *at == '\t'))
 		at++;
+	*ret_needed = bytes + 1;
 	if (at == end)
 		return bytes;
-	*ret_needed = bytes + 1;
 	for (const char *first = at, *lf; (lf = memchr(at, '\n', (size_t)(end - at))); at = lf + 1) {
 		size_t line = (size_t)(lf - at);
 		if (!line || at[line - 1] != '\r' || has_bare_cr(at, line)) /* the parser would see other lines */

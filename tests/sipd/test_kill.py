@@ -378,17 +378,18 @@ def test_a_connection_that_ends_while_nobody_is_there(house):
 
 
 def test_a_hangup_while_the_phone_has_no_connection(house):
-    """It hears of it on the one that it opens."""
-    phone = house.registered("alice", transport="tcp")
-    leg, invite = rung(house, phone)
+    """It hears of it on the one that it opens, and another phone of the line at the same address does not."""
+    other, phone = (house.registered("alice", transport="tcp") for _ in range(2))
+    call = answered(house, phone)
     phone.socket.shutdown(socket.SHUT_WR)
     wait_for(lambda: phone.closed)
-    house.bus.ask("leg.hangup", leg=leg, cause="normal")
-    house.bus.fact("leg.ended", leg=leg)
+    house.bus.ask("leg.hangup", leg=call.leg, cause="normal")
+    house.bus.fact("leg.ended", leg=call.leg)
     again = house.registered("alice", transport="tcp")
     bye = again.request("BYE")
-    assert (bye.get("Call-ID"), bye.tag("From")) == (invite.get("Call-ID"), invite.tag("From"))
+    assert (bye.get("Call-ID"), bye.tag("To")) == (call.call_id, call.tag)
     again.answer(bye, 200)
+    assert not [m for m in other.inbox if m.method == "BYE"]
     wait_for(lambda: house.metric("hookswitch_sip_dialogs") == 0)
 
 
