@@ -78,7 +78,7 @@ struct bus_wire {
 	bool is_blocked;            /* the kernel has no room */
 	bool is_deaf;               /* the peer reads no more: what it said may still be read */
 	bool must_ping, has_pinged; /* and waits for an answer; in the handshake: it was late once */
-	int64_t began_at, heard_at, sent_at, pinged_at, ttl_ms; /* of the loop's clock */
+	int64_t began_at, heard_at, sent_at, ping_at, pinged_at, ttl_ms; /* of the loop's clock */
 	struct zmtp_decoder decoder;
 	uint8_t *in; /* begins with what is not handled yet; NULL: there is nothing */
 	size_t in_at, in_used, in_size;
@@ -168,7 +168,7 @@ struct hs_bus {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle;
-	bool is_settling, is_awake, has_more;
+	bool is_settling, is_awake, has_more, must_reckon;
 	uv_timer_t company; /* what is patient waits for it no longer */
 	uv_timer_t due;     /* pings, silence, handshakes, connecting again */
 	int64_t due_at;     /* when it fires; INT64_MAX: not started */

@@ -37,6 +37,45 @@ struct bus_part bus_written(const struct hs_wire_out *out)
 	return (struct bus_part){out->bytes, out->used};
 }
 
+/* ---- Time ---- */
+
+static int64_t earlier(int64_t one, int64_t other)
+{
+	return one < other ? one : other;
+}
+
+static void look(struct hs_bus *bus)
+{
+	int64_t now = (int64_t)uv_now(bus->loop), next = INT64_MAX;
+
+	bus->must_reckon = false;
+	bus->due_at = INT64_MAX;
+	uv_timer_stop(&bus->due);
+	for (size_t i = 0; i < bus->wires_size; i++)
+		if (bus->wires[i])
+			next = earlier(next, bus_wire_tick(bus->wires[i], now));
+	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next)
+		next = earlier(next, bus_socket_tick(socket, now));
+	for (struct bus_peer *peer = bus->peers; peer; peer = peer->next)
+		next = earlier(next, bus_peer_tick(peer, now));
+	bus_due(bus, next);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	look(timer->data);
+}
+
+void bus_due(struct hs_bus *bus, int64_t at)
+{
+	int64_t now = (int64_t)uv_now(bus->loop);
+
+	if (at >= bus->due_at)
+		return;
+	bus->due_at = at;
+	uv_timer_start(&bus->due, on_due, at > now ? (uint64_t)(at - now) : 0, 0);
+}
+
 /* ---- A turn ---- */
 
 static void go_on(struct hs_bus *bus)
@@ -65,6 +104,8 @@ static void settle(struct hs_bus *bus)
 {
 	bus->is_settling = true;
 	bus->is_awake = false;
+	if (bus->must_reckon) /* a ping was answered: its silence need not be waited for */
+		look(bus);
 	bus_ask_flush(bus);
 	go_on(bus);
 	bus_tell_flush(bus);
@@ -86,7 +127,7 @@ static void on_check(uv_check_t *check)
 	settle(check->data);
 }
 
-/* ---- Time ---- */
+/* ---- What is patient ---- */
 
 static void on_alone(uv_timer_t *timer)
 {
@@ -101,37 +142,6 @@ void bus_expect_company(struct hs_bus *bus)
 {
 	if (!uv_is_active((uv_handle_t *)&bus->company))
 		uv_timer_start(&bus->company, on_alone, COMPANY_MS, 0);
-}
-
-static int64_t earlier(int64_t one, int64_t other)
-{
-	return one < other ? one : other;
-}
-
-static void on_due(uv_timer_t *timer)
-{
-	struct hs_bus *bus = timer->data;
-	int64_t now = (int64_t)uv_now(bus->loop), next = INT64_MAX;
-
-	bus->due_at = INT64_MAX;
-	for (size_t i = 0; i < bus->wires_size; i++)
-		if (bus->wires[i])
-			next = earlier(next, bus_wire_tick(bus->wires[i], now));
-	for (struct bus_socket *socket = bus->sockets; socket; socket = socket->next)
-		next = earlier(next, bus_socket_tick(socket, now));
-	for (struct bus_peer *peer = bus->peers; peer; peer = peer->next)
-		next = earlier(next, bus_peer_tick(peer, now));
-	bus_due(bus, next);
-}
-
-void bus_due(struct hs_bus *bus, int64_t at)
-{
-	int64_t now = (int64_t)uv_now(bus->loop);
-
-	if (at >= bus->due_at)
-		return;
-	bus->due_at = at;
-	uv_timer_start(&bus->due, on_due, at > now ? (uint64_t)(at - now) : 0, 0);
 }
 
 /* ---- Handles and memory ---- */

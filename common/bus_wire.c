@@ -17,8 +17,7 @@
 #define ROLE_NAME "X-role"
 
 /* A peer that died is noticed by its socket; one that was stopped, by its silence: at most 2 s to the next ping and 1 s
- * for the answer. Each ping wakes two processes of a suite that may be idle, so not oftener; and none while both say
- * enough anyway. */
+ * for the answer. Each ping wakes two processes of a suite that may be idle: so all of them ping in the same moment. */
 #define PING_MS 2000
 #define PONG_MS 1000
 #define PING_TTL_MS 4000
@@ -136,7 +135,7 @@ static int shake_hands(struct bus_wire *wire, const struct zmtp_part *rest)
 	}
 	wire->stage = BUS_UP;
 	if (wire->must_ping)
-		bus_due(wire->socket->bus, now_of(wire) + PING_MS);
+		bus_wire_ping(wire);
 	if (type == ZMTP_PUB)
 		subscribe_to_all(wire);
 	if (wire->socket->came)
@@ -198,7 +197,7 @@ static int answer_ping(struct bus_wire *wire, const struct zmtp_part *rest)
 	if (result < 0)
 		return result;
 	if (wire->ttl_ms)
-		bus_due(wire->socket->bus, now_of(wire) + wire->ttl_ms);
+		bus_due(wire->socket->bus, now_of(wire) + wire->ttl_ms + PING_MS);
 	send_command(wire, ZMTP_PONG, &context, 1); /* one that reads nothing gets none */
 	return 0;
 }
@@ -355,6 +354,7 @@ static void take(struct bus_wire *wire, size_t bytes)
 	size_t passed;
 
 	wire->heard_at = now_of(wire);
+	wire->socket->bus->must_reckon |= wire->has_pinged;
 	wire->has_pinged = false;
 	if (wire->in) {
 		wire->in_used += bytes;
@@ -469,11 +469,19 @@ struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role r
 
 /* ---- Time ---- */
 
+/* By the clock that all processes have. */
+static int64_t next_ping(int64_t now)
+{
+	return (now / PING_MS + 1) * PING_MS;
+}
+
 void bus_wire_ping(struct bus_wire *wire)
 {
 	wire->must_ping = true;
-	if (wire->stage == BUS_UP)
-		bus_due(wire->socket->bus, now_of(wire) + PING_MS);
+	if (wire->stage != BUS_UP)
+		return;
+	wire->ping_at = next_ping(now_of(wire));
+	bus_due(wire->socket->bus, wire->ping_at);
 }
 
 /* It was silent for too long; unless we were, and what it said has not been read yet. */
@@ -487,16 +495,16 @@ static int64_t end_silent(struct bus_wire *wire, int64_t now)
 
 static int64_t ping(struct bus_wire *wire, int64_t now)
 {
-	int64_t quiet_since = wire->heard_at < wire->sent_at ? wire->heard_at : wire->sent_at;
 	uint8_t text[ZMTP_ANSWER_MAX];
 
 	if (wire->has_pinged)
 		return now >= wire->pinged_at + PONG_MS ? end_silent(wire, now) : wire->pinged_at + PONG_MS;
-	if (now < quiet_since + PING_MS)
-		return quiet_since + PING_MS;
+	if (now < wire->ping_at)
+		return wire->ping_at;
 	bus_out_bytes(wire, text, zmtp_ping_write(text, PING_TTL_MS));
 	wire->has_pinged = true;
 	wire->pinged_at = now;
+	wire->ping_at = next_ping(now);
 	return now + PONG_MS;
 }
 
@@ -533,7 +541,7 @@ int64_t bus_wire_tick(struct bus_wire *wire, int64_t now)
 	}
 	if (wire->ttl_ms) {
 		at = wire->heard_at + wire->ttl_ms;
-		next = now >= at ? end_silent(wire, now) : at;
+		next = now >= at ? end_silent(wire, now) : at + PING_MS; /* mostly another ping has come by then */
 	}
 	if (wire->must_ping && wire->stage == BUS_UP) {
 		at = ping(wire, now);
