@@ -13,7 +13,7 @@ import pytest
 from test_calls import answered, incoming, rung
 from world import OUR_SDP, PASSWORDS, REALM, SDP, wait_for
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 
 def die(house):

@@ -8,7 +8,7 @@ import pytest
 from test_kill import dead, die
 from world import PASSWORDS, REALM, Refused, wait_for
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 EVENT = ["Event: message-summary", "Accept: application/simple-message-summary"]
 

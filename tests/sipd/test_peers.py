@@ -8,7 +8,7 @@ import pytest
 import world
 from world import PASSWORDS, REALM, wait_for
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 CALL = """<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="call">

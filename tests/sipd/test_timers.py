@@ -9,7 +9,7 @@ from test_kill import die, nothing_ended, same_request
 from test_peers import CALL, answers  # noqa: F401
 from world import OUR_SDP, PASSWORDS, REALM, SDP, free_port, wait_for
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 TIMER = ["Supported: timer"]
 UPDATES = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE"
