@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define UNDRAINED_MS 2000 /* for a child that does not end by itself when its time is over */
 #define LOCK_TRIES 100
 #define LOCK_WAIT_MS 5
 
@@ -288,6 +289,7 @@ static int run(struct daemon_plan *plan)
 	hs_notify_open();
 	if (prepare(plan) < 0 || hs_privs_settle() < 0 || hs_sandbox_keeper(&plan->sandbox) < 0)
 		return HS_KEEPER_GIVE_UP;
+	hs_keeper_grace(plan->config->server->drain_s * 1000 + UNDRAINED_MS);
 	return hs_keeper_run(plan->daemon->name, daemon_live, plan);
 }
 

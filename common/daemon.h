@@ -2,7 +2,8 @@
  * Order: options (--config FILE, --check-config, --dump-config, --dump-sandbox, --version, --help) -> config -> log ->
  * folders and keys -> keeper's sandbox -> keeper forks -> child: drop (hs_privs_drop), limits, files and self-test ->
  * loop, journal, bus, trace -> filter of starting -> start (restore) -> filter of running -> ready -> run -> stop.
- * SIGTERM stops: keeper passes it on, child calls stop and drains for at most 3 s. Home is $HOOKSWITCH_HOME or
+ * SIGTERM stops: keeper passes it on, child calls stop and drains for at most server.drain_s. Home is $HOOKSWITCH_HOME
+ * or
  * ./var. Answers daemon.status, daemon.metrics, daemon.trace, keys.reseal and log.set for its daemon.
  */
 #ifndef HS_DAEMON_H
@@ -47,7 +48,7 @@ struct hs_daemon {
 	 * could not be written. NULL: it keeps none. */
 	int (*reseal)(struct hs_house *house);
 
-	/* Child: begins to end; the loop runs until hs_daemon_stopped or 3 s. NULL: nothing to do. */
+	/* Child: begins to end; the loop runs until hs_daemon_stopped or server.drain_s. NULL: nothing to do. */
 	void (*stop)(struct hs_house *house);
 
 	/* Child: frees everything, after the loop; also after a start that failed, if it had set house->daemon. */

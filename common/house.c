@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DRAIN_MS 3000 /* for the daemon's stop */
-#define CLOSE_MS 500  /* for handles that are being closed */
+#define CLOSE_MS 500 /* for handles that are being closed */
 #define TEXT_BYTES 60000
 #define TRACES 1000
 #define TRACE_BYTES 200000 /* of all records in an answer: the bus takes 256 KiB */
@@ -177,7 +176,7 @@ static void on_drained(uv_timer_t *timer)
 {
 	struct life *life = timer->data;
 
-	hs_log(WARN, "daemon.drain_timeout", LOG_INT("after_ms", DRAIN_MS));
+	hs_log(WARN, "daemon.drain_timeout", LOG_INT("after_s", life->house.config->server->drain_s));
 	hs_daemon_stopped(&life->house);
 }
 
@@ -190,7 +189,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	life->stopping = true;
 	hs_log(INFO, "daemon.stopping", LOG_INT("signal", number));
 	unlink(life->ready);
-	uv_timer_start(&life->drain, on_drained, DRAIN_MS, 0);
+	uv_timer_start(&life->drain, on_drained, (uint64_t)life->house.config->server->drain_s * 1000, 0);
 	if (life->daemon->stop)
 		life->daemon->stop(&life->house);
 	else

@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRACE_MS 5000     /* from SIGTERM to SIGKILL */
+#define GRACE_MS 5000     /* from SIGTERM to SIGKILL, unless said otherwise */
 #define WINDOW_MS 10000   /* more than QUICK_DEATHS in it: wait before the next start */
 #define HEALTHY_MS 1000   /* the successor of a child that lived this long never waits */
 #define FIRST_WAIT_MS 100 /* doubled each time */
@@ -73,6 +73,13 @@ static int hold(const char *name, int fd)
 	held->fd = fd;
 	close_held(hs_table_put(store, name, held));
 	return 0;
+}
+
+static int64_t grace_ms = GRACE_MS;
+
+void hs_keeper_grace(int64_t wanted_ms)
+{
+	grace_ms = wanted_ms;
 }
 
 int hs_keeper_hold(const char *name, int fd)
@@ -243,7 +250,7 @@ static void stop(struct keeper *keeper)
 	if (keeper->stopping)
 		return;
 	keeper->stopping = true;
-	keeper->kill_at_ms = hs_clock_ms() + GRACE_MS;
+	keeper->kill_at_ms = hs_clock_ms() + grace_ms;
 	hs_notify_tell("STOPPING=1");
 	if (keeper->child > 0)
 		kill(keeper->child, SIGTERM);
@@ -313,7 +320,7 @@ static int serve(struct keeper *keeper)
 		look(keeper);
 		if (keeper->stopping && hs_clock_ms() >= keeper->kill_at_ms) {
 			kill(keeper->child, SIGKILL);
-			keeper->kill_at_ms = hs_clock_ms() + GRACE_MS;
+			keeper->kill_at_ms = hs_clock_ms() + grace_ms;
 		}
 	}
 	while (receive(keeper)) /* what it said last still counts */

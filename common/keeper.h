@@ -7,6 +7,7 @@
 #define HS_KEEPER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define HS_KEEP_MAX 16384
 #define HS_KEEP_NAME 64
@@ -38,11 +39,13 @@ int hs_keep_deaths(const struct hs_keep *keep);
  * -ENOSPC. */
 int hs_keeper_hold(const char *name, int fd);
 
+/* Before hs_keeper_run: so long a child that was asked to stop may take, else 5 s; then it is killed. */
+void hs_keeper_grace(int64_t wanted_ms);
+
 /* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0 or HS_KEEPER_GIVE_UP, or until
- * SIGTERM/SIGINT was passed on and the child is gone (killed after 5 s). Restarts at once; after 5 deaths within 10 s
- * waits 100 ms, doubling to 5 s; the successor of a child that lived for a second never waits. A child that hangs is
- * killed (pulse.h). A child is killed when
- * its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
+ * SIGTERM/SIGINT was passed on and the child is gone (killed after its grace). Restarts at once; after 5 deaths within
+ * 10 s waits 100 ms, doubling to 5 s; the successor of a child that lived for a second never waits. A child that hangs
+ * is killed (pulse.h). A child is killed when its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
 int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument);
 
 #endif

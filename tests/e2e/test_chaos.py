@@ -180,7 +180,7 @@ def test_a_suite_that_loses_is_found_out(make_suite, loss, seen):
 
 def test_a_stop_is_polite_and_keeps_what_is_owed(make_suite):
     """Calls get their BYE, and a webhook that could not be delivered before the stop comes after the next start."""
-    suite = start_with_webhooks(make_suite)
+    suite = start_with_webhooks(make_suite, configuration={"server": {"drain_s": 2}})
     suite.hook_receiver.answers = lambda path, count: 503
     first, second = suite.phone(0), suite.phone(1)
     call = first.call("102", codec="PCMU")
