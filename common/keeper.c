@@ -334,6 +334,17 @@ static int serve(struct keeper *keeper)
 	return status;
 }
 
+/* What it died of, and where it was refused something. */
+static void tell_death(const struct keeper *keeper, int status)
+{
+	hs_log(ERROR, "keeper.died", LOG_INT("code", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
+	       LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_INT("deaths", keeper->deaths),
+	       LOG_INT("lived_ms", hs_clock_ms() - keeper->started_at_ms),
+	       LOG_INT("held", store ? (int64_t)hs_table_count(store) : 0), LOG_INT("wait_ms", keeper->wait_ms));
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		hs_sandbox_mourn(keeper->buried);
+}
+
 /* Counts a death; milliseconds to wait before the next start. */
 static int64_t mourn(struct keeper *keeper, int status)
 {
@@ -349,15 +360,10 @@ static int64_t mourn(struct keeper *keeper, int status)
 		keeper->wait_ms = keeper->wait_ms * 2 < LAST_WAIT_MS ? keeper->wait_ms * 2 : LAST_WAIT_MS;
 	else if (often)
 		keeper->wait_ms = FIRST_WAIT_MS;
-	hs_log(ERROR, "keeper.died", LOG_INT("code", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
-	       LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0), LOG_INT("deaths", keeper->deaths),
-	       LOG_INT("lived_ms", now - keeper->started_at_ms),
-	       LOG_INT("held", store ? (int64_t)hs_table_count(store) : 0), LOG_INT("wait_ms", keeper->wait_ms));
+	tell_death(keeper, status);
 	if (poison)
 		hs_log(ERROR, "keeper.poison", LOG_TEXT("work", poison),
 		       LOG_WHY("three children died of it; it is left alone from now on"));
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		hs_sandbox_mourn(keeper->buried);
 	return keeper->wait_ms;
 }
 
@@ -455,6 +461,8 @@ int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *arg
 			break;
 		status = serve(&keeper);
 		last = last_word(&keeper, status);
+		if (last > 0 && keeper.stopping)
+			tell_death(&keeper, status);
 		if (last >= 0) {
 			code = last;
 			break;
