@@ -161,7 +161,7 @@ def limit(rates):
     stop(callees)
 
 
-def main(lines=2000, rates=(50, 100, 200, 400, 600, 800, 1000)):
+def main(lines=2000, rates=(50, 100, 200, 400, 600, 800, 1000, 1200, 1400, 1600)):
     limit((500, 1000, 2000, 3000))
     ours(lines, rates)
     held()
