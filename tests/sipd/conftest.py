@@ -37,7 +37,7 @@ def house(request):
     """A running sipd with its world; configuration from @pytest.mark.configure(sip={...})."""
     if os.geteuid() == 0:
         pytest.skip("run this folder by itself: pytest tests/sipd")
-    home = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir="/tmp"))
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir=world.FOLDER))
     marker = request.node.get_closest_marker("configure")
     made = world.House(home, marker.kwargs if marker else {})
     try:

@@ -108,7 +108,7 @@ def test_port_in_use_is_said(house):
     import shutil
     import subprocess
     import tempfile
-    home = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir="/tmp"))
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir=world.FOLDER))
     shutil.copy(house.home / "hookswitch.yaml", home)
     result = subprocess.run([world.BUILD / "sipd" / "sipd"], capture_output=True, timeout=20,
                             env={**os.environ, "HOOKSWITCH_HOME": str(home)})

@@ -169,7 +169,7 @@ def shared(request):
     import world
     if os.geteuid() == 0:
         pytest.skip("run this folder by itself: pytest tests/sipd")
-    home = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir="/tmp"))
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hs-", dir=world.FOLDER))
     made = world.House(home, {})
     made.start()
     made.child = made.wait_ready()
