@@ -327,10 +327,11 @@ static void on_added(struct feed_listener *listener, const struct ring_event *ev
 	sub->next++;
 }
 
+/* Who is ahead of the ring may be of the log that began: his timer has apid judge his place. */
 static void on_broken(struct feed_listener *listener)
 {
 	struct subscription *sub = of_listener(listener);
-	if (sub->place == PLACE_RING || sub->place == PLACE_AHEAD)
+	if (sub->place == PLACE_RING)
 		close_with_cursor(sub, "the log began anew");
 }
 

@@ -349,6 +349,22 @@ def test_log_that_begins_anew(own):
         chain(client.events(2), client.hello["cursor"])
 
 
+def test_who_came_to_a_log_that_began_anew_stays(own):
+    """He was let in by the new log before the front's own question found out that the old one is gone."""
+    suite, front = own()
+    suite.add(50)
+    with greeted(front) as old:
+        suite.apid_stop()
+        suite.anew()
+        suite.delay("events.list", 1)
+        suite.apid_start()
+        peers.wait_for(lambda: Client(front, EVENTS).status == 101)
+        with greeted(front) as new:
+            assert old.closed() == 1008
+            suite.add(5)
+            chain(new.events(5), new.hello["cursor"])
+
+
 def test_front_starts_before_apid(own):
     suite, front = own()
     front.stop()
