@@ -74,7 +74,7 @@ class Bench:
             found = find()
             if found is not None:
                 return found
-            self.turn()
+            self.turn(end - time.perf_counter())
         raise TimeoutError(what)
 
     def message(self, want):

@@ -1,11 +1,12 @@
-"""CPU a relayed RTP packet and the latency it adds, line to line through the suite, beside bare connected sockets. What
-is added is counted from the generator sending to itself, in the same run."""
+"""CPU a relayed RTP packet and the latency it adds, line to line through the suite, beside bare connected sockets and
+Debian's rtpengine. What is added is counted from the generator sending to itself, in the same run."""
 import json
 import subprocess
 
 from house import House
 from measure import LOAD_CORE, SUITE_CORE, WORK, build, cpu_seconds, row, spawn_ready, stop
 from rtp_calls import Calls
+from rtpengine import Rtpengine
 
 SOCKETS, BASE_A, BASE_B, SECONDS = 4, 62000, 63000, 5
 
@@ -44,9 +45,13 @@ def main(steps=(50, 100, 200)):
         bare = load(streams, calls, [limit.pid])
         stop(limit)
         tell(f"relay limit {calls} calls", bare, alone)
+        with Rtpengine(calls, BASE_A, BASE_B, SOCKETS) as peer:
+            theirs = load(peer.write_streams(WORK / "peer-streams"), calls, peer.pids())
+            tell(f"relay rtpengine {calls} calls", theirs, alone, of_limit=theirs["cpu_us_packet"] / bare["cpu_us_packet"])
         with House(lines=2 * calls) as house, Calls(house, calls, BASE_A, BASE_B, SOCKETS) as open_calls:
             ours = load(open_calls.write_streams(WORK / "streams"), calls, house.pids("mediad"))
-            tell(f"relay hookswitch {calls} calls", ours, alone, of_limit=ours["cpu_us_packet"] / bare["cpu_us_packet"])
+            tell(f"relay hookswitch {calls} calls", ours, alone, of_limit=ours["cpu_us_packet"] / bare["cpu_us_packet"],
+                 of_rtpengine=ours["cpu_us_packet"] / theirs["cpu_us_packet"])
 
 
 if __name__ == "__main__":
