@@ -10,9 +10,9 @@
 #define TTL_UNIT_MS 100
 
 /* Offsets in the greeting. */
-enum { SIGNATURE = 0, SIGNATURE_END = 9, MAJOR = 10, MINOR = 11, MECHANISM = 12, MECHANISM_BYTES = 20 };
+enum { SIGNATURE = 0, SIGNATURE_END = 9, MAJOR = 10, MINOR = 11 };
 
-static const uint8_t no_security[MECHANISM_BYTES] = "NULL";
+static const uint8_t no_security[ZMTP_MECHANISM_BYTES] = "NULL";
 
 static const char *const command_names[ZMTP_COMMANDS] = {
 	[ZMTP_READY] = "READY", [ZMTP_ERROR] = "ERROR",         [ZMTP_PING] = "PING",
@@ -38,7 +38,7 @@ void zmtp_greeting_write(uint8_t ret_greeting[ZMTP_GREETING_BYTES])
 	ret_greeting[SIGNATURE_END] = 0x7f;
 	ret_greeting[MAJOR] = 3;
 	ret_greeting[MINOR] = 1;
-	memcpy(ret_greeting + MECHANISM, no_security, MECHANISM_BYTES);
+	memcpy(ret_greeting + ZMTP_MECHANISM_AT, no_security, ZMTP_MECHANISM_BYTES);
 }
 
 int zmtp_greeting_read(const uint8_t *data, size_t bytes, int *ret_minor)
@@ -48,7 +48,7 @@ int zmtp_greeting_read(const uint8_t *data, size_t bytes, int *ret_minor)
 		return -EPROTO;
 	if (bytes < ZMTP_GREETING_BYTES)
 		return -EAGAIN;
-	if (memcmp(data + MECHANISM, no_security, MECHANISM_BYTES) != 0)
+	if (memcmp(data + ZMTP_MECHANISM_AT, no_security, ZMTP_MECHANISM_BYTES) != 0)
 		return -EPROTO;
 	*ret_minor = data[MAJOR] > 3 ? 1 : data[MINOR];
 	return 0;
@@ -76,8 +76,7 @@ size_t zmtp_head_write(uint8_t ret_head[ZMTP_HEAD_BYTES], size_t bytes, bool has
 	return ZMTP_HEAD_BYTES;
 }
 
-/* Reads a head and judges it: its bytes, 0 when more must come, or -errno. */
-static int read_head(const uint8_t *head, size_t there, const struct zmtp_limits *limits, uint64_t *ret_bytes)
+int zmtp_head_read(const uint8_t *head, size_t there, const struct zmtp_limits *limits, uint64_t *ret_bytes)
 {
 	uint64_t bytes = 0;
 	size_t length;
@@ -102,7 +101,7 @@ int zmtp_decode(struct zmtp_decoder *decoder, const uint8_t *data, size_t bytes,
 	for (;;) {
 		const uint8_t *head = data + decoder->at;
 		uint64_t length = 0;
-		int result = read_head(head, bytes - decoder->at, limits, &length);
+		int result = zmtp_head_read(head, bytes - decoder->at, limits, &length);
 		size_t at = decoder->at + (size_t)result;
 
 		if (result < 0)

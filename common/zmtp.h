@@ -1,5 +1,5 @@
 /* ZMTP 3.1, what ZeroMQ speaks on a stream: greeting, NULL handshake, frames, commands. Pure: bytes in, bytes out.
- * Called by bus_wire.c and bus_out.c; calls nothing. Owns nothing.
+ * Called by bus_wire.c, bus_out.c and curve.c; calls nothing. Owns nothing.
  * https://rfc.zeromq.org/spec/37 (and 23, for peers of 3.0). Everything that is read may be hostile: what is larger
  * than the limits, or no ZMTP, is said as soon as it is seen, and nothing is believed that has not come.
  */
@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #define ZMTP_GREETING_BYTES 64
+#define ZMTP_MECHANISM_AT 12 /* in the greeting */
+#define ZMTP_MECHANISM_BYTES 20
+#define ZMTP_AS_SERVER_AT 32
 #define ZMTP_HEAD_BYTES 9      /* of a frame, at most */
 #define ZMTP_FRAMES_MAX 65     /* a message */
 #define ZMTP_COMMAND_MAX 4096  /* bytes a command */
@@ -45,6 +48,9 @@ size_t zmtp_head_write(uint8_t ret_head[ZMTP_HEAD_BYTES], size_t bytes, bool has
 struct zmtp_limits {
 	size_t frame, message;
 };
+
+/* Reads a head and judges it: its bytes, and how many follow; 0: more must come; -EPROTO, -EMSGSIZE. */
+int zmtp_head_read(const uint8_t *head, size_t there, const struct zmtp_limits *limits, uint64_t *ret_bytes);
 
 /* Reads messages where they lie. Begins as zeros; offsets count from a message's first byte. */
 struct zmtp_decoder {
