@@ -265,8 +265,10 @@ void bus_tell_create(struct hs_bus *bus)
 	uv_timer_init(bus->loop, &room->timer);
 	bus_handle_opened(bus, (uv_handle_t *)&room->timer);
 	room->epoch = hs_journal_epoch(bus->journal) & EPOCH_MASK;
+	room->acknowledged = hs_journal_forgotten(bus->journal); /* the predecessor's facts count for the window, too */
 	if (hs_journal_next(bus->journal, 0, &seq, &data, &bytes))
-		room->acknowledged = room->sent = seq - 1;
+		room->acknowledged = seq - 1;
+	room->sent = room->acknowledged;
 	room->told = hs_metric_counter("hookswitch_bus_facts_told_total", "", "Facts written to the journal.");
 	room->lost = hs_metric_counter("hookswitch_bus_facts_refused_total", "", "Facts the journal had no room for.");
 	room->again = hs_metric_counter("hookswitch_bus_facts_again_total", "", "Times facts were pushed again.");

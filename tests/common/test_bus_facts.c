@@ -179,6 +179,26 @@ static void test_source_dies(void **state)
 	turn_until_empty(world, 2000);
 }
 
+/* All was acknowledged, and more than the window holds: its successor's first fact is heard, too. */
+static void test_source_dies_late(void **state)
+{
+	struct world *world = *state;
+	struct hs_bus *sipd = world_open_with_journal(world, HS_ROLE_SIPD);
+	struct ledger ledger = {.commits = true};
+
+	open_apid(world, &ledger);
+	for (int i = 1; i <= 1500; i++)
+		tell(sipd, i);
+	assert_true(world_turn_until(world, &ledger.heard, 1500, 10000));
+	turn_until_empty(world, 5000);
+	world_close(world, HS_ROLE_SIPD);
+	sipd = world_open_with_journal(world, HS_ROLE_SIPD);
+	tell(sipd, 1501);
+	assert_true(world_turn_until(world, &ledger.heard, 1501, 5000));
+	assert_false(ledger.is_disordered);
+	turn_until_empty(world, 5000);
+}
+
 static void test_full_journal(void **state)
 {
 	struct world *world = *state;
@@ -257,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_acknowledgement_is_lost, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_slow_commit, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_source_dies, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_source_dies_late, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_full_journal, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_gap_repetition_and_nonsense, world_setup, world_teardown),
 	};
