@@ -4,6 +4,12 @@
 #include <string.h>
 
 #define FLAG_LAST 1
+#define FLAG_OUTBOUND 2
+#define FLAGS (FLAG_LAST | FLAG_OUTBOUND)
+#define QUEUE_PAUSED 1
+#define QUEUE_FULL 2
+#define QUEUE_CLEARED 4
+#define QUEUE_FLAGS (QUEUE_PAUSED | QUEUE_FULL | QUEUE_CLEARED)
 #define BUNDLE 0 /* where a frame has its version */
 #define LENGTH_BYTES 2
 
@@ -30,7 +36,8 @@ int hs_frame_pack(const struct hs_frame *frame, uint8_t *ret_data, size_t size)
 	ret_data[HS_FRAME_AT_VERSION] = HS_FRAME_VERSION;
 	ret_data[HS_FRAME_AT_KIND] = (uint8_t)frame->kind;
 	ret_data[HS_FRAME_AT_CODEC] = (uint8_t)frame->codec;
-	ret_data[HS_FRAME_AT_FLAGS] = frame->last ? FLAG_LAST : 0;
+	ret_data[HS_FRAME_AT_FLAGS] =
+		(uint8_t)((frame->last ? FLAG_LAST : 0) | (frame->is_outbound ? FLAG_OUTBOUND : 0));
 	put32(ret_data + HS_FRAME_AT_SEQUENCE, frame->sequence);
 	put32(ret_data + HS_FRAME_AT_TIMESTAMP, frame->timestamp);
 	memset(ret_data + HS_FRAME_AT_GRANT, 0, HS_FRAME_GRANT_BYTES);
@@ -64,17 +71,57 @@ int hs_frame_read(const uint8_t *data, size_t bytes, struct hs_frame *ret_frame)
 	if (bytes < HS_FRAME_HEADER_BYTES || bytes > HS_FRAME_HEADER_BYTES + HS_FRAME_MAX_PAYLOAD)
 		return -EPROTO;
 	if (data[HS_FRAME_AT_VERSION] != HS_FRAME_VERSION || data[HS_FRAME_AT_KIND] < HS_FRAME_ATTACH ||
-	    data[HS_FRAME_AT_KIND] > HS_FRAME_CLEAR || data[HS_FRAME_AT_CODEC] >= HS_CODEC_COUNT ||
-	    data[HS_FRAME_AT_FLAGS] & ~FLAG_LAST || !read_grant(data + HS_FRAME_AT_GRANT, frame.grant))
+	    data[HS_FRAME_AT_KIND] > HS_FRAME_QUEUE || data[HS_FRAME_AT_CODEC] >= HS_CODEC_COUNT ||
+	    data[HS_FRAME_AT_FLAGS] & ~FLAGS || !read_grant(data + HS_FRAME_AT_GRANT, frame.grant))
 		return -EPROTO;
 	frame.kind = (enum hs_frame_kind)data[HS_FRAME_AT_KIND];
 	frame.codec = (enum hs_codec)data[HS_FRAME_AT_CODEC];
 	frame.last = data[HS_FRAME_AT_FLAGS] & FLAG_LAST;
+	frame.is_outbound = data[HS_FRAME_AT_FLAGS] & FLAG_OUTBOUND;
 	frame.sequence = get32(data + HS_FRAME_AT_SEQUENCE);
 	frame.timestamp = get32(data + HS_FRAME_AT_TIMESTAMP);
 	frame.payload = data + HS_FRAME_HEADER_BYTES;
 	frame.payload_bytes = bytes - HS_FRAME_HEADER_BYTES;
 	*ret_frame = frame;
+	return 0;
+}
+
+/* ---- Queues ---- */
+
+static void put64(uint8_t *at, uint64_t value)
+{
+	put32(at, (uint32_t)(value >> 32));
+	put32(at + 4, (uint32_t)value);
+}
+
+static uint64_t get64(const uint8_t *at)
+{
+	return (uint64_t)get32(at) << 32 | get32(at + 4);
+}
+
+void hs_frame_pack_queue(const struct hs_frame_queue *queue, uint8_t ret_data[HS_FRAME_QUEUE_BYTES])
+{
+	put64(ret_data, queue->heard);
+	put64(ret_data + 8, queue->dropped);
+	put64(ret_data + 16, queue->underruns);
+	put32(ret_data + 24, queue->waiting);
+	ret_data[28] = (uint8_t)((queue->is_paused ? QUEUE_PAUSED : 0) | (queue->is_full ? QUEUE_FULL : 0) |
+				 (queue->was_cleared ? QUEUE_CLEARED : 0));
+}
+
+int hs_frame_read_queue(const uint8_t *data, size_t bytes, struct hs_frame_queue *ret_queue)
+{
+	if (bytes != HS_FRAME_QUEUE_BYTES || data[28] & ~QUEUE_FLAGS)
+		return -EPROTO;
+	*ret_queue = (struct hs_frame_queue){
+		.heard = get64(data),
+		.dropped = get64(data + 8),
+		.underruns = get64(data + 16),
+		.waiting = get32(data + 24),
+		.is_paused = data[28] & QUEUE_PAUSED,
+		.is_full = data[28] & QUEUE_FULL,
+		.was_cleared = data[28] & QUEUE_CLEARED,
+	};
 	return 0;
 }
 

@@ -97,6 +97,18 @@ struct heard {
 	int64_t now_us;
 };
 
+/* Which of a leg's two audios. */
+enum end_track { TRACK_SAID, TRACK_HEARD, END_TRACKS }; /* by its party: inbound, outbound */
+
+/* 20 ms that a leg's party said or heard, for the streams that listen to it. */
+struct spoken {
+	enum end_track track;
+	enum hs_codec codec;
+	uint32_t timestamp; /* of the leg's own time line for this track */
+	int64_t now_us;
+	const uint8_t *frame; /* CODEC_FRAME bytes */
+};
+
 /* What kinds of ends can do. */
 struct end_kind {
 	enum hs_media_kind kind;
@@ -114,9 +126,8 @@ struct end_kind {
 	/* legs: keys go out beside the audio, so that tones of the same keys would say them twice. */
 	bool (*takes_keys)(const struct end *end);
 
-	/* streams: the leg received this frame. NULL: is no stream. */
-	void (*listen)(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
-		       const uint8_t frame[CODEC_FRAME], int64_t now_us);
+	/* streams: the leg's party said or heard this. NULL: is no stream. */
+	void (*listen)(struct end *end, const struct spoken *spoken);
 
 	/* streams: 20 ms of what it says; false: nothing. waits: whether it has something to say. */
 	bool (*take)(struct end *end, enum hs_codec *ret_codec, uint8_t ret_frame[CODEC_FRAME]);

@@ -45,7 +45,7 @@ static void hear_attach(struct mediad *mediad, uint64_t peer, const struct hs_fr
 		refuse_attach(mediad, peer, frame);
 		return;
 	}
-	if (leg_stream_attach(stream, peer) == 0)
+	if (leg_stream_attach(stream, peer, frame->payload_bytes == 1 ? frame->payload[0] : 1u << TRACK_SAID) == 0)
 		hs_log(INFO, "stream.attached", LOG_CALL(end_call(stream)), LOG_TEXT("stream", stream->id));
 }
 
@@ -61,6 +61,27 @@ static void hear_clear(struct mediad *mediad, uint64_t peer, const struct hs_fra
 	struct end *stream = held_stream(mediad, peer, frame);
 	if (stream)
 		leg_stream_clear(stream);
+}
+
+static void hear_mark(struct mediad *mediad, uint64_t peer, const struct hs_frame *frame)
+{
+	struct end *stream = held_stream(mediad, peer, frame);
+	if (stream)
+		leg_stream_mark(stream, frame->timestamp);
+}
+
+static void hear_pause(struct mediad *mediad, uint64_t peer, const struct hs_frame *frame)
+{
+	struct end *stream = held_stream(mediad, peer, frame);
+	if (stream)
+		leg_stream_pause(stream, frame->kind == HS_FRAME_PAUSE);
+}
+
+static void hear_queue(struct mediad *mediad, uint64_t peer, const struct hs_frame *frame)
+{
+	struct end *stream = held_stream(mediad, peer, frame);
+	if (stream)
+		leg_stream_tell_queue(stream);
 }
 
 static void hear_detach(struct mediad *mediad, uint64_t peer, const struct hs_frame *frame)
@@ -119,11 +140,12 @@ static void detach_channel(struct mediad *mediad, uint64_t peer, const struct hs
 
 typedef void hear_kind(struct mediad *mediad, uint64_t peer, const struct hs_frame *frame);
 
-enum { KINDS = HS_FRAME_CLEAR + 1 };
+enum { KINDS = HS_FRAME_QUEUE + 1 };
 
 static hear_kind *const front_rows[KINDS] = {
-	[HS_FRAME_ATTACH] = hear_attach, [HS_FRAME_AUDIO] = hear_audio, [HS_FRAME_UPLOAD] = hear_upload,
-	[HS_FRAME_DETACH] = hear_detach, [HS_FRAME_CLEAR] = hear_clear,
+	[HS_FRAME_ATTACH] = hear_attach, [HS_FRAME_AUDIO] = hear_audio,  [HS_FRAME_UPLOAD] = hear_upload,
+	[HS_FRAME_DETACH] = hear_detach, [HS_FRAME_CLEAR] = hear_clear,  [HS_FRAME_MARK] = hear_mark,
+	[HS_FRAME_PAUSE] = hear_pause,   [HS_FRAME_RESUME] = hear_pause, [HS_FRAME_QUEUE] = hear_queue,
 };
 
 static hear_kind *const driver_rows[KINDS] = {

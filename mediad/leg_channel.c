@@ -44,7 +44,7 @@ struct channel_record {
 	struct digits_out digits_out;
 	char echo_key;
 	int64_t echo_until, deaf_until; /* in samples heard */
-	uint32_t block_sequence, block_timestamp;
+	uint32_t block_sequence, block_timestamp, heard_timestamp;
 	int64_t blocks_out, dropped;
 	uint64_t lost_told;
 };
@@ -193,7 +193,8 @@ static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, c
 	bool is_key = inband_key(leg->keys) && !leg->is_ours;
 	if (is_key)
 		memset(silence, codec_silence(codec), sizeof silence);
-	voices_tell(&leg->end, codec, timestamp, is_key ? silence : frame, leg->record->heard_at_us);
+	voices_tell(&leg->end,
+		    &(struct spoken){TRACK_SAID, codec, timestamp, leg->record->heard_at_us, is_key ? silence : frame});
 	if (partner)
 		tell_partner(leg, codec, timestamp, is_key && partner->kind->takes_keys(partner) ? silence : frame);
 }
@@ -246,11 +247,19 @@ static void produce(struct leg_channel *leg, uint8_t ret_frame[CODEC_FRAME])
 		memset(ret_frame, codec_silence(leg->end.codec), CODEC_FRAME);
 }
 
+static void tell_heard(struct leg_channel *leg, const uint8_t frame[CODEC_FRAME])
+{
+	voices_tell(&leg->end, &(struct spoken){TRACK_HEARD, leg->end.codec, leg->record->heard_timestamp,
+						leg->record->heard_at_us, frame});
+	leg->record->heard_timestamp += CODEC_FRAME;
+}
+
 static void fill_block(struct leg_channel *leg, uint8_t *ret_block, size_t count)
 {
 	while (count > 0) {
 		if (leg->pending_count == 0) {
 			produce(leg, leg->pending);
+			tell_heard(leg, leg->pending);
 			leg->pending_count = CODEC_FRAME;
 		}
 		size_t part = count < leg->pending_count ? count : leg->pending_count;

@@ -42,7 +42,7 @@ static void tell_started(struct leg_rtp *leg, enum hs_codec codec)
 static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME])
 {
 	struct leg_rtp *leg = context;
-	voices_tell(&leg->end, codec, timestamp, frame, leg->record->heard_at_us);
+	voices_tell(&leg->end, &(struct spoken){TRACK_SAID, codec, timestamp, leg->record->heard_at_us, frame});
 }
 
 /* Streams first: the partner may change the payload. */

@@ -70,6 +70,7 @@ struct leg_rtp {
 	struct rtp_record *record;
 	struct rtp_socket rtp, rtcp;
 	struct beat beat;
+	struct frames heard; /* what it hears, for streams */
 };
 
 /* leg_rtp.c */

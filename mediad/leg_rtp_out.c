@@ -44,6 +44,20 @@ static void transmit(struct leg_rtp *leg, const struct packet *packet, int64_t n
 	hs_metric_add(leg->end.world->meters.packets_out, 1);
 }
 
+static void emit_heard(void *context, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME])
+{
+	struct leg_rtp *leg = context;
+	voices_tell(&leg->end, &(struct spoken){TRACK_HEARD, codec, timestamp, leg->record->sent_at_us, frame});
+}
+
+static void transmit_audio(struct leg_rtp *leg, const struct packet *packet, int64_t now_us)
+{
+	transmit(leg, packet, now_us);
+	if (leg->end.streams_count > 0)
+		frames_add(&leg->heard, leg->end.codec, packet->timestamp, packet->payload, packet->payload_bytes,
+			   emit_heard, leg);
+}
+
 /* ---- The partner's packets, sent on as they come ---- */
 
 /* The partner has the floor unless something of higher rank speaks. */
@@ -95,7 +109,10 @@ static void relay(struct leg_rtp *leg, const struct heard *heard, int type)
 	if (heard->codec)
 		codec_convert(heard->codec, leg->end.codec, packet.payload, packet.payload_bytes);
 	advance(leg, packet.timestamp, heard->codec ? (uint32_t)heard->payload_bytes : 0, heard->now_us);
-	transmit(leg, &packet, heard->now_us);
+	if (heard->codec)
+		transmit_audio(leg, &packet, heard->now_us);
+	else
+		transmit(leg, &packet, heard->now_us);
 }
 
 void leg_rtp_hear(struct end *end, const struct heard *heard)
@@ -171,7 +188,7 @@ static void send_frame(struct leg_rtp *leg, uint8_t *payload, uint32_t slot, int
 		.payload = payload,
 		.payload_bytes = CODEC_FRAME,
 	};
-	transmit(leg, &packet, now_us);
+	transmit_audio(leg, &packet, now_us);
 }
 
 static void speak(struct leg_rtp *leg, int64_t now_us)

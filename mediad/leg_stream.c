@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TELL_LOST_US 1000000      /* between two words about dropped audio */
 #define ATTACH_WITHIN_US 60000000 /* of a new grant, to be taken by a front */
 
 /* All that a successor goes on with, written where it finds it: no pointers. */
@@ -17,11 +18,16 @@ struct stream_record {
 	struct end_record end;
 	int64_t attach_until_us; /* 0: it was attached once */
 	uint32_t sequence;
-	/* The stream's own time line: each leg's timestamps are moved onto it. */
-	bool is_placed; /* offset is that of the leg it is joined to */
-	uint32_t offset, timestamp;
-	int64_t timestamp_at_us; /* 0: nothing was sent yet */
+	unsigned int wanted;    /* tracks: bits by enum end_track */
+	int64_t begun_at_us;    /* first frame of any track; 0: none yet */
+	struct track {          /* the stream's own time line: each leg's timestamps are moved onto it */
+		bool is_placed; /* offset is that of the leg it is joined to */
+		uint32_t offset, timestamp;
+		int64_t timestamp_at_us; /* 0: nothing was sent yet */
+	} tracks[END_TRACKS];
 	uint64_t frames_sent, frames_said, dropped, underruns_told;
+	bool told_full;
+	int64_t told_lost_at_us;
 };
 
 #define AWAITED_MAX 100 /* frames: 2 s */
@@ -30,6 +36,7 @@ struct stream_record {
 struct awaited {
 	int count;
 	struct {
+		enum end_track track;
 		enum hs_codec codec;
 		uint32_t timestamp;
 		uint8_t bytes[CODEC_FRAME];
@@ -55,38 +62,47 @@ static struct leg_stream *stream_of(const struct end *end)
 /* How far a timestamp may lie from the last one before it counts as another time base: 10 s. */
 enum { JUMP = 10 * CODEC_RATE };
 
-static uint32_t place(struct leg_stream *stream, uint32_t timestamp, int64_t now_us)
+static uint32_t place(struct leg_stream *stream, const struct spoken *spoken)
 {
-	int32_t ahead = (int32_t)(timestamp + stream->record->offset - stream->record->timestamp);
-	if (!stream->record->is_placed || ahead > JUMP || ahead < -JUMP) {
-		int64_t passed =
-			stream->record->timestamp_at_us ? (now_us - stream->record->timestamp_at_us) * 8 / 1000 : 0;
-		uint32_t next = stream->record->timestamp + (uint32_t)(passed > CODEC_FRAME ? passed : CODEC_FRAME);
-		stream->record->is_placed = true;
-		stream->record->offset = next - timestamp;
+	struct stream_record *record = stream->record;
+	struct track *track = &record->tracks[spoken->track];
+	int32_t ahead = (int32_t)(spoken->timestamp + track->offset - track->timestamp);
+	if (!record->begun_at_us)
+		record->begun_at_us = spoken->now_us;
+	if (!track->is_placed || ahead > JUMP || ahead < -JUMP) {
+		int64_t since_us = track->timestamp_at_us ? track->timestamp_at_us : record->begun_at_us;
+		int64_t passed = (spoken->now_us - since_us) * CODEC_SAMPLES_PER_MS / 1000;
+		uint32_t next = track->timestamp + (uint32_t)(passed > CODEC_FRAME ? passed : CODEC_FRAME);
+		track->is_placed = true;
+		track->offset = next - spoken->timestamp;
 	}
-	uint32_t placed = timestamp + stream->record->offset;
-	if ((int32_t)(placed - stream->record->timestamp) > 0) {
-		stream->record->timestamp = placed;
-		stream->record->timestamp_at_us = now_us;
+	uint32_t placed = spoken->timestamp + track->offset;
+	if ((int32_t)(placed - track->timestamp) > 0) {
+		track->timestamp = placed;
+		track->timestamp_at_us = spoken->now_us;
 	}
 	return placed;
 }
 
-static void send_frame(struct leg_stream *stream, enum hs_codec codec, uint32_t timestamp,
-		       const uint8_t frame[CODEC_FRAME])
+static int send_out(struct leg_stream *stream, struct hs_frame *frame)
+{
+	hs_copy(frame->grant, sizeof frame->grant, stream->end.id);
+	return audio_send(stream->end.world->audio, stream->peer, frame);
+}
+
+static void send_frame(struct leg_stream *stream, const struct spoken *spoken)
 {
 	struct end *end = &stream->end;
 	struct hs_frame out = {
 		.kind = HS_FRAME_AUDIO,
-		.codec = codec,
+		.codec = spoken->codec,
+		.is_outbound = spoken->track == TRACK_HEARD,
 		.sequence = stream->record->sequence++,
-		.timestamp = timestamp,
-		.payload = frame,
+		.timestamp = spoken->timestamp,
+		.payload = spoken->frame,
 		.payload_bytes = CODEC_FRAME,
 	};
-	hs_copy(out.grant, sizeof out.grant, end->id);
-	int error = audio_send(end->world->audio, stream->peer, &out);
+	int error = send_out(stream, &out);
 	if (error == -EHOSTUNREACH) {
 		end->is_gone = true; /* the tick closes it: here its leg is in the middle of a packet */
 		stream->is_attached = false;
@@ -99,8 +115,7 @@ static void send_frame(struct leg_stream *stream, enum hs_codec codec, uint32_t 
 }
 
 /* The front attaches again in a moment: what waited in the sockets meanwhile comes first. */
-static void keep_frame(struct leg_stream *stream, enum hs_codec codec, uint32_t timestamp,
-		       const uint8_t frame[CODEC_FRAME])
+static void keep_frame(struct leg_stream *stream, const struct spoken *spoken)
 {
 	struct awaited *awaited = stream->awaited;
 	if (awaited->count == AWAITED_MAX) {
@@ -108,26 +123,81 @@ static void keep_frame(struct leg_stream *stream, enum hs_codec codec, uint32_t 
 		hs_metric_add(stream->end.world->meters.dropped_out, 1);
 		return;
 	}
-	awaited->frames[awaited->count].codec = codec;
-	awaited->frames[awaited->count].timestamp = timestamp;
-	memcpy(awaited->frames[awaited->count++].bytes, frame, CODEC_FRAME);
+	awaited->frames[awaited->count].track = spoken->track;
+	awaited->frames[awaited->count].codec = spoken->codec;
+	awaited->frames[awaited->count].timestamp = spoken->timestamp;
+	memcpy(awaited->frames[awaited->count++].bytes, spoken->frame, CODEC_FRAME);
 }
 
 static void send_awaited(struct leg_stream *stream)
 {
 	AUTO(free) struct awaited *awaited = TAKE(stream->awaited);
 	for (int i = 0; awaited && i < awaited->count && stream->is_attached; i++)
-		send_frame(stream, awaited->frames[i].codec, awaited->frames[i].timestamp, awaited->frames[i].bytes);
+		send_frame(stream, &(struct spoken){awaited->frames[i].track, awaited->frames[i].codec,
+						    awaited->frames[i].timestamp, 0, awaited->frames[i].bytes});
 }
 
-static void listen_to(struct end *end, const struct end *leg, enum hs_codec codec, uint32_t timestamp,
-		      const uint8_t frame[CODEC_FRAME], int64_t now_us)
+static void listen_to(struct end *end, const struct spoken *spoken)
 {
 	struct leg_stream *stream = stream_of(end);
+	struct spoken placed = *spoken;
+	if (!(stream->record->wanted & 1u << spoken->track) || (!stream->is_attached && !stream->awaited))
+		return;
+	placed.timestamp = place(stream, spoken);
 	if (stream->is_attached)
-		send_frame(stream, codec, place(stream, timestamp, now_us), frame);
-	else if (stream->awaited)
-		keep_frame(stream, codec, place(stream, timestamp, now_us), frame);
+		send_frame(stream, &placed);
+	else
+		keep_frame(stream, &placed);
+}
+
+/* ---- What the front is told of the queue ---- */
+
+static void send_queue(struct leg_stream *stream, enum hs_frame_kind kind, uint32_t number, bool was_cleared)
+{
+	struct hs_frame_queue queue;
+	uint8_t payload[HS_FRAME_QUEUE_BYTES];
+	struct hs_frame frame = {
+		.kind = kind, .timestamp = number, .payload = payload, .payload_bytes = sizeof payload};
+	if (!stream->is_attached)
+		return;
+	playout_measure(stream->playout, &queue);
+	queue.was_cleared = was_cleared;
+	hs_frame_pack_queue(&queue, payload);
+	send_out(stream, &frame);
+}
+
+/* Marks wait for a front that is to attach again. */
+static void tell_marks(struct leg_stream *stream, bool was_cleared)
+{
+	uint32_t number;
+	while (stream->is_attached && playout_passed(stream->playout, &number))
+		send_queue(stream, HS_FRAME_MARKED, number, was_cleared);
+}
+
+/* Full, or no longer. */
+static void tell_flow(struct leg_stream *stream)
+{
+	struct hs_frame_queue queue;
+	playout_measure(stream->playout, &queue);
+	if (queue.is_full == stream->record->told_full)
+		return;
+	stream->record->told_full = queue.is_full;
+	send_queue(stream, HS_FRAME_QUEUE, 0, false);
+}
+
+/* Who goes on sending into a full queue hears of it, but not for each frame. */
+static void tell_lost(struct leg_stream *stream)
+{
+	int64_t now_us = hs_clock_us();
+	if (now_us - stream->record->told_lost_at_us < TELL_LOST_US)
+		return;
+	stream->record->told_lost_at_us = now_us;
+	send_queue(stream, HS_FRAME_QUEUE, 0, false);
+}
+
+void leg_stream_tell_queue(struct end *end)
+{
+	send_queue(stream_of(end), HS_FRAME_QUEUE, 0, false);
 }
 
 /* ---- From the front to the leg ---- */
@@ -143,8 +213,28 @@ void leg_stream_say(struct end *end, enum hs_codec codec, const uint8_t *bytes, 
 		uint64_t frames = (lost + CODEC_FRAME - 1) / CODEC_FRAME;
 		stream->record->dropped += frames;
 		hs_metric_add(end->world->meters.dropped_in, (int64_t)frames);
+		tell_lost(stream);
 	}
+	tell_flow(stream);
 	end->partner->kind->stir(end->partner);
+}
+
+/* More marks than can wait are answered at once. */
+void leg_stream_mark(struct end *end, uint32_t number)
+{
+	struct leg_stream *stream = stream_of(end);
+	if (playout_mark(stream->playout, number) < 0)
+		send_queue(stream, HS_FRAME_MARKED, number, true);
+	tell_marks(stream, false);
+}
+
+void leg_stream_pause(struct end *end, bool is_paused)
+{
+	struct leg_stream *stream = stream_of(end);
+	playout_pause(stream->playout, is_paused);
+	leg_stream_tell_queue(end);
+	if (end->partner)
+		end->partner->kind->stir(end->partner);
 }
 
 static bool take(struct end *end, enum hs_codec *ret_codec, uint8_t ret_frame[CODEC_FRAME])
@@ -155,28 +245,43 @@ static bool take(struct end *end, enum hs_codec *ret_codec, uint8_t ret_frame[CO
 	if (underruns != stream->record->underruns_told)
 		hs_metric_add(end->world->meters.underruns, (int64_t)(underruns - stream->record->underruns_told));
 	stream->record->underruns_told = underruns;
+	if (taken) {
+		tell_marks(stream, false);
+		tell_flow(stream);
+	}
 	return taken;
 }
 
 static bool waits(const struct end *end)
 {
-	return playout_depth(stream_of(end)->playout) > 0;
+	return playout_waits(stream_of(end)->playout);
+}
+
+static void drop_waiting(struct leg_stream *stream)
+{
+	playout_clear(stream->playout);
+	tell_marks(stream, true);
+	tell_flow(stream);
 }
 
 void leg_stream_clear(struct end *end)
 {
-	playout_clear(stream_of(end)->playout);
+	drop_waiting(stream_of(end));
+	leg_stream_tell_queue(end);
 }
 
 /* ---- Life ---- */
 
-/* What was said to one leg is not for the next one. */
+/* What was said to one leg is not for the next one, nor is a pause. */
 static void stir(struct end *end)
 {
+	struct leg_stream *stream = stream_of(end);
 	if (end->partner)
 		return;
-	leg_stream_clear(end);
-	stream_of(end)->record->is_placed = false;
+	drop_waiting(stream);
+	playout_pause(stream->playout, false);
+	for (int i = 0; i < END_TRACKS; i++)
+		stream->record->tracks[i].is_placed = false;
 }
 
 /* A grant that nobody came for: who asked for it may have died before it could be handed out. */
@@ -275,7 +380,7 @@ int leg_stream_restore(struct world *world, const char *grant, struct end_record
 	return 0;
 }
 
-int leg_stream_attach(struct end *end, uint64_t peer)
+int leg_stream_attach(struct end *end, uint64_t peer, unsigned int tracks)
 {
 	struct leg_stream *stream = stream_of(end);
 	struct hs_frame frame = {.kind = HS_FRAME_ATTACHED};
@@ -286,8 +391,10 @@ int leg_stream_attach(struct end *end, uint64_t peer)
 		audio_say(end->world->audio, stream->peer, HS_FRAME_DETACH, end->id, NULL);
 	stream->peer = peer;
 	stream->record->attach_until_us = 0;
+	stream->record->wanted = tracks;
 	stream->is_attached = audio_send(end->world->audio, peer, &frame) != -EHOSTUNREACH;
 	send_awaited(stream);
+	tell_marks(stream, false);
 	return stream->is_attached ? 0 : -EHOSTUNREACH;
 }
 
@@ -298,6 +405,10 @@ bool leg_stream_is_held_by(const struct end *end, uint64_t peer)
 
 void leg_stream_detach(struct end *end)
 {
-	stream_of(end)->is_attached = false;
-	leg_stream_clear(end);
+	struct leg_stream *stream = stream_of(end);
+	uint32_t number;
+	stream->is_attached = false;
+	drop_waiting(stream);
+	while (playout_passed(stream->playout, &number)) /* nobody waits for them any more */
+		;
 }

@@ -16,8 +16,9 @@ int leg_stream_create(struct world *world, const char *grant, const char *call, 
 int leg_stream_restore(struct world *world, const char *grant, struct end_record *found, size_t bytes,
 		       struct end **ret_end);
 
-/* A front takes the stream; one that had it before is told that it lost it. -EHOSTUNREACH when it is gone already. */
-int leg_stream_attach(struct end *end, uint64_t peer);
+/* A front takes the stream; one that had it before is told that it lost it. tracks: bits by enum end_track that it
+ * wants to hear. -EHOSTUNREACH when it is gone already. */
+int leg_stream_attach(struct end *end, uint64_t peer, unsigned int tracks);
 
 /* Whether this peer holds the stream. */
 bool leg_stream_is_held_by(const struct end *end, uint64_t peer);
@@ -28,7 +29,16 @@ void leg_stream_detach(struct end *end);
 /* Audio of the operator, to be played in order. */
 void leg_stream_say(struct end *end, enum hs_codec codec, const uint8_t *bytes, size_t count);
 
-/* Drops what waits to be played. */
+/* Drops what waits to be played, answers its marks, and tells how the queue is. */
 void leg_stream_clear(struct end *end);
+
+/* Tells when all that was said before was played. */
+void leg_stream_mark(struct end *end, uint32_t number);
+
+/* Plays nothing, or goes on, and tells how the queue is. */
+void leg_stream_pause(struct end *end, bool is_paused);
+
+/* Tells how the queue is. */
+void leg_stream_tell_queue(struct end *end);
 
 #endif

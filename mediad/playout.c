@@ -1,4 +1,5 @@
 #include "playout.h"
+#include <errno.h>
 #include <string.h>
 
 enum { START_SLOTS = 2, PAUSE_SLOTS = 50 };
@@ -11,6 +12,13 @@ struct playout {
 	bool has_played;
 	int dry; /* slots since the last frame */
 	uint64_t underruns;
+	uint64_t heard, cleared, dropped; /* samples, ever */
+	bool is_paused, is_full;
+	size_t first_mark, marks_count;
+	struct mark {
+		uint64_t at; /* samples that had left the queue when it is passed */
+		uint32_t number;
+	} marks[PLAYOUT_MARKS];
 	uint8_t ring[PLAYOUT_SAMPLES];
 };
 
@@ -22,10 +30,21 @@ size_t playout_bytes(void)
 void playout_check(struct playout *playout)
 {
 	bool is_law = playout->codec == HS_CODEC_PCMU || playout->codec == HS_CODEC_PCMA;
-	if (playout->head < PLAYOUT_SAMPLES && playout->depth <= PLAYOUT_SAMPLES && (is_law || !playout->depth))
+	bool has_marks = playout->first_mark < PLAYOUT_MARKS && playout->marks_count <= PLAYOUT_MARKS;
+	if (playout->head < PLAYOUT_SAMPLES && playout->depth <= PLAYOUT_SAMPLES && (is_law || !playout->depth) &&
+	    has_marks)
 		return;
+	memset(playout, 0, offsetof(struct playout, marks));
 	playout->codec = HS_CODEC_PCMU;
-	playout_clear(playout);
+}
+
+/* Told to whoever fills it: with a distance between the two, so that it is not told at each frame. */
+static void note_depth(struct playout *playout)
+{
+	if (playout->depth >= PLAYOUT_ENOUGH)
+		playout->is_full = true;
+	else if (playout->depth < PLAYOUT_SOON_DRY)
+		playout->is_full = false;
 }
 
 static void copy_in(struct playout *playout, const uint8_t *bytes, size_t count)
@@ -54,7 +73,30 @@ size_t playout_put(struct playout *playout, enum hs_codec codec, const uint8_t *
 	copy_in(playout, bytes, taken);
 	convert_in(playout, codec, taken);
 	playout->depth += taken;
+	playout->dropped += count - taken;
+	note_depth(playout);
 	return count - taken;
+}
+
+int playout_mark(struct playout *playout, uint32_t number)
+{
+	if (playout->marks_count == PLAYOUT_MARKS)
+		return -ENOSPC;
+	struct mark *mark = &playout->marks[(playout->first_mark + playout->marks_count++) % PLAYOUT_MARKS];
+	mark->at = playout->heard + playout->cleared + playout->depth;
+	mark->number = number;
+	return 0;
+}
+
+bool playout_passed(struct playout *playout, uint32_t *ret_number)
+{
+	const struct mark *mark = &playout->marks[playout->first_mark];
+	if (playout->marks_count == 0 || mark->at > playout->heard + playout->cleared)
+		return false;
+	*ret_number = mark->number;
+	playout->first_mark = (playout->first_mark + 1) % PLAYOUT_MARKS;
+	playout->marks_count--;
+	return true;
 }
 
 static bool may_start(struct playout *playout)
@@ -73,6 +115,8 @@ static bool stay_dry(struct playout *playout)
 
 bool playout_take(struct playout *playout, enum hs_codec *ret_codec, uint8_t ret_frame[CODEC_FRAME])
 {
+	if (playout->is_paused)
+		return false;
 	if (!playout->playing && !may_start(playout))
 		return stay_dry(playout);
 	if (playout->depth == 0) {
@@ -86,6 +130,8 @@ bool playout_take(struct playout *playout, enum hs_codec *ret_codec, uint8_t ret
 	memset(ret_frame + count, codec_silence(playout->codec), CODEC_FRAME - count);
 	playout->head = (playout->head + count) % PLAYOUT_SAMPLES;
 	playout->depth -= count;
+	playout->heard += count;
+	note_depth(playout);
 	if (playout->dry < PAUSE_SLOTS)
 		playout->underruns += (uint64_t)playout->dry;
 	playout->dry = 0;
@@ -96,9 +142,35 @@ bool playout_take(struct playout *playout, enum hs_codec *ret_codec, uint8_t ret
 
 void playout_clear(struct playout *playout)
 {
+	playout->cleared += playout->depth;
 	playout->head = playout->depth = 0;
+	playout->is_full = false;
 	playout->playing = playout->has_played = false;
 	playout->waited = playout->dry = 0;
+}
+
+/* A pause is no gap: what was dry before is forgotten. */
+void playout_pause(struct playout *playout, bool is_paused)
+{
+	playout->is_paused = is_paused;
+	playout->dry = 0;
+}
+
+bool playout_waits(const struct playout *playout)
+{
+	return playout->depth > 0 && !playout->is_paused;
+}
+
+void playout_measure(const struct playout *playout, struct hs_frame_queue *ret_queue)
+{
+	*ret_queue = (struct hs_frame_queue){
+		.heard = playout->heard,
+		.dropped = playout->dropped,
+		.underruns = playout->underruns,
+		.waiting = (uint32_t)playout->depth,
+		.is_paused = playout->is_paused,
+		.is_full = playout->is_full,
+	};
 }
 
 size_t playout_depth(const struct playout *playout)

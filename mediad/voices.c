@@ -40,11 +40,10 @@ bool voices_wait(const struct end *leg)
 	return false;
 }
 
-void voices_tell(const struct end *leg, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME],
-		 int64_t now_us)
+void voices_tell(const struct end *leg, const struct spoken *spoken)
 {
 	for (int i = 0; i < leg->streams_count; i++) {
 		struct end *stream = leg->streams[i];
-		stream->kind->listen(stream, leg, codec, timestamp, frame, now_us);
+		stream->kind->listen(stream, spoken);
 	}
 }

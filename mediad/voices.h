@@ -18,8 +18,7 @@ bool voices_outrank(const struct end *leg);
 /* A stream has something to say. */
 bool voices_wait(const struct end *leg);
 
-/* Gives a frame that the leg said to its streams. */
-void voices_tell(const struct end *leg, enum hs_codec codec, uint32_t timestamp, const uint8_t frame[CODEC_FRAME],
-		 int64_t now_us);
+/* Gives 20 ms that the leg's party said or heard to its streams. */
+void voices_tell(const struct end *leg, const struct spoken *spoken);
 
 #endif

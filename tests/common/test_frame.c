@@ -75,8 +75,8 @@ static const struct {
 	uint8_t value;
 } spoilt[] = {
 	{HS_FRAME_AT_VERSION, 0},     {HS_FRAME_AT_VERSION, 2},      {HS_FRAME_AT_KIND, 0},
-	{HS_FRAME_AT_KIND, 9},        {HS_FRAME_AT_CODEC, 3},        {HS_FRAME_AT_CODEC, 255},
-	{HS_FRAME_AT_FLAGS, 2},       {HS_FRAME_AT_GRANT, 0},        {HS_FRAME_AT_GRANT, ' '},
+	{HS_FRAME_AT_KIND, 14},       {HS_FRAME_AT_CODEC, 3},        {HS_FRAME_AT_CODEC, 255},
+	{HS_FRAME_AT_FLAGS, 4},       {HS_FRAME_AT_GRANT, 0},        {HS_FRAME_AT_GRANT, ' '},
 	{HS_FRAME_AT_GRANT + 1, '/'}, {HS_FRAME_AT_GRANT + 31, 'x'}, {HS_FRAME_AT_GRANT + 2, 0x80},
 };
 
@@ -107,6 +107,26 @@ static void test_too_large(void **state)
 	assert_true(hs_frame_pack(&frame, data, 128) > 0);
 	assert_int_equal(hs_frame_read(data, HS_FRAME_HEADER_BYTES + HS_FRAME_MAX_PAYLOAD, &read), 0);
 	assert_int_equal(hs_frame_read(data, HS_FRAME_HEADER_BYTES + HS_FRAME_MAX_PAYLOAD + 1, &read), -EPROTO);
+}
+
+static void test_queues(void **state)
+{
+	struct hs_frame_queue queue = {.heard = UINT64_C(1) << 40 | 5,
+				       .dropped = 7,
+				       .underruns = UINT64_MAX,
+				       .waiting = 480000,
+				       .is_paused = true,
+				       .was_cleared = true},
+			      read;
+	uint8_t data[HS_FRAME_QUEUE_BYTES];
+
+	hs_frame_pack_queue(&queue, data);
+	assert_int_equal(hs_frame_read_queue(data, sizeof(data), &read), 0);
+	assert_true(read.heard == queue.heard && read.dropped == 7 && read.underruns == UINT64_MAX);
+	assert_true(read.waiting == 480000 && read.is_paused && !read.is_full && read.was_cleared);
+	assert_int_equal(hs_frame_read_queue(data, sizeof(data) - 1, &read), -EPROTO);
+	data[28] |= 8;
+	assert_int_equal(hs_frame_read_queue(data, sizeof(data), &read), -EPROTO);
 }
 
 static void test_bundles(void **state)
@@ -141,9 +161,13 @@ static void test_bundles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes_on_the_wire), cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_no_room),           cmocka_unit_test(test_spoilt_headers),
-		cmocka_unit_test(test_too_large),         cmocka_unit_test(test_bundles),
+		cmocka_unit_test(test_bytes_on_the_wire),
+		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_spoilt_headers),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_bundles),
+		cmocka_unit_test(test_queues),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
