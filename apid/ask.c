@@ -89,6 +89,7 @@ static const enum hs_cause causes[HS_ERRORS] = {
 	[HS_ERROR_NOT_FOUND] = HS_CAUSE_UNREACHABLE,
 	[HS_ERROR_UNAVAILABLE] = HS_CAUSE_UNREACHABLE,
 	[HS_ERROR_OVERLOADED] = HS_CAUSE_OVERLOADED,
+	[HS_ERROR_CEILING] = HS_CAUSE_REJECTED,
 };
 
 static void end_leg(const struct outcome *outcome)

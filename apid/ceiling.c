@@ -1,35 +1,55 @@
 #include "ceiling.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "hour.h"
 #include "log.h"
 #include "table.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MINUTES 60
 #define MINUTE_MS 60000
-
-/* An exchange line's last hour, minute by minute. */
-struct hour {
-	int64_t minute; /* of the newest entry */
-	int64_t taken[MINUTES];
-};
+#define KEY "line.hour:" /* in the store, beside what lines keep there */
 
 struct ceiling {
 	struct hs_ceiling *file;
+	struct store *store;
 	struct eventlog *log;
-	struct hs_table *hours; /* line -> struct hour */
+	struct hs_table *hours; /* line -> struct hs_hour */
 	int64_t told_at_ms;     /* 0: never */
 	char why[HS_CEILING_WHY];
 };
 
-struct ceiling *ceiling_create(struct hs_house *house, struct eventlog *log)
+static struct hs_hour *hour_of(struct ceiling *ceiling, const char *line)
+{
+	struct hs_hour *hour = hs_table_get(ceiling->hours, line);
+
+	if (!hour) {
+		hour = hs_zalloc(sizeof(*hour));
+		hs_table_put(ceiling->hours, line, hour);
+	}
+	return hour;
+}
+
+static bool see_hour(void *context, const struct store_row *row)
+{
+	static const char what[] = "hour:";
+	const char *key = store_text(row, 0), *value = store_text(row, 1);
+
+	if (key && value && strncmp(key, what, strlen(what)) == 0)
+		hs_hour_read(hour_of(context, key + strlen(what)), value, hs_clock_ms(), hs_clock_wall_ms());
+	return true;
+}
+
+struct ceiling *ceiling_create(struct hs_house *house, struct store *store, struct eventlog *log)
 {
 	struct ceiling *ceiling = hs_zalloc(sizeof(*ceiling));
 
 	ceiling->file = hs_ceiling_create(house);
+	ceiling->store = store;
 	ceiling->log = log;
 	ceiling->hours = hs_table_create();
+	store_query(store_at_start(store), STORE_LINES_MORE, NULL, 0, see_hour, ceiling);
 	return ceiling;
 }
 
@@ -90,42 +110,13 @@ bool ceiling_lets_out(const struct calls *calls, const struct hs_config_route *r
 	return false;
 }
 
-/* The line's hour, with what is older than that forgotten. */
-static struct hour *hour_of(struct ceiling *ceiling, const struct line *line)
-{
-	struct hour *hour = hs_table_get(ceiling->hours, line->config->id);
-	int64_t minute = hs_clock_ms() / MINUTE_MS;
-
-	if (!hour) {
-		hour = hs_zalloc(sizeof(*hour));
-		hour->minute = minute;
-		hs_table_put(ceiling->hours, line->config->id, hour);
-	}
-	if (minute - hour->minute >= MINUTES)
-		memset(hour->taken, 0, sizeof(hour->taken));
-	else
-		while (hour->minute < minute)
-			hour->taken[++hour->minute % MINUTES] = 0;
-	hour->minute = minute;
-	return hour;
-}
-
-static int64_t taken_in(const struct hour *hour)
-{
-	int64_t taken = 0;
-
-	for (size_t i = 0; i < MINUTES; i++)
-		taken += hour->taken[i];
-	return taken;
-}
-
 bool ceiling_has_room(struct ceiling *ceiling, const struct line *line)
 {
 	const struct hs_ceilings *now = ceiling ? hs_ceiling_now(ceiling->file) : NULL;
 
 	if (!now)
 		return !ceiling;
-	return taken_in(hour_of(ceiling, line)) < now->calls->per_hour;
+	return hs_hour_taken(hour_of(ceiling, line->config->id), hs_clock_ms()) < now->calls->per_hour;
 }
 
 const char *ceiling_is_full(struct ceiling *ceiling, const struct line *line)
@@ -137,10 +128,17 @@ const char *ceiling_is_full(struct ceiling *ceiling, const struct line *line)
 
 void ceiling_taken(struct ceiling *ceiling, const struct line *line)
 {
-	struct hour *hour = ceiling && line ? hour_of(ceiling, line) : NULL;
+	char key[sizeof(KEY) + 64], text[HS_HOUR_TEXT];
+	struct hs_hour *hour;
+	int64_t now_ms = hs_clock_ms();
 
-	if (hour)
-		hour->taken[hour->minute % MINUTES]++;
+	if (!ceiling || !line)
+		return;
+	hour = hour_of(ceiling, line->config->id);
+	hs_hour_take(hour, now_ms);
+	hs_hour_write(hour, now_ms, hs_clock_wall_ms(), text);
+	snprintf(key, sizeof(key), KEY "%s", line->config->id);
+	store_write(ceiling->store, STORE_META_PUT, STORE_V_TEXT(key), STORE_V_TEXT(text));
 }
 
 bool ceiling_scope(const struct ceiling *ceiling, const char *scope, char *ret_why)

@@ -1,6 +1,6 @@
 /* Ceilings on what apid begins: numbers, calls out at once and in an hour, scopes of tokens.
- * Called by outside, calls, serve_place and serve; calls common's ceilings and the event log. Owns how often each
- * exchange line was taken in the last hour.
+ * Called by outside, calls, serve_place and serve; calls common's ceilings, the store and the event log. Owns how often
+ * each exchange line was taken in the last hour, which the store keeps.
  */
 #ifndef CEILING_H
 #define CEILING_H
@@ -10,7 +10,8 @@
 
 struct ceiling;
 
-struct ceiling *ceiling_create(struct hs_house *house, struct eventlog *log);
+/* What was taken before is read from the store. */
+struct ceiling *ceiling_create(struct hs_house *house, struct store *store, struct eventlog *log);
 
 /* Whether a call may go out with this number on the line; emergency routes always may. line: who dials, or NULL. If
  * not, it is counted and told; ret_why is valid until the next call. */

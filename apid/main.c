@@ -63,7 +63,7 @@ static void build_rooms(struct apid *apid)
 	apid->lines = calls.lines = streams.lines = lines_create(apid->house->config, apid->store, apid->log);
 	apid->routes = calls.routes = routes_create(apid->house->config);
 	apid->asks = asks_create(apid);
-	apid->ceiling = calls.ceiling = ceiling_create(apid->house, apid->log);
+	apid->ceiling = calls.ceiling = ceiling_create(apid->house, apid->store, apid->log);
 	apid->calls = streams.calls = calls_create(&calls);
 	apid->streams = streams_create(&streams);
 	apid->auth = auth_create(apid->house->config, apid->house->home);

@@ -220,13 +220,15 @@ static bool has_number(const char *const *patterns, size_t count, const char *nu
 bool hs_ceiling_number(const struct hs_ceiling *ceiling, const char *number, char *ret_why)
 {
 	const struct hs_ceilings_calls *calls;
+	char keys[HS_NUMBER_BYTES];
 
 	if (is_missing(ceiling, ret_why))
 		return false;
+	hs_number_keys(number, keys);
 	calls = ceiling->now->calls;
-	if (calls->allowed && !has_number(calls->allowed, calls->allowed_count, number))
+	if (calls->allowed && !has_number(calls->allowed, calls->allowed_count, keys))
 		return reached("calls.allowed", ret_why, "no call goes out to this number");
-	if (has_number(calls->refused, calls->refused_count, number))
+	if (has_number(calls->refused, calls->refused_count, keys))
 		return reached("calls.refused", ret_why, "no call goes out to this number");
 	return true;
 }

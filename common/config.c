@@ -194,6 +194,38 @@ bool hs_config_route_may_grow(const struct hs_config_route *route, const char *n
 	       (!route->has_max_length || strlen(number) < (size_t)route->max_length);
 }
 
+static bool leads_to(const struct hs_config_route *route, const char *line)
+{
+	for (size_t i = 0; i < route->lines_count; i++)
+		if (strcmp(route->lines[i], line) == 0)
+			return true;
+	return false;
+}
+
+/* What is stripped is never more than the pattern begins with: the rest of the pattern is what is sent. */
+static bool sends(const struct hs_config_route *route, const char *keys)
+{
+	char prepended[HS_NUMBER_BYTES];
+	size_t ahead;
+
+	hs_number_keys(route->prepend ? route->prepend : "", prepended);
+	ahead = strlen(prepended);
+	return strncmp(keys, prepended, ahead) == 0 && hs_number_fits(route->pattern + route->strip, keys + ahead) &&
+	       (!route->has_max_length || strlen(keys) - ahead + (size_t)route->strip <= (size_t)route->max_length);
+}
+
+bool hs_config_is_emergency(const struct hs_config *config, const char *line, const char *sent)
+{
+	char keys[HS_NUMBER_BYTES];
+
+	hs_number_keys(sent, keys);
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (config->routes[i].emergency && leads_to(&config->routes[i], line) &&
+		    sends(&config->routes[i], keys))
+			return true;
+	return false;
+}
+
 static void destroy(struct owned *owned)
 {
 	if (!owned)

@@ -28,6 +28,16 @@ bool hs_number_plain(const char *text, char ret_number[HS_NUMBER_BYTES])
 	return true;
 }
 
+void hs_number_keys(const char *text, char ret_keys[HS_NUMBER_BYTES])
+{
+	size_t used = 0;
+
+	for (; *text && used < HS_NUMBER_BYTES - 1; text++)
+		if (is_dialled(*text))
+			ret_keys[used++] = *text;
+	ret_keys[used] = '\0';
+}
+
 const char *hs_number_pattern_fault(const char *pattern)
 {
 	if (!pattern[0])

@@ -8,6 +8,7 @@
 #include "life.h"
 #include "lift.h"
 #include "log.h"
+#include "outgoing.h"
 #include "privs.h"
 #include "restore.h"
 #include "watch.h"
@@ -95,6 +96,7 @@ int begin_start(struct hs_house *house)
 	make_timer(dahdid, &dahdid->voltages);
 	meters_create(&dahdid->meters);
 	dahdid->ports = ports_create(dahdid, life_of);
+	dahdid->outgoing = outgoing_create(dahdid);
 	result = frames_open(dahdid);
 	if (result < 0)
 		return result;
@@ -139,6 +141,7 @@ void begin_finish(struct hs_house *house)
 	dahdid->stopping = true;
 	ports_each(dahdid->ports, close_one, NULL);
 	ports_stop(dahdid->ports);
+	outgoing_destroy(dahdid->outgoing);
 	uv_close((uv_handle_t *)&dahdid->survey, NULL);
 	uv_close((uv_handle_t *)&dahdid->voltages, NULL);
 	while (dahdid->slow > 0)

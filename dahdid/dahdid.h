@@ -10,6 +10,7 @@
 #include "port.h"
 
 struct hs_audio;
+struct outgoing;
 
 /* All ports whose blocks come on the grid of their card; grid.c's. */
 struct grid {
@@ -22,6 +23,7 @@ struct dahdid {
 	const struct hs_config_dahdi *config;
 	struct ports *ports;
 	struct hs_audio *audio;
+	struct outgoing *outgoing;
 	struct meters meters;
 	struct grid grid;
 	uv_timer_t survey;   /* looks for ports that are away */

@@ -1,7 +1,10 @@
 #include "leg.h"
+#include "ceilings.h"
 #include "cleanup.h"
 #include "dahdid.h"
 #include "exchange.h"
+#include "number.h"
+#include "outgoing.h"
 #include "ring.h"
 #include "tell.h"
 #include "trouble.h"
@@ -49,6 +52,33 @@ static void refuse_busy(const struct port *port, struct hs_request *request)
 		hs_bus_answer(request, NULL);
 }
 
+static int go_out(struct port *port, const struct hs_leg_originate *body)
+{
+	int result = exchange_begin(port, body);
+
+	if (result == 0)
+		outgoing_taken(port->dahdid->outgoing, port);
+	return result;
+}
+
+/* What is keyed in on a line that was only seized, no ceiling sees. */
+static bool may_go_out(const struct port *port, struct hs_request *request)
+{
+	const struct hs_leg_originate *body = request->body;
+	char why[HS_CEILING_WHY], keys[HS_NUMBER_BYTES];
+
+	if (!port->exchange)
+		return true;
+	hs_number_keys(body->number ? body->number : "", keys);
+	if (!keys[0])
+		hs_bus_refuse(request, HS_ERROR_INVALID, "number", NULL, "an exchange line is taken for a number only");
+	else if (!outgoing_may(port->dahdid->outgoing, port, body->number, why))
+		hs_bus_refuse(request, HS_ERROR_CEILING, "number", NULL, "%s", why);
+	else
+		return true;
+	return false;
+}
+
 static void ring(struct port *port, struct hs_request *request)
 {
 	int result;
@@ -56,7 +86,7 @@ static void ring(struct port *port, struct hs_request *request)
 	if (port->r.state == PORT_LIGHTING)
 		port_step(port, PORT_PREEMPTED, NULL);
 	hs_copy(port->chan.request, sizeof(port->chan.request), request->request_id);
-	result = port->exchange ? exchange_begin(port, request->body) : ring_begin(port, request->body);
+	result = port->exchange ? go_out(port, request->body) : ring_begin(port, request->body);
 	if (result == -EINVAL)
 		hs_bus_refuse(request, HS_ERROR_INVALID, "description", NULL,
 			      "an analog port needs the offer of a channel (media.open), and a cadence of "
@@ -85,7 +115,7 @@ void leg_originate(void *context, struct hs_request *request)
 		refuse_trouble(request, port);
 	else if (port->r.state != PORT_IDLE && port->r.state != PORT_LIGHTING)
 		refuse_busy(port, request);
-	else
+	else if (may_go_out(port, request))
 		ring(port, request);
 }
 

@@ -34,6 +34,10 @@ static const struct hs_permit calls[] = {
 	HS_ALLOW("sched_setscheduler", HS_START, "real-time priority"),
 };
 
+static const struct hs_folder folders[] = {
+	{"ceilings", HS_READ | HS_LATER, "what nobody may go beyond"},
+};
+
 /* The folder above: the device's own is made anew when the card's driver or the simulator is started again. The files
  * themselves are for one group, which dahdid alone has. */
 static void grant(const struct hs_config *config, struct hs_grants *grants)
@@ -50,6 +54,8 @@ static void grant(const struct hs_config *config, struct hs_grants *grants)
 const struct hs_sandbox dahdid_wall = {
 	.calls = calls,
 	.calls_count = HS_COUNT(calls),
+	.folders = folders,
+	.folders_count = HS_COUNT(folders),
 	.has_workers = true,
 	.descriptors = 8192,
 	.file_bytes = UINT64_C(1) << 30,

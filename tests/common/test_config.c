@@ -394,6 +394,33 @@ static void environment_goes_over_the_file(void **state)
 	clearenv();
 }
 
+static void knows_emergency_numbers(void **state)
+{
+	static const char yaml[] =
+		"lines:\n  - {id: t, driver: dahdi, channel: 1, port: {signalling: fxsks}}\n"
+		"  - {id: u, driver: dahdi, channel: 2, port: {signalling: fxsks}}\n"
+		"routes:\n  - {id: town, pattern: '9.', strip: 1, lines: [t]}\n"
+		"  - {id: help, pattern: '112', lines: [t], emergency: true}\n"
+		"  - {id: far, pattern: '9911', strip: 1, prepend: '0W', lines: [t], emergency: true}\n"
+		"  - {id: long, pattern: '116.', strip: 3, prepend: '88', max_length: 6, lines: [t], emergency: true}\n"
+		"  - {id: one, pattern: '5', strip: 1, prepend: '7', lines: [t], emergency: true}\n";
+	static const struct {
+		const char *line, *sent;
+		bool is;
+	} rows[] = {{"t", "112", true},    {"t", "1W1-2", true}, {"t", "1120", false},   {"t", "11", false},
+		    {"u", "112", false},   {"t", "0W911", true}, {"t", "0911", true},    {"t", "911", false},
+		    {"t", "W9911", false}, {"t", "88117", true}, {"t", "881234", false}, {"t", "7", true},
+		    {"t", "", false}};
+	AUTO(free) char *faults = NULL;
+	struct hs_config *config = load(yaml, strlen(yaml), HS_ROLE_DAHDID, &faults);
+
+	assert_non_null(config);
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		if (hs_config_is_emergency(config, rows[i].line, rows[i].sent) != rows[i].is)
+			fail_msg("%s at %s", rows[i].sent, rows[i].line);
+	hs_config_destroy(config);
+}
+
 static struct hs_ceilings *load_ceilings(const char *text)
 {
 	char path[] = "/tmp/ceilings-XXXXXX.yaml";
@@ -435,11 +462,11 @@ static void reads_ceilings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_line_key_and_mend), cmocka_unit_test(bounds_depth_and_size),
-		cmocka_unit_test(missing_file_is_a_fault), cmocka_unit_test(defaults_are_good),
-		cmocka_unit_test(reads_the_example),       cmocka_unit_test(others_secrets_are_wiped),
-		cmocka_unit_test(dump_reads_back),         cmocka_unit_test(environment_goes_over_the_file),
-		cmocka_unit_test(reads_ceilings),
+		cmocka_unit_test(names_line_key_and_mend),        cmocka_unit_test(bounds_depth_and_size),
+		cmocka_unit_test(missing_file_is_a_fault),        cmocka_unit_test(defaults_are_good),
+		cmocka_unit_test(knows_emergency_numbers),        cmocka_unit_test(reads_the_example),
+		cmocka_unit_test(others_secrets_are_wiped),       cmocka_unit_test(dump_reads_back),
+		cmocka_unit_test(environment_goes_over_the_file), cmocka_unit_test(reads_ceilings),
 	};
 
 	clearenv();

@@ -80,6 +80,19 @@ static void patterns(void **state)
 	assert_false(hs_number_pattern_is_number("9X"));
 }
 
+static void keys(void **state)
+{
+	static const struct {
+		const char *text, *keys;
+	} rows[] = {{"0W0 (0)-49A1", "000491"}, {"112", "112"}, {"+49*#", "49*#"}, {"wW", ""}, {"", ""}};
+	char keys[HS_NUMBER_BYTES];
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		hs_number_keys(rows[i].text, keys);
+		assert_string_equal(keys, rows[i].keys);
+	}
+}
+
 static void may_grow(void **state)
 {
 	static const struct {
@@ -108,7 +121,7 @@ static void may_grow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(plain), cmocka_unit_test(fits), cmocka_unit_test(may_grow),
-					   cmocka_unit_test(patterns)};
+					   cmocka_unit_test(keys), cmocka_unit_test(patterns)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

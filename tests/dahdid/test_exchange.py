@@ -1,4 +1,5 @@
 """A line to an exchange (FXO port): calls from it and to it, and how they end."""
+import json
 import os
 import random
 import tempfile
@@ -41,8 +42,8 @@ def far(exchange):
 
 @pytest.fixture
 def trunk(start, exchange):
-    def make(**port):
-        made = start(LINE, device=exchange.device, port={"signalling": "fxsks", "caller_id": "bellcore", **port})
+    def make(routes=(), **port):
+        made = start(LINE, routes=routes, device=exchange.device, port={"signalling": "fxsks", "caller_id": "bellcore", **port})
         made.fact("line.changed", line="trunk1", reachable=True, seconds=10)
         return made
     return make
@@ -253,6 +254,51 @@ def test_numbers_that_are_none(trunk, far, leg):
         with pytest.raises(world.Error) as error:
             dial(dahdid, leg(), number)
         assert error.value.name == "invalid"
+
+
+def refused(dahdid, name, number):
+    with pytest.raises(world.Error) as error:
+        dial(dahdid, "none", number)
+    assert error.value.name == "ceiling" and name in error.value.detail
+
+
+@pytest.mark.refused
+def test_ceilings_hold_whoever_asks(trunk, far, leg):
+    """Also an apid that was taken over: its driver looks at numbers, at calls at once and at those of an hour itself."""
+    dahdid, name, help_call = trunk([{"id": "help", "pattern": "112", "lines": ["trunk1"], "emergency": True}]), leg(), leg()
+    path = dahdid.home / "ceilings" / "ceilings.yaml"
+
+    def put(**calls):
+        before = dahdid.text().count("event=ceilings.read")
+        path.with_suffix(".new").write_text(json.dumps({"calls": calls}))
+        path.with_suffix(".new").rename(path)
+        until(lambda: dahdid.text().count("event=ceilings.read") > before, what="new ceilings")
+
+    for number in ("0049", "0W049", "0 (0) 49"):
+        refused(dahdid, "calls.refused", number)
+    assert dahdid.metric("hookswitch_ceilings_reached_total", 'ceiling="calls.refused"') == 3
+    with pytest.raises(world.Error) as error:
+        dial(dahdid, "none", "")  # what is keyed in on a line that was only seized, nobody sees
+    assert error.value.name == "invalid" and not far.has("seized")
+    put(at_once=0)
+    refused(dahdid, "calls.at_once", "3")
+    put(per_hour=1)
+    dial(dahdid, name)
+    dahdid.fact("leg.answered", leg=name, seconds=20)
+    dahdid.ask("leg.hangup", leg=name, cause="normal")
+    dahdid.fact("leg.ended", leg=name)
+    refused(dahdid, "calls.per_hour", "4")
+    dahdid.kill()
+    dahdid.fact("driver.started", keeps=True)
+    refused(dahdid, "calls.per_hour", "4")
+    path.unlink()
+    until(lambda: "event=ceilings.unusable" in dahdid.text(), what="no ceilings")
+    refused(dahdid, "nothing new goes out", "4")
+    dial(dahdid, help_call, "112")
+    dahdid.fact("leg.answered", leg=help_call, seconds=20)
+    assert [d for _, e, d in far.events() if e == "digit"] == list("3112")
+    dahdid.ask("leg.hangup", leg=help_call, cause="normal")
+    until(lambda: [e for _, e, _ in far.events()].count("released") == 2, what="released")
 
 
 def test_a_call_goes_on_after_kill(trunk, far, leg):

@@ -192,18 +192,18 @@ class Error(Exception):
         self.name, self.detail, self.state = answer["error"], answer.get("detail", ""), answer.get("state")
 
 
-def config_text(lines, dahdi):
-    return json.dumps({"lines": lines, "dahdi": dahdi, "log": {"level": "debug"}})
+def config_text(lines, routes, dahdi):
+    return json.dumps({"lines": lines, "routes": list(routes), "dahdi": dahdi, "log": {"level": "debug"}})
 
 
 class Dahdid:
     """The daemon and its bus peer."""
 
-    def __init__(self, home, lines, **dahdi):
+    def __init__(self, home, lines, routes=(), **dahdi):
         self.home = pathlib.Path(home)
         self.counter = 0
         self.facts, self.answers, self.asked, self.blocks, self.heard = [], {}, [], [], {}
-        (self.home / "hookswitch.yaml").write_text(config_text(lines, dahdi))
+        (self.home / "hookswitch.yaml").write_text(config_text(lines, routes, dahdi))
         if os.geteuid() == 0:
             os.chown(self.home, UID, UID)
             self.home.chmod(0o755)

@@ -86,6 +86,11 @@ def test_calls_out(suite, ceilings):
     other, help_call = placed(suite, "112", TRUNKS[1], "112")  # nothing stands before an emergency call
     ended(suite, (other, help_call), (far, call))
     refused(suite, {"number": "93"}, "calls.per_hour")  # both lines were taken in this hour
+    before = suite.child("apid")
+    suite.kill("apid")
+    suite.wait_child("apid", before)
+    wait_for(lambda: suite.request("GET", "/api/v1/health").json().get("state") == "ok", 15)
+    refused(suite, {"number": "93"}, "calls.per_hour")  # which a successor knows
     far, help_call = placed(suite, "112", TRUNKS[0], "112")
     ended(suite, (far, help_call))
     ceilings({"calls": {"allowed": ["72."]}})
