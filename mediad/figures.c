@@ -1,6 +1,6 @@
 #include "figures.h"
 
-enum { MAX_DROPOUT = 3000, WINDOW = 64 }; /* MAX_DROPOUT as in RFC 3550 A.1 */
+enum { MAX_DROPOUT = 3000, MAX_MISORDER = 100, ANEW = 0x10000, WINDOW = 64 }; /* the first two as in RFC 3550 A.1 */
 
 static uint32_t expected(const struct figures *figures)
 {
@@ -29,6 +29,14 @@ static enum figures_arrival restart(struct figures *figures, uint32_t ssrc, uint
 	return FIGURES_RESTART;
 }
 
+/* One packet from far behind is a straggler; the next one after it says that the source began anew (RFC 3550 A.1). */
+static bool begins_anew(struct figures *figures, uint16_t sequence, uint16_t behind)
+{
+	bool follows = figures->anew == ANEW + sequence;
+	figures->anew = behind >= MAX_MISORDER ? ANEW + (uint16_t)(sequence + 1) : 0;
+	return follows && figures->anew;
+}
+
 static enum figures_arrival place(struct figures *figures, uint32_t ssrc, uint16_t sequence)
 {
 	if (!figures->begun || figures->ssrc != ssrc)
@@ -43,7 +51,7 @@ static enum figures_arrival place(struct figures *figures, uint32_t ssrc, uint16
 		return FIGURES_NEXT;
 	}
 	uint16_t behind = (uint16_t)-ahead;
-	if (behind >= MAX_DROPOUT)
+	if (behind >= MAX_DROPOUT || begins_anew(figures, sequence, behind))
 		return restart(figures, ssrc, sequence);
 	if (behind >= WINDOW || figures->window >> behind & 1)
 		return FIGURES_DUPLICATE;

@@ -12,6 +12,7 @@ struct figures {
 	uint32_t ssrc;
 	uint32_t base, highest; /* extended sequences */
 	uint64_t window;        /* bit n: highest - n was received */
+	uint32_t anew;          /* what follows the last packet far behind, plus 65536; 0: there was none */
 	uint32_t received;      /* of this source, without duplicates */
 	uint64_t lost_before;   /* of earlier sources of the session */
 	uint32_t transit;       /* arrival minus timestamp, in units */

@@ -4,11 +4,12 @@ import json
 import subprocess
 
 from house import House
-from measure import LOAD_CORE, SUITE_CORE, WORK, build, cpu_seconds, row, spawn_ready, stop
+from measure import LOAD_CORE, SUITE_CORE, WORK, build, cpu_seconds, row, spawn, spawn_ready, stop
 from rtp_calls import Calls
 from rtpengine import Rtpengine
 
 SOCKETS, BASE_A, BASE_B, SECONDS = 4, 62000, 63000, 5
+BURST, AFTER = 1000, 250  # calls
 
 
 def load(streams, calls, pids):
@@ -37,6 +38,20 @@ def tell(what, figures, alone, **more):
         **more)
 
 
+def overload():
+    """More audio than the core has time for, as two others want it; afterwards each call is heard again, a quarter at a time."""
+    with House(lines=2 * BURST) as house, Calls(house, BURST, BASE_A, BASE_B, SOCKETS) as open_calls:
+        path, pids = open_calls.write_streams(WORK / "streams"), house.pids("mediad")
+        rivals = [spawn(SUITE_CORE, "sh", "-c", "while :; do :; done") for _ in range(4)]
+        row(f"relay burst of {BURST} calls", **load(path, BURST, pids))
+        for rival in rivals:
+            stop(rival)
+        lines, part = path.read_text().splitlines(keepends=True), WORK / "part-streams"
+        for first in range(0, BURST, AFTER):
+            part.write_text("".join(lines[first:first + AFTER]))
+            row(f"relay after it, calls from {first}", **load(part, AFTER, pids))
+
+
 def main(steps=(50, 100, 200)):
     for calls in steps:
         alone = direct(calls)
@@ -52,6 +67,7 @@ def main(steps=(50, 100, 200)):
             ours = load(open_calls.write_streams(WORK / "streams"), calls, house.pids("mediad"))
             tell(f"relay hookswitch {calls} calls", ours, alone, of_limit=ours["cpu_us_packet"] / bare["cpu_us_packet"],
                  of_rtpengine=ours["cpu_us_packet"] / theirs["cpu_us_packet"])
+    overload()
 
 
 if __name__ == "__main__":

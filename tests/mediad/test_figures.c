@@ -42,6 +42,26 @@ static void test_wrap_and_restart(void **state)
 	assert_int_equal(figures_lost(&figures), 1); /* kept over sources */
 }
 
+/* Whoever begins anew not far behind where he was is heard again with his second packet, not a minute later. */
+static void test_restart_behind(void **state)
+{
+	struct figures figures = {0};
+	for (int i = 0; i < 300; i++)
+		add(&figures, (uint16_t)i);
+	assert_int_equal(add(&figures, 0), FIGURES_DUPLICATE);
+	assert_int_equal(add(&figures, 300), FIGURES_NEXT); /* it was a straggler */
+	assert_int_equal(add(&figures, 3), FIGURES_DUPLICATE);
+	assert_int_equal(add(&figures, 7), FIGURES_DUPLICATE); /* stragglers, too */
+	assert_int_equal(add(&figures, 0), FIGURES_DUPLICATE);
+	assert_int_equal(add(&figures, 1), FIGURES_RESTART);
+	assert_int_equal(add(&figures, 2), FIGURES_NEXT);
+	assert_int_equal(figures_lost(&figures), 0);
+	for (int i = 3; i < 100; i++)
+		add(&figures, (uint16_t)i);
+	for (int i = 10; i < 30; i++) /* seen within the last 100: copies, however many */
+		assert_int_equal(add(&figures, (uint16_t)i), FIGURES_DUPLICATE);
+}
+
 static void test_jitter(void **state)
 {
 	struct figures figures = {0};
@@ -145,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost_late_duplicate),
 		cmocka_unit_test(test_wrap_and_restart),
+		cmocka_unit_test(test_restart_behind),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_frames_with_a_hole),
