@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fsm.h"
+#include "gather.h"
 #include "metrics.h"
 #include "outside.h"
 #include "trace.h"
@@ -169,10 +170,11 @@ static bool all_outside(const struct call *call)
 static int64_t max_duration_ms(const struct call *call)
 {
 	const struct hs_config_calls *config = call->calls->setup.config->calls;
+	int64_t most = config->max_duration_s * 1000;
 
 	if (all_outside(call) && config->outside_max_duration_s < config->max_duration_s)
-		return config->outside_max_duration_s * 1000;
-	return config->max_duration_s * 1000;
+		most = config->outside_max_duration_s * 1000;
+	return call->max_ms && call->max_ms < most ? call->max_ms : most;
 }
 
 static void play_tone(struct call *call, enum hs_tone tone)
@@ -530,6 +532,7 @@ static void end_call(void *object, const void *argument)
 
 	uv_timer_stop(&call->timer);
 	call->deadline_at = 0;
+	gather_end(call, HS_GATHER_END_ENDED, NULL);
 	calls_tell(call, HS_CALL_ENDED, call->line_id, &event);
 	calls_over(call);
 }

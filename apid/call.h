@@ -53,6 +53,7 @@ struct call_step {
 };
 
 struct calls;
+struct gather;
 
 struct call {
 	char id[65];
@@ -81,8 +82,10 @@ struct call {
 	int64_t digits;
 	char collected[DIGITS_MAX + 1];
 	int64_t ring_ms;
-	int64_t deadline_at; /* of the state, wall clock; 0: none */
-	enum hs_tone tone;   /* the first leg hears it */
+	int64_t max_ms;        /* longest duration that was asked for; 0: as configured */
+	struct gather *gather; /* digits are gathered; or NULL */
+	int64_t deadline_at;   /* of the state, wall clock; 0: none */
+	enum hs_tone tone;     /* the first leg hears it */
 	struct leg legs[CALL_LEGS];
 	size_t legs_count;
 	size_t second_at; /* first leg of the second party; 0: it has none yet */

@@ -1,5 +1,6 @@
 #include "call_record.h"
 #include "cleanup.h"
+#include "gather.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,11 +38,13 @@ static void save_leg(struct store *store, const struct call *call, size_t i)
 		    STORE_V_TEXT(word(&hs_enum_cause, leg->cause)), STORE_V_INT(leg->status), STORE_V_TEXT(leg->why),
 		    STORE_V_TEXT(word(&hs_enum_codec, leg->codec)), STORE_V_TEXT(leg->figures),
 		    STORE_V_INT(leg->hung_up), STORE_V_INT(leg->digits.audio), STORE_V_TEXT(filled(open)),
-		    STORE_V_INT(leg->digits.open_sequence), STORE_V_TEXT(leg->number));
+		    STORE_V_INT(leg->digits.open_sequence), STORE_V_TEXT(leg->number), STORE_V_INT(leg->muted));
 }
 
 void call_record_save(struct store *store, const struct call *call)
 {
+	AUTO(free) char *gather = gather_save(call);
+
 	store_write(store, STORE_CALL_PUT, STORE_V_INT(call->n), STORE_V_TEXT(call->id),
 		    STORE_V_TEXT(call_state_names[call->state]), STORE_V_TEXT(word(&hs_enum_call_state, call->shown)),
 		    STORE_V_TEXT(word(&hs_enum_call_direction, call->direction)), STORE_V_TEXT(call->line_id),
@@ -53,7 +56,8 @@ void call_record_save(struct store *store, const struct call *call)
 		    STORE_V_INT(call->ring_ms), STORE_V_INT(call->deadline_at),
 		    STORE_V_TEXT(word(&hs_enum_tone, call->tone)), STORE_V_INT(call->state == CALL_ENDED),
 		    STORE_V_TEXT(filled(call->route_id)), STORE_V_TEXT(filled(call->to_route_id)),
-		    STORE_V_TEXT(call->to_number), STORE_V_INT((int64_t)call->second_at));
+		    STORE_V_TEXT(call->to_number), STORE_V_INT((int64_t)call->second_at), STORE_V_INT(call->max_ms),
+		    STORE_V_TEXT(gather));
 	for (size_t i = 0; i < call->legs_count; i++)
 		save_leg(store, call, i);
 }
@@ -87,6 +91,12 @@ void call_record_load(const struct store_row *row, struct call *ret_call)
 	hs_copy(ret_call->to_route_id, sizeof(ret_call->to_route_id), store_text(row, 23));
 	ret_call->to_number = hs_strdup(store_text(row, 24));
 	ret_call->second_at = (size_t)store_int(row, 25);
+	ret_call->max_ms = store_int(row, 26);
+}
+
+const char *call_record_gather(const struct store_row *row)
+{
+	return store_text(row, 27);
 }
 
 const char *call_record_target(const struct store_row *row)
@@ -123,6 +133,7 @@ bool call_record_load_leg(const struct store_row *row, struct call *call)
 	leg->digits.open = store_text(row, 20) ? store_text(row, 20)[0] : '\0';
 	leg->digits.open_sequence = store_int(row, 21);
 	leg->number = hs_strdup(store_text(row, 22));
+	leg->muted = store_int(row, 23) != 0;
 	return true;
 }
 
@@ -153,6 +164,8 @@ static void describe_leg(const struct leg *leg, struct hs_arena *arena, struct h
 		.line = kept(arena, leg->line_id),
 		.state = leg_state_names[leg->state],
 		.held = leg->held,
+		.has_muted = leg->muted,
+		.muted = leg->muted,
 		.answered_at = leg->answered_at,
 		.ended_at = leg->ended_at,
 		.cause = leg->cause,
@@ -187,6 +200,8 @@ void call_record_describe(const struct call *call, struct hs_arena *arena, struc
 		.duration_ms = talked > 0 ? talked : 0,
 		.cause = call->cause,
 		.ended_by = call->ended_by,
+		.has_max_duration_s = call->max_ms > 0,
+		.max_duration_s = call->max_ms / 1000,
 		.digits = call->digits,
 		.legs_count = call->legs_count,
 		.legs = hs_arena_alloc(arena, CALL_LEGS * sizeof(struct hs_leg)),

@@ -3,6 +3,7 @@
 #include "ceiling.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "gather.h"
 #include "id.h"
 #include "log.h"
 #include "metrics.h"
@@ -71,6 +72,7 @@ static void drop(struct call *call)
 {
 	struct calls *calls = call->calls;
 
+	gather_drop(call);
 	hs_table_remove(calls->by_id, call->id);
 	for (size_t i = 0; i < call->legs_count; i++)
 		hs_table_remove(calls->legs, call->legs[i].id);
@@ -183,6 +185,7 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	call->cadence = hs_strdup(order->cadence);
 	calls_requested(call, order->request);
 	call->ring_ms = order->ring_ms;
+	call->max_ms = order->max_ms;
 	calls_add_leg(call, order->line, NULL, false);
 	tell_created(call);
 	call_step(call, CALL_PLACE, NULL);
@@ -390,6 +393,7 @@ static bool see_call(void *context, const struct store_row *row)
 	adopt(calls, call);
 	for (size_t i = 0; i < call->legs_count; i++)
 		restore_leg(calls, &call->legs[i]);
+	gather_restore(call, call_record_gather(row));
 	call_resume(call);
 	return true;
 }

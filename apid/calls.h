@@ -71,6 +71,7 @@ struct calls_order {
 	const char *cadence; /* of an analog telephone; NULL: its usual one */
 	const char *request; /* id of the client's request */
 	int64_t ring_ms;
+	int64_t max_ms; /* longest duration; 0: as configured */
 };
 
 /* Begins a call towards a line that is free. What it is to be connected to is as after calls_lead. */

@@ -2,6 +2,7 @@
 #include "calls.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "gather.h"
 #include "log.h"
 #include <stdlib.h>
 #include <string.h>
@@ -172,10 +173,12 @@ void calls_leg_digit(struct leg *leg, const struct hs_leg_digit *fact, int64_t a
 	calls_changed(call);
 	if (verdict == DIGITS_BEGAN) {
 		calls_tell(call, HS_DTMF_BEGIN, leg->line_id, &began);
+		gather_key_down(leg);
 		if (leg == call_first(call))
 			call_key_down(call);
 	} else if (verdict == DIGITS_ENDED) {
 		calls_tell(call, HS_DTMF, leg->line_id, &ended);
+		gather_key_up(leg, fact->digit[0]);
 		if (leg == call_first(call))
 			call_key_up(call, fact->digit[0]);
 	}
@@ -291,6 +294,7 @@ void calls_media_closed(struct leg *leg, const struct hs_media_figures *figures)
 		leg->figures = hs_wire_text(&hs_shape_media_figures, figures, &bytes);
 	}
 	leg->media = LEG_MEDIA_CLOSED;
+	gather_leg_closed(leg);
 	calls_changed(leg->call);
 	call_check_closed(leg->call);
 }

@@ -3,6 +3,7 @@
  */
 #include "apid.h"
 #include "cleanup.h"
+#include "gather.h"
 #include "log.h"
 #include "serve.h"
 #include "watch.h"
@@ -164,11 +165,13 @@ static void media_silent(struct apid *apid, const struct hs_fact *fact)
 static void media_played(struct apid *apid, const struct hs_fact *fact)
 {
 	const struct hs_media_played *body = fact->body;
-	const struct leg *leg = calls_find_leg(apid->calls, body->leg);
+	struct leg *leg = calls_find_leg(apid->calls, body->leg);
 	struct hs_audio_played event = {body->play, body->played_ms, body->completed};
 
 	eventlog_add(apid->log, HS_AUDIO_PLAYED, fact->at_ms, leg ? leg->line_id : NULL, leg ? leg->call->id : NULL,
 		     &event);
+	if (leg)
+		gather_played(leg, body->play);
 }
 
 static void media_detached(struct apid *apid, const struct hs_fact *fact)

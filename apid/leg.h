@@ -24,9 +24,10 @@ struct leg {
 	enum hs_role driver;
 	int state;
 	enum leg_media media;
-	bool incoming;      /* it began at the phone */
-	bool early;         /* it is heard before it is answered; not stored */
-	bool unbegun;       /* it ended before anything could begin at its line; not stored */
+	bool incoming; /* it began at the phone */
+	bool early;    /* it is heard before it is answered; not stored */
+	bool unbegun;  /* it ended before anything could begin at its line; not stored */
+	bool muted;
 	bool held, hung_up; /* hung_up: leg.hangup was asked */
 	int64_t asked_at;   /* the driver was asked for it, or told of it */
 	int64_t media_at;   /* mediad was asked for its end, or knew it */

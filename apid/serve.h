@@ -29,7 +29,7 @@ struct serve_row {
 
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
-	serve_suite_rows[], serve_line_rows[], serve_place_rows[];
+	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[];
 
 /* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
@@ -68,6 +68,13 @@ bool visit_can_ring(struct visit *visit, const struct line *line, bool beyond_li
 
 /* How long to ring: timeout_s where it is given. */
 int64_t visit_ring_ms(const struct visit *visit, bool given, int64_t timeout_s);
+
+/* A call that is not over. Refuses the visit and returns NULL when there is none. */
+struct call *visit_call(struct visit *visit, const char *id);
+
+/* The party of such a call that can be heard: of a line, or with line NULL who the call began with. Refuses the visit
+ * and returns NULL when there is none, or it is not answered. */
+struct leg *visit_party(struct visit *visit, const char *call, const char *line);
 
 /* Answers with the call. Ends the visit. */
 void visit_answer_call(struct visit *visit, const struct call *call);

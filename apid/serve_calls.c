@@ -375,39 +375,51 @@ static void refuse_gone(struct visit *visit, const char *call)
 	read_call(visit, call, refuse_over);
 }
 
+struct call *visit_call(struct visit *visit, const char *id)
+{
+	struct call *call = calls_find(visit->apid->calls, id);
+
+	if (call && call->shown != HS_CALL_STATE_ENDED)
+		return call;
+	refuse_gone(visit, id);
+	return NULL;
+}
+
+static struct leg *leg_at(struct call *call, const char *line)
+{
+	struct leg *found = NULL;
+
+	for (size_t i = 0; line && i < call->legs_count; i++)
+		if (strcmp(call->legs[i].line_id, line) == 0 && (!found || leg_lives(&call->legs[i])))
+			found = &call->legs[i];
+	return line ? found : call_first(call);
+}
+
+struct leg *visit_party(struct visit *visit, const char *id, const char *line)
+{
+	struct call *call = visit_call(visit, id);
+	struct leg *leg = call ? leg_at(call, line) : NULL;
+
+	if (!call)
+		return NULL;
+	if (!leg)
+		visit_refuse(visit, HS_ERROR_NOT_FOUND, "line", NULL, "the line is no party of this call");
+	else if (!call_is_active(call) || leg->state != LEG_UP || leg->media != LEG_MEDIA_OPEN)
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_call_state.names[call->shown],
+			     "the party has not answered, or has left");
+	else
+		return leg;
+	return NULL;
+}
+
 static void calls_hangup(struct visit *visit)
 {
 	const struct hs_calls_hangup *body = visit->request->body;
-	struct call *call = calls_find(visit->apid->calls, body->call);
+	struct call *call = visit_call(visit, body->call);
 
-	if (!call || call->shown == HS_CALL_STATE_ENDED) {
-		refuse_gone(visit, body->call);
+	if (!call)
 		return;
-	}
 	end_by_api(visit, call);
-	visit_answer_call(visit, call);
-}
-
-static void calls_hold(struct visit *visit)
-{
-	const struct hs_calls_hold *body = visit->request->body;
-	struct call *call = calls_find(visit->apid->calls, body->call);
-	struct hs_leg_hold hold;
-
-	if (!call || call->shown == HS_CALL_STATE_ENDED) {
-		refuse_gone(visit, body->call);
-		return;
-	}
-	if (call->state != CALL_UP) {
-		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_call_state.names[call->shown],
-			     "only an answered call can be held");
-		return;
-	}
-	if (visit_is_away(visit, call_first(call)->driver) || visit_is_away(visit, HS_ROLE_MEDIAD))
-		return;
-	calls_requested(call, visit->request->request_id);
-	hold = (struct hs_leg_hold){call_first(call)->id, body->held};
-	calls_ask_leg(call_first(call), HS_LEG_HOLD, &hold);
 	visit_answer_call(visit, call);
 }
 
@@ -448,7 +460,7 @@ static void call_flashed(void *context, const struct hs_answer *answer)
 static void calls_flash(struct visit *visit)
 {
 	const struct hs_calls_flash *body = visit->request->body;
-	struct call *call = calls_find(visit->apid->calls, body->call);
+	struct call *call = visit_call(visit, body->call);
 	const struct leg *leg = call ? at_exchange(call) : NULL;
 	struct hs_leg_recall recall;
 	struct hs_ask ask = {.message = HS_LEG_RECALL,
@@ -457,10 +469,8 @@ static void calls_flash(struct visit *visit)
 			     .answered = call_flashed,
 			     .context = visit};
 
-	if (!call || call->shown == HS_CALL_STATE_ENDED) {
-		refuse_gone(visit, body->call);
+	if (!call)
 		return;
-	}
 	if (!leg) {
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_call_state.names[call->shown],
 			     "no exchange line is in the call");
@@ -483,6 +493,5 @@ const struct serve_row serve_call_rows[] = {
 	{.message = HS_CALLS_LIST, .handle = calls_list},
 	{.message = HS_CALLS_GET, .handle = calls_get},
 	{.message = HS_CALLS_HANGUP, .handle = calls_hangup, .changes = true},
-	{.message = HS_CALLS_HOLD, .handle = calls_hold, .changes = true},
 	{.handle = NULL},
 };

@@ -156,7 +156,8 @@ static void calls_create_one(struct visit *visit)
 	struct calls_order order = {.caller_number = body->caller_number,
 				    .caller_name = body->caller_name,
 				    .request = visit->request->request_id,
-				    .ring_ms = visit_ring_ms(visit, body->has_timeout_s, body->timeout_s)};
+				    .ring_ms = visit_ring_ms(visit, body->has_timeout_s, body->timeout_s),
+				    .max_ms = body->has_max_duration_s ? body->max_duration_s * 1000 : 0};
 
 	if (!find_first(visit, body, &first) || !find_second(visit, body, &second) ||
 	    !can_be_connected(visit, to_field, &first, &second))

@@ -98,24 +98,40 @@ static void play_ready(void *context, const struct hs_answer *answer)
 		visit_answer(visit, &reply);
 }
 
-static void play(struct visit *visit, struct line *line, enum hs_upload_format format)
+static void play_to(struct visit *visit, const struct leg *leg, enum hs_upload_format format)
 {
-	const struct leg *leg = line ? calls_leg_of(visit->apid->calls, line) : NULL;
 	struct hs_media_play body = {.format = format};
-	struct opening *opening;
+	struct opening *opening = make_opening(visit, leg->line, 'p');
 
-	if (!line)
-		return;
-	if (!leg || leg->state != LEG_UP || leg->media != LEG_MEDIA_OPEN) {
-		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_line_state.names[line->state],
-			     "nobody listens: the line is in no answered call");
-		return;
-	}
-	opening = make_opening(visit, line, 'p');
 	hs_copy(opening->call, sizeof(opening->call), leg->call->id);
 	body.leg = leg->id;
 	body.play = opening->id;
 	ask_mediad(opening, HS_MEDIA_PLAY, &body, play_ready);
+}
+
+static void play(struct visit *visit, struct line *line, enum hs_upload_format format)
+{
+	const struct leg *leg = line ? calls_leg_of(visit->apid->calls, line) : NULL;
+
+	if (!line)
+		return;
+	if (!leg || leg->state != LEG_UP || leg->media != LEG_MEDIA_OPEN)
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, hs_enum_line_state.names[line->state],
+			     "nobody listens: the line is in no answered call");
+	else
+		play_to(visit, leg, format);
+}
+
+static void calls_audio(struct visit *visit)
+{
+	const struct hs_calls_audio *body = visit->request->body;
+	enum hs_upload_format format = body->format; /* a refusal frees the body */
+	const struct leg *leg = visit_party(visit, body->call, body->line);
+
+	if (leg && leg->line)
+		play_to(visit, leg, format);
+	else if (leg)
+		visit_refuse(visit, HS_ERROR_NOT_FOUND, "line", NULL, "the line is configured no longer");
 }
 
 static void phone_audio(struct visit *visit)
@@ -139,5 +155,6 @@ const struct serve_row serve_stream_rows[] = {
 	{.message = HS_STREAM_CLOSE, .handle = stream_close, .changes = true, .inner = true},
 	{.message = HS_PHONE_AUDIO, .handle = phone_audio, .changes = true},
 	{.message = HS_LINES_AUDIO, .handle = lines_audio, .changes = true},
+	{.message = HS_CALLS_AUDIO, .handle = calls_audio, .changes = true},
 	{.handle = NULL},
 };

@@ -3,12 +3,12 @@
 #define CALL_FIRST_COLUMNS                                                                                             \
 	"n,id,state,shown,direction,line,to_line,operator,dialled,caller_number,caller_name,created_at,answered_at,"   \
 	"ended_at,cause,ended_by,why,digits,collected,ring_ms,deadline_at,tone"
-#define CALL_LAST_COLUMNS "route,to_route,to_number,second"
+#define CALL_LAST_COLUMNS "route,to_route,to_number,second,max_ms,gather"
 #define CALL_COLUMNS CALL_FIRST_COLUMNS "," CALL_LAST_COLUMNS
 #define LEG_COLUMNS                                                                                                    \
 	"call,position,id,line,driver,state,media,incoming,held,asked_at,media_at,answered_at,ended_at,cause,status,"  \
 	"why,"                                                                                                         \
-	"codec,figures,hung_up,audio_digits,open_digit,open_sequence,number"
+	"codec,figures,hung_up,audio_digits,open_digit,open_sequence,number,muted"
 
 const char store_schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
@@ -23,13 +23,14 @@ const char store_schema[] =
 	" caller_name TEXT, created_at INTEGER, answered_at INTEGER, ended_at INTEGER, cause TEXT, ended_by TEXT, why "
 	"TEXT,"
 	" digits INTEGER, collected TEXT, ring_ms INTEGER, deadline_at INTEGER, tone TEXT, over INTEGER NOT NULL, "
-	"route TEXT, to_route TEXT, to_number TEXT, second INTEGER);"
+	"route TEXT, to_route TEXT, to_number TEXT, second INTEGER, max_ms INTEGER, gather TEXT);"
 	"CREATE INDEX calls_live ON calls(n) WHERE over = 0;"
 	"CREATE TABLE legs(call INTEGER, position INTEGER, id TEXT NOT NULL, line TEXT, driver TEXT, state TEXT NOT "
 	"NULL,"
 	" media TEXT NOT NULL, incoming INTEGER, held INTEGER, asked_at INTEGER, media_at INTEGER, answered_at INTEGER,"
 	" ended_at INTEGER, cause TEXT, status INTEGER, why TEXT, codec TEXT, figures TEXT, hung_up INTEGER,"
-	" audio_digits INTEGER, open_digit TEXT, open_sequence INTEGER, number TEXT, PRIMARY KEY(call, position)) "
+	" audio_digits INTEGER, open_digit TEXT, open_sequence INTEGER, number TEXT, muted INTEGER, PRIMARY KEY(call, "
+	"position)) "
 	"WITHOUT ROWID;"
 	"CREATE TABLE lines(id TEXT PRIMARY KEY, state TEXT NOT NULL, source TEXT, since INTEGER, reachable INTEGER,"
 	" contacts INTEGER, address TEXT, device TEXT, call TEXT) WITHOUT ROWID;"
@@ -44,7 +45,7 @@ const char store_schema[] =
 	"CREATE INDEX answers_until ON answers(until);"
 	"CREATE TABLE early(n INTEGER PRIMARY KEY, leg TEXT NOT NULL, message TEXT NOT NULL, role INTEGER, at INTEGER,"
 	" since INTEGER, body TEXT NOT NULL);"
-	"PRAGMA user_version=3;";
+	"PRAGMA user_version=4;";
 
 const char *const store_upgrades[STORE_SCHEMA_VERSION - 1] = {
 	"ALTER TABLE calls ADD COLUMN route TEXT;"
@@ -54,6 +55,10 @@ const char *const store_upgrades[STORE_SCHEMA_VERSION - 1] = {
 	"ALTER TABLE calls ADD COLUMN to_number TEXT;"
 	"ALTER TABLE calls ADD COLUMN second INTEGER;"
 	"PRAGMA user_version=3;",
+	"ALTER TABLE calls ADD COLUMN max_ms INTEGER;"
+	"ALTER TABLE calls ADD COLUMN gather TEXT;"
+	"ALTER TABLE legs ADD COLUMN muted INTEGER;"
+	"PRAGMA user_version=4;",
 };
 
 const char *const store_sql[STORE_STATEMENTS] = {
@@ -63,7 +68,7 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_EVENT_ADD] = "INSERT INTO events(seq,at,type,line,call,digits,body) VALUES(?,?,?,?,?,?,?)",
 	[STORE_CALL_PUT] =
 		"INSERT INTO calls(" CALL_FIRST_COLUMNS ",over," CALL_LAST_COLUMNS
-		") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT(n) DO UPDATE SET "
 		"state=excluded.state,shown=excluded.shown,line=excluded.line,to_line=excluded.to_line,"
 		"operator=excluded.operator,dialled=excluded.dialled,answered_at=excluded.answered_at,"
@@ -71,15 +76,16 @@ const char *const store_sql[STORE_STATEMENTS] = {
 		"digits=excluded.digits,collected=excluded.collected,deadline_at=excluded.deadline_at,tone=excluded."
 		"tone,"
 		"route=excluded.route,to_route=excluded.to_route,to_number=excluded.to_number,second=excluded.second,"
+		"gather=excluded.gather,"
 		"over=excluded.over",
 	[STORE_LEG_PUT] =
-		"INSERT INTO legs(" LEG_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		"INSERT INTO legs(" LEG_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT(call,position) DO UPDATE SET state=excluded.state,media=excluded.media,held=excluded.held,"
 		"asked_at=excluded.asked_at,media_at=excluded.media_at,answered_at=excluded.answered_at,"
 		"ended_at=excluded.ended_at,cause=excluded.cause,status=excluded.status,why=excluded.why,"
 		"codec=excluded.codec,figures=excluded.figures,hung_up=excluded.hung_up,"
 		"audio_digits=excluded.audio_digits,open_digit=excluded.open_digit,open_sequence=excluded.open_"
-		"sequence",
+		"sequence,muted=excluded.muted",
 	[STORE_LINE_PUT] = "REPLACE INTO lines(id,state,source,since,reachable,contacts,address,device,call) "
 			   "VALUES(?,?,?,?,?,?,?,?,?)",
 	[STORE_GRANT_PUT] = "REPLACE INTO grants(id,line,via,role,at) VALUES(?,?,?,?,?)",

@@ -7,7 +7,7 @@
 
 #include "store.h"
 
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
 
 /* Makes an empty database; one string of statements. */
 extern const char store_schema[];

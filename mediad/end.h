@@ -151,7 +151,8 @@ struct end_record {
 	uint32_t layout, bytes; /* layout 0: it is being made */
 	int kind, owner, codec;
 	char call[HS_ID_BYTES], partner[HS_ID_BYTES];
-	int tone; /* legs: that is played; 0: none */
+	bool is_muted; /* legs: nobody hears what its party says */
+	int tone;      /* legs: that is played; 0: none */
 	uint64_t tone_position;
 };
 

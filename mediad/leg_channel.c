@@ -191,8 +191,9 @@ static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, c
 	const struct end *partner = leg->end.partner;
 	uint8_t silence[CODEC_FRAME];
 	bool is_key = inband_key(leg->keys) && !leg->is_ours;
-	if (is_key)
-		memset(silence, codec_silence(codec), sizeof silence);
+	memset(silence, codec_silence(codec), sizeof silence);
+	if (leg->record->end.is_muted)
+		frame = silence;
 	voices_tell(&leg->end,
 		    &(struct spoken){TRACK_SAID, codec, timestamp, leg->record->heard_at_us, is_key ? silence : frame});
 	if (partner)

@@ -421,6 +421,18 @@ static void serve_stop(void *context, struct hs_request *request)
 	hs_bus_answer(request, NULL);
 }
 
+static void serve_mute(void *context, struct hs_request *request)
+{
+	const struct hs_media_mute *body = request->body;
+	struct end *end = find_leg(context, request, body->leg);
+	if (!end)
+		return;
+	end->record->is_muted = body->muted;
+	hs_log(INFO, "media.muted", LOG_CALL(end_call(end)), LOG_LEG(end->id),
+	       LOG_TEXT("muted", body->muted ? "yes" : "no"));
+	hs_bus_answer(request, NULL);
+}
+
 static void serve_digits(void *context, struct hs_request *request)
 {
 	const struct hs_media_digits *body = request->body;
@@ -463,5 +475,5 @@ const struct hs_door serve_doors[SERVE_DOORS] = {
 	{HS_MEDIA_OPEN, serve_open},   {HS_MEDIA_DESCRIBE, serve_describe}, {HS_MEDIA_OFFER, serve_offer},
 	{HS_MEDIA_JOIN, serve_join},   {HS_MEDIA_PART, serve_part},         {HS_MEDIA_TONE, serve_tone},
 	{HS_MEDIA_PLAY, serve_play},   {HS_MEDIA_STOP, serve_stop},         {HS_MEDIA_DIGITS, serve_digits},
-	{HS_MEDIA_CLOSE, serve_close}, {HS_MEDIA_STATUS, serve_status},
+	{HS_MEDIA_CLOSE, serve_close}, {HS_MEDIA_STATUS, serve_status},     {HS_MEDIA_MUTE, serve_mute},
 };

@@ -6,7 +6,7 @@
 
 #include "bus.h"
 
-#define SERVE_DOORS 11
+#define SERVE_DOORS 12
 
 extern const struct hs_door serve_doors[SERVE_DOORS];
 

@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).parent
 VERSION = 1
 NOTE = "made by proto/generate.py; change the tables in proto/ instead"
 TEXTS = {"text", "label", "id", "digits", "url"}
-INNER = ("config", "ceilings", "envelope")  # structs that the public API does not show
+INNER = ("config", "ceilings", "envelope", "kept")  # structs that the public API does not show
 MAX_BYTES = {"id": 64, "digits": 64, "url": 2048}
 KINDS = {"request": "HS_REQUEST", "fact": "HS_FACT", "event": "HS_EVENT"}
 ERROR_FIELDS = {"type": "stable name, urn:hookswitch:NAME", "title": "sentence", "status": "HTTP status",
@@ -406,7 +406,8 @@ def operation(c, name, row, path):
     if row.get("upload"):
         kinds = ("audio/wav", "audio/basic", "audio/PCMU", "audio/PCMA")
         op["requestBody"] = {"required": True, "content": {k: {"schema": {"type": "string", "format": "binary"}} for k in kinds}}
-    elif row["http"].startswith("GET"):
+        rest = [f for f in rest if f.name != "format"]
+    if row.get("upload") or row["http"].startswith("GET"):
         parameters += [{"name": f.name, "in": "query", "required": not f.optional, "schema": f.schema(), "description": f.doc}
                        for f in rest]
     elif rest:

@@ -457,7 +457,7 @@ static int merge(const struct request *request, const struct route_match *match,
 {
 	static const struct hs_shape nothing = {"query", 0, NULL, 0};
 	const struct hs_message *message = &hs_messages[request->message];
-	bool has_query = strcmp(message->method, "GET") == 0;
+	bool has_query = message->is_upload || strcmp(message->method, "GET") == 0;
 	int error = route_add_params(match, body, ret_fault);
 	if (error)
 		return error;

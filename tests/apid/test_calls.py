@@ -324,3 +324,106 @@ def test_the_longest_queue():
         assert house.ask("lines.ring", line="phone2")["error"] == "overloaded"
         house.tell("sipd", "leg.incoming", leg="l50", call="c50", line="phone2", measured=False, dialled="0")
         assert house.wait_asked("leg.hangup", leg="l50")["cause"] == "overloaded"
+
+
+def press(house, leg, keys):
+    for key in keys:
+        house.tell("mediad", "leg.digit", leg=leg, digit=key, phase="begin", duration_ms=0, source="rfc4733")
+        house.tell("mediad", "leg.digit", leg=leg, digit=key, phase="end", duration_ms=80, source="rfc4733")
+
+
+@ordinary
+def test_commands_to_a_party():
+    with House() as house:
+        house.register("phone1")
+        assert house.ask("calls.mute", call="c1-none", muted=True)["error"] == "not_found"
+        call, leg = house.ring()
+        early = house.ask("calls.mute", call=call, muted=True)
+        assert early["error"] == "wrong_state" and early["state"] == "routing"
+        house.tell("sipd", "leg.answered", leg=leg, measured=False)
+        house.event("call.answered", call_id=call)
+        assert house.ask("calls.mute", call=call, muted=True, line="phone2")["error"] == "not_found"
+        assert house.ask("calls.mute", call=call, muted=True)["call"]["legs"][0]["muted"]
+        house.wait_asked("media.mute", leg=leg, muted=True)
+        house.event("call.muted", leg=leg, muted=True)
+        house.kill()
+        assert "muted" not in house.ask("calls.mute", call=call, muted=False, line="phone1")["call"]["legs"][0]
+        assert house.ask("calls.digits", call=call, digits="12#")["call"]["id"] == call
+        assert house.wait_asked("media.digits", leg=leg)["duration_ms"] == 100
+        assert house.event("call.digits_sent", leg=leg)["digits"] == "12#"
+        house.manners["media.digits"] = lambda role, body: {"error": "wrong_state"}
+        house.ask("calls.digits", call=call, digits="5", duration_ms=300)
+        assert house.wait_asked("leg.digits", leg=leg)["duration_ms"] == 300
+        house.manners["leg.digits"] = lambda role, body: {"error": "wrong_state"}
+        assert house.ask("calls.digits", call=call, digits="5")["error"] == "wrong_state"
+        play = house.ask("calls.audio", call=call, format="wav")["play_id"]
+        assert house.wait_asked("media.play", leg=leg)["play"] == play
+        house.ask("calls.stop", call=call)
+        house.wait_asked("media.stop", leg=leg)
+        house.end(leg)
+        house.event("call.ended", call_id=call)
+        assert house.ask("calls.stop", call=call)["state"] == "ended"
+
+
+@ordinary
+def test_digits_are_gathered():
+    with House() as house:
+        house.register("phone1")
+        call, leg = house.up()
+
+        def gather(**more):
+            return house.ask("calls.gather", call=call, **{"first_timeout_ms": 60000, "digit_timeout_ms": 60000, **more})
+
+        def ends(gathering, digits, reason):
+            event = house.event("call.gathered", gather=gathering["gather"])
+            assert (event["digits"], event["reason"], event["leg"]) == (digits, reason, leg)
+
+        assert gather(min=3, max=2)["field"] == "min" and gather(terminators="x")["field"] == "terminators"
+        assert house.ask("calls.gather_stop", call=call)["error"] == "wrong_state"
+        press(house, leg, "9")
+        house.event("dtmf", digit="9")
+        one = gather(max=3)
+        press(house, leg, "12")
+        house.settle()
+        house.kill()  # its successor goes on
+        press(house, leg, "3")
+        ends(one, "123", "complete")
+        two = gather(min=2)
+        press(house, leg, "45#")
+        ends(two, "45", "terminator")
+        ends_early = gather(min=2)
+        press(house, leg, "4#")
+        ends(ends_early, "4", "too_few")
+        ends(gather(first_timeout_ms=100), "", "too_few")
+        ends(gather(first_timeout_ms=100, min=0), "", "timeout")
+        slow = gather(digit_timeout_ms=100, terminators="")
+        press(house, leg, "#")
+        ends(slow, "#", "timeout")
+        first, second = gather(), gather()
+        ends(first, "", "stopped")
+        assert house.ask("calls.gather_stop", call=call)["gather"] == second["gather"]
+        ends(second, "", "stopped")
+        asked = gather(first_timeout_ms=100, prompt="p1")
+        house.tell("mediad", "media.played", leg=leg, play="p1", played_ms=900, completed=True)
+        ends(asked, "", "too_few")
+        cut = gather(prompt="p2", max=1)
+        press(house, leg, "7")
+        ends(cut, "7", "complete")
+        house.wait_asked("media.stop", leg=leg)
+        last = gather()
+        house.end(leg)
+        ends(last, "", "ended")
+
+
+@ordinary
+def test_a_call_may_be_limited():
+    with House() as house:
+        house.register("phone1")
+        call = house.ask("calls.create", line="phone1", max_duration_s=1)["call"]
+        assert call["max_duration_s"] == 1
+        leg = house.wait_asked("leg.originate", call=call["id"])["leg"]
+        house.tell("sipd", "leg.answered", leg=leg, measured=False)
+        house.event("call.answered", call_id=call["id"])
+        assert house.wait_asked("leg.hangup", leg=leg)["cause"] == "time_limit"
+        house.end(leg, by_far_end=False)
+        assert house.event("call.ended", call_id=call["id"])["cause"] == "time_limit"

@@ -530,6 +530,8 @@ static void older_version(void **state)
 				      "ALTER TABLE calls DROP COLUMN route; ALTER TABLE legs DROP COLUMN number;"
 				      "ALTER TABLE calls DROP COLUMN to_route; ALTER TABLE calls DROP COLUMN to_number;"
 				      "ALTER TABLE calls DROP COLUMN second;"
+				      "ALTER TABLE calls DROP COLUMN max_ms; ALTER TABLE calls DROP COLUMN gather;"
+				      "ALTER TABLE legs DROP COLUMN muted;"
 				      "PRAGMA user_version=1;",
 				      NULL, NULL, NULL),
 			 SQLITE_OK);

@@ -31,6 +31,7 @@ def test_a_call_is_rung_answered_and_ended(suite):
     with suite.events() as events:
         call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
         call = phone.wait_call()
+        events.wait("call.ringing", call_id=call_id)
         reply = timed(lambda: suite.post("/api/v1/phone/ring"), 0.5)
         assert problem(reply, 409, "wrong_state")["state"] == "ringing"
         call.answer()
@@ -58,6 +59,36 @@ def test_an_unanswered_call_ends(suite):
         suite.wait_state(suite.line()["id"], "on_hook")
         call_id = suite.post("/api/v1/phone/ring", {"timeout_s": 1}, status=202).json()["call_id"]
         assert events.wait("call.ended", timeout=5, call_id=call_id)["cause"] == "no_answer"
+
+
+def test_commands_to_a_party(suite):
+    phone, line = plain_phone(suite), suite.line()["id"]
+    with suite.events() as events:
+        call_id = suite.post("/api/v1/phone/ring", status=202).json()["call_id"]
+        path = f"/api/v1/calls/{call_id}"
+        call = phone.wait_call()
+        assert problem(suite.post(f"{path}/gather", {}), 409, "wrong_state")["state"] in ("routing", "ringing")
+        call.answer()
+        events.wait("call.answered", call_id=call_id)
+        sound = suite.request("POST", f"{path}/audio?line={line}", data=b"\xff" * 160000,  # 20 s
+                              headers={"Content-Type": "audio/basic"})
+        assert sound.status_code == 202, sound.text
+        gathering = suite.post(f"{path}/gather", {"max": 4, "prompt": sound.json()["play_id"], "digit_timeout_ms": 30000},
+                               status=202).json()
+        call.keys("12#")
+        gathered = events.wait("call.gathered", 10, gather=gathering["gather"])
+        assert (gathered["digits"], gathered["reason"]) == ("12", "terminator")
+        assert not events.wait("audio.played", play_id=sound.json()["play_id"])["completed"]
+        suite.post(f"{path}/digits", {"digits": "5"}, status=202)
+        assert events.wait("call.digits_sent", call_id=call_id)["digits"] == "5"
+        for command, told in (("mute", "muted"), ("hold", "held")):
+            for wanted in (True, False):
+                suite.post(f"{path}/{command}", {told: wanted}, status=202)
+                events.wait(f"call.{told}", call_id=call_id, **{told: wanted})
+        suite.post(f"{path}/stop", {}, status=202)
+        call.hangup()
+        events.wait("call.ended", call_id=call_id)
+        assert problem(suite.post(f"{path}/digits", {"digits": "5"}), 409, "wrong_state")["state"] == "ended"
 
 
 def test_two_lines_are_connected(suite):

@@ -38,6 +38,17 @@ def heard_in(phone, audio):
     return phone.audio().find(audio)
 
 
+def talk(a, b, seed):
+    """200 ms from phone a to phone b: whether it was heard there; None: silence came instead."""
+    said, before = noise(0.2, seed), len(b.audio())
+    for n in range(0, len(said), 160):
+        a.send(said[n:n + 160])
+        time.sleep(0.004)
+    until(lambda: len(b.audio()) >= before + len(said), 5, "packets")
+    heard = b.audio()[before:]
+    return True if said in heard else None if heard == bytes([ULAW_SILENCE]) * len(heard) else False
+
+
 # ---- Relay ----
 
 @pytest.mark.parametrize("codec", [0, 8])
@@ -57,6 +68,19 @@ def test_relay_is_sample_exact_both_ways(mediad, legs, phone, codec):
     figures = mediad.ask("media.status", leg=la)["figures"]
     assert figures["packets_received"] == 50 and figures["packets_lost"] == 0
     assert figures["remote"] == f"127.0.0.1:{a.port}" and not figures["latched"]
+
+
+def test_a_muted_party_is_silent_until_it_is_taken_back(mediad, legs, phone):
+    a, b = phone(), phone()
+    la, lb = legs(), legs()
+    incoming(mediad, a, la)
+    outgoing(mediad, b, lb)
+    mediad.ask("media.join", a=la, b=lb)
+    assert talk(a, b, 1)
+    mediad.ask("media.mute", leg=la, muted=True)
+    assert talk(a, b, 2) is None and talk(b, a, 3)
+    mediad.ask("media.mute", leg=la, muted=False)
+    assert talk(a, b, 4)
 
 
 def test_relayed_header_is_ours_and_continuous(mediad, legs, phone):
