@@ -15,6 +15,11 @@
 static const struct command commands[] = {
 	{"status", "", "daemons, lines and calls at a glance",
 	 "Daemons are asked one by one; lines and calls need a token (see --token).", status_run},
+	{"doctor", "", "what stands in the way of a call, with its mend",
+	 "Ports, addresses, clock, disk, keys, cards, lines, operator and webhooks. Changes nothing, and works before "
+	 "the\n"
+	 "first start, too. Exit code 1 when there is something to mend.",
+	 doctor_run},
 	{"tap", "[--calls] [--digits] [--operations] [FILTER...]", "what happens, live, one line each",
 	 "Without an option: calls and operations. --digits shows dialled digits, which may be PINs.\n"
 	 "FILTER is call=ID, line=ID, type=WORD (a trailing * matches any end) or daemon=NAME; one of each name must\n"

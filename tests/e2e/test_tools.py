@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -114,13 +115,45 @@ def test_call_and_status(suite):
     assert "hookswitch_" in figures["text"]
 
 
+def findings(done):
+    return [(f["level"], f["about"], f["finding"]) for f in json.loads(done.stdout)]
+
+
+def test_doctor_at_a_running_suite(suite):
+    suite.phone()
+    found = findings(suite.hookctl("doctor", "--json", check=False))
+    for what in ("REST", "WebSockets", "SIP"):
+        assert all(level == "ok" and "answers" in text for level, about, text in found if about == what), found
+    assert any(level == "ok" and "phone1 is on_hook" in text for level, _, text in found), found
+    assert any(level == "note" and "phone2 is offline" in text for level, _, text in found), found
+    text = suite.hookctl("doctor", check=False).stdout
+    assert "-> type into the phone" in text and text.rstrip().endswith("to mend")
+
+
+def test_doctor_before_the_first_start(tmp_path):
+    """It names who has the port, and who does not answer where the operator should be."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as gone:
+        port, nobody = taken.getsockname()[1], gone.getsockname()[1]
+        gone.close()
+        (tmp_path / "hookswitch.yaml").write_text(
+            f"server: {{ host: 127.0.0.1, rest_port: {port}, ws_port: {nobody} }}\n"
+            f"operator: {{ websocket_url: \"ws://127.0.0.1:{nobody}/talk\" }}\n")
+        done = subprocess.run([BUILD / "proto/hookctl/hookctl", "doctor", "--json"], capture_output=True, text=True,
+                              env={**os.environ, "HOOKSWITCH_HOME": str(tmp_path)}, timeout=20)
+    assert done.returncode == 1, done
+    faults = [(about, text) for level, about, text in findings(done) if level == "FAULT"]
+    assert [about for about, _ in faults] == ["REST", "operator"], faults
+    assert f"is taken by python3, pid {os.getpid()}" in faults[0][1] and f"port {nobody}" in faults[1][1], faults
+    assert any(about == "addresses" and "only programs on this machine" in text for _, about, text in findings(done))
+
+
 @pytest.mark.parametrize("words,code,why", [
     ([], 2, "usage"), (["nonsense"], 2, "no command"), (["call"], 2, "name of a request"),
     (["call", "lines.nothing"], 2, "no request"), (["call", "leg.hangup", "{}"], 1, "not for this tool"),
     (["call", "lines.get", "{"], 1, "JSON"), (["call", "lines.get", "{}"], 1, "line"),
     (["call", "lines.get", '{"line":"phone1","more":1}'], 1, "more"),
     (["call", "lines.get", '{"line":"nobody"}'], 1, "not_found"), (["call", "daemon.status"], 2, "--to"),
-    (["follow"], 2, "id of a call"), (["follow", "c1-nothing"], 1, "no daemon remembers"),
+    (["doctor", "me"], 2, "no arguments"), (["follow"], 2, "id of a call"), (["follow", "c1-nothing"], 1, "no daemon remembers"),
     (["tap", "rubbish"], 2, "no filter"), (["log", "loud"], 2, "no level"), (["token", "x"], 2, "scope"),
     (["token", "x", "everything"], 2, "no scope"), (["seal", "sip"], 2, "sealed"),
     (["seal", "webhook", "ftp://x"], 2, "URL"), (["call", "lines.list", "--token", "hs_wrong"], 1, "unauthorized")])
