@@ -6,7 +6,9 @@
 #include "gather.h"
 #include "metrics.h"
 #include "outside.h"
+#include "reach.h"
 #include "trace.h"
+#include "transfer.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,104 +20,32 @@
 	     */
 #define END_WHY "the driver did not say that the leg ended"
 
-const char *const call_state_names[CALL_STATES] = {"new", "placing", "ringing", "answering", "dialling", "connecting",
-						   "up",  "tone",    "ending",  "closing",   "ended"};
-static const char *const event_names[CALL_EVENTS] = {"place", "lift",   "operator", "line",   "refuse",
-						     "early", "rings",  "answered", "failed", "left",
-						     "empty", "hangup", "timer",    "closed"};
+const char *const call_state_names[CALL_STATES] = {"new",       "placing",  "ringing",    "offered",
+						   "answering", "dialling", "connecting", "up",
+						   "tone",      "ending",   "closing",    "ended"};
+static const char *const event_names[CALL_EVENTS] = {"place",  "lift",   "operator", "line",     "accept", "transfer",
+						     "refuse", "early",  "rings",    "answered", "failed", "left",
+						     "empty",  "hangup", "timer",    "closed"};
 
 /* What the public sees; 0: as before. */
 static const enum hs_call_state shown_states[CALL_STATES] = {
-	[CALL_NEW] = HS_CALL_STATE_ROUTING,
-	[CALL_PLACING] = HS_CALL_STATE_ROUTING,
-	[CALL_RINGING] = HS_CALL_STATE_RINGING,
-	[CALL_ANSWERING] = HS_CALL_STATE_ROUTING,
-	[CALL_DIALLING] = HS_CALL_STATE_DIALLING,
-	[CALL_CONNECTING] = HS_CALL_STATE_RINGING,
-	[CALL_UP] = HS_CALL_STATE_UP,
-	[CALL_CLOSING] = HS_CALL_STATE_ENDED,
-	[CALL_ENDED] = HS_CALL_STATE_ENDED,
+	[CALL_NEW] = HS_CALL_STATE_ROUTING,        [CALL_PLACING] = HS_CALL_STATE_ROUTING,
+	[CALL_RINGING] = HS_CALL_STATE_RINGING,    [CALL_OFFERED] = HS_CALL_STATE_RINGING,
+	[CALL_ANSWERING] = HS_CALL_STATE_ROUTING,  [CALL_DIALLING] = HS_CALL_STATE_DIALLING,
+	[CALL_CONNECTING] = HS_CALL_STATE_RINGING, [CALL_UP] = HS_CALL_STATE_UP,
+	[CALL_CLOSING] = HS_CALL_STATE_ENDED,      [CALL_ENDED] = HS_CALL_STATE_ENDED,
 };
 
 /* ---- helpers ---- */
-
-/* Who is outside is called over one line after the other: the newest leg of a party is the one that counts. */
-static size_t first_position(const struct call *call)
-{
-	return (call->second_at ? call->second_at : call->legs_count) - 1;
-}
-
-/* Earlier versions knew of one party outside only: legs with a number at the beginning were all of it. */
-void call_find_second(struct call *call)
-{
-	size_t first = 0;
-
-	while (call->legs[first].number && first + 1 < call->legs_count && call->legs[first + 1].number)
-		first++;
-	if (call->second_at == 0 || call->second_at >= call->legs_count)
-		call->second_at = first + 1 < call->legs_count ? first + 1 : 0;
-}
-
-struct leg *call_first(struct call *call)
-{
-	return &call->legs[first_position(call)];
-}
-
-void call_set_route(struct call *call, const struct hs_config_route *route)
-{
-	call->route = route;
-	hs_copy(call->route_id, sizeof(call->route_id), route ? route->id : "");
-}
-
-void call_set_to_route(struct call *call, const struct hs_config_route *route)
-{
-	call->to_route = route;
-	hs_copy(call->to_route_id, sizeof(call->to_route_id), route ? route->id : "");
-}
-
-const struct hs_config_route *call_route_of(const struct leg *leg, const char **ret_dialled)
-{
-	const struct call *call = leg->call;
-	bool is_to = call->to_route && call->second_at && (size_t)(leg - call->legs) >= call->second_at;
-
-	*ret_dialled = is_to ? call->to_number : call->dialled;
-	return is_to ? call->to_route : call->route;
-}
 
 static bool has_second(const struct call *call)
 {
 	return call->second_at > 0;
 }
 
-/* The newest leg of the other party; there is one. */
-static struct leg *second_leg(struct call *call)
-{
-	return &call->legs[call->legs_count - 1];
-}
-
-/* The route that leads to the second party, or NULL: it is inside. */
-static const struct hs_config_route *second_route(const struct call *call)
-{
-	if (call->to_route)
-		return call->to_route;
-	return call->legs[0].number ? NULL : call->route; /* else it is the first one's */
-}
-
-static bool second_is_outside(const struct call *call)
-{
-	return second_route(call) != NULL;
-}
-
 static bool is_outside(const struct leg *leg)
 {
 	return leg->line && line_is_exchange(leg->line);
-}
-
-struct leg *call_callee(struct call *call)
-{
-	struct leg *leg = call->legs_count > 0 ? &call->legs[call->legs_count - 1] : NULL;
-
-	return leg && !leg->incoming ? leg : NULL;
 }
 
 bool call_is_active(const struct call *call)
@@ -163,8 +93,7 @@ void call_resume(struct call *call)
 /* Over exchange lines alone: the only ones who could hang up may do so without our hearing of it. */
 static bool all_outside(const struct call *call)
 {
-	return has_second(call) && is_outside(&call->legs[first_position(call)]) &&
-	       is_outside(&call->legs[call->legs_count - 1]);
+	return has_second(call) && is_outside(&call->legs[call->first]) && is_outside(call_second(call));
 }
 
 static int64_t max_duration_ms(const struct call *call)
@@ -195,7 +124,7 @@ static void join(struct leg *leg, const char *with)
 	calls_ask_media(leg, HS_MEDIA_JOIN, &body);
 }
 
-static void join_streams(struct leg *leg)
+void call_join_streams(struct leg *leg)
 {
 	if (!leg->line || !leg_lives(leg))
 		return;
@@ -209,14 +138,14 @@ static bool first_is_up(const void *object, const void *argument)
 {
 	const struct call *call = object;
 
-	return call->legs[first_position(call)].state == LEG_UP;
+	return call->legs[call->first].state == LEG_UP;
 }
 
 static bool first_wants_line(const void *object, const void *argument)
 {
 	const struct call *call = object;
 
-	return !has_second(call) && (call->target || second_is_outside(call));
+	return !has_second(call) && (call->target || call->group || call_second_route(call));
 }
 
 static bool is_alone(const void *object, const void *argument)
@@ -237,6 +166,38 @@ static bool has_next_line(const void *object, const void *argument)
 	       outside_line(call->calls, route, call, NULL);
 }
 
+/* Whoever was called is not there, but his line or group names somebody else. */
+static bool has_other(const void *object, const void *argument)
+{
+	return reach_has_next(object);
+}
+
+/* Nobody answered whom the operator gave the first party to. */
+static bool comes_back(const void *object, const void *argument)
+{
+	const struct call *call = object;
+
+	return call->is_onward && call->to_operator && call->answered_at && first_is_up(object, argument);
+}
+
+/* Several bells ring: there is no telling whose tones are heard. */
+static bool rings_several(const void *object, const void *argument)
+{
+	const struct call *call = object;
+
+	return has_second(call) && call->legs_count - call->second_at > 1 && call->group;
+}
+
+static bool waits_for_word(const void *object, const void *argument)
+{
+	const struct call *call = object;
+	const struct line *line = call->legs[call->first].line;
+
+	if (line && line->config->has_operator_answers)
+		return line->config->operator_answers;
+	return call->calls->setup.config->calls->operator_answers;
+}
+
 static bool wants_operator(const void *object, const void *argument)
 {
 	return ((const struct call *)object)->to_operator;
@@ -248,7 +209,7 @@ static bool wants_operator(const void *object, const void *argument)
 static void open_media(struct leg *leg)
 {
 	const struct call *call = leg->call;
-	const struct leg *first = &call->legs[first_position(call)];
+	const struct leg *first = &call->legs[call->first];
 	struct hs_media_open body = {.leg = leg->id,
 				     .call = call->id,
 				     .kind = leg->line ? line_media(leg->line) : HS_MEDIA_KIND_RTP,
@@ -270,16 +231,18 @@ static void place_first(void *object, const void *argument)
 	arm(call, call->ring_ms + RING_GRACE_MS);
 }
 
-static void ring_line(struct call *call, struct line *line)
-{
-	open_media(calls_add_leg(call, line, NULL, false));
-	arm(call, call->ring_ms + RING_GRACE_MS);
-}
-
-static void ring_second(struct call *call, struct line *line)
+void call_begin_second(struct call *call)
 {
 	call->second_at = call->legs_count;
-	ring_line(call, line);
+	call->second = 0;
+}
+
+void call_ring(struct call *call, struct line *line)
+{
+	struct leg *leg = calls_add_leg(call, line, NULL, false);
+
+	open_media(leg);
+	arm(call, reach_ring_ms(leg) + RING_GRACE_MS);
 }
 
 /* The outside party over the next line of the route, which the guard has seen. A call that began with that party is
@@ -291,39 +254,11 @@ static void place_next(void *object, const void *argument)
 	const struct hs_config_route *route = call_route_of(&call->legs[call->legs_count - 1], &dialled);
 	struct line *line = outside_line(call->calls, route, call, NULL);
 
-	if (!has_second(call))
+	if (!has_second(call)) {
 		hs_copy(call->line_id, sizeof(call->line_id), line->config->id);
-	ring_line(call, line);
-}
-
-static void place_outside(struct call *call)
-{
-	const struct hs_config_route *route = second_route(call);
-	struct line *line = outside_line(call->calls, route, call, NULL);
-	struct call_step none = {.by = "system"};
-
-	if (line) {
-		ring_second(call, line);
-		return;
+		call->first = call->legs_count;
 	}
-	none.cause = outside_why_none(call->calls, route, &none.why);
-	call_step(call, CALL_REFUSE, &none);
-}
-
-static void place_line(struct call *call)
-{
-	const struct call_step busy = {.cause = HS_CAUSE_BUSY, .by = "line", .why = "the called line is in a call"};
-	const struct call_step away = {
-		.cause = HS_CAUSE_UNREACHABLE, .by = "system", .why = "the called line cannot be reached"};
-	const struct line *line = call->target;
-	bool driver_up = call->calls->setup.is_up(call->calls->setup.context, line_driver(line));
-
-	if (line->state == HS_LINE_STATE_OFFLINE || !driver_up)
-		call_step(call, CALL_REFUSE, &away);
-	else if (!line_is_free(line))
-		call_step(call, CALL_REFUSE, &busy);
-	else
-		ring_second(call, call->target);
+	call_ring(call, line);
 }
 
 static void place_second(void *object, const void *argument)
@@ -331,10 +266,15 @@ static void place_second(void *object, const void *argument)
 	struct call *call = object;
 
 	play_tone(call, HS_TONE_NONE);
-	if (second_is_outside(call))
-		place_outside(call);
-	else
-		place_line(call);
+	reach_second(call);
+}
+
+static void place_other(void *object, const void *argument)
+{
+	struct call *call = object;
+
+	play_tone(call, HS_TONE_NONE);
+	reach_next(call);
 }
 
 static void answer_first(void *object, const void *argument)
@@ -348,14 +288,14 @@ static void answer_first(void *object, const void *argument)
 
 static void tell_ringing(void *object, const void *argument)
 {
+	const struct call_step *step = argument;
 	struct call *call = object;
-	struct leg *callee = call_callee(call);
 	struct leg *first = call_first(call);
-	struct hs_call_ringing event = {callee->id};
+	struct hs_call_ringing event = {step->leg->id};
 	struct hs_leg_progress progress = {first->id, false};
 
-	calls_tell(call, HS_CALL_RINGING, callee->line_id, &event);
-	if (callee == first || callee->early) /* who hears the far end hears its own ringback */
+	calls_tell(call, HS_CALL_RINGING, step->leg->line_id, &event);
+	if (step->leg == first || step->leg->early) /* who hears the far end hears its own ringback */
 		return;
 	if (first->state == LEG_UP)
 		play_tone(call, HS_TONE_RINGBACK);
@@ -363,11 +303,28 @@ static void tell_ringing(void *object, const void *argument)
 		calls_ask_leg(first, HS_LEG_PROGRESS, &progress);
 }
 
+/* Who calls the operator hears ringing until somebody takes the call. */
+static void offer(void *object, const void *argument)
+{
+	struct call *call = object;
+	struct leg *first = call_first(call);
+	struct hs_call_offered event = {first->id};
+	struct hs_leg_progress progress = {first->id, false};
+
+	call->to_operator = true;
+	calls_tell(call, HS_CALL_OFFERED, first->line_id, &event);
+	if (first->state == LEG_UP)
+		play_tone(call, HS_TONE_RINGBACK);
+	else
+		calls_ask_leg(first, HS_LEG_PROGRESS, &progress);
+	arm(call, call->calls->setup.config->calls->ring_timeout_s * 1000);
+}
+
 /* What the far end lets hear before it answers, an exchange's tones and announcements, is heard by who called. */
 static void hear_early(void *object, const void *argument)
 {
 	struct call *call = object;
-	struct leg *first = call_first(call), *second = second_leg(call);
+	struct leg *first = call_first(call), *second = call_second(call);
 	struct hs_leg_progress progress = {first->id, true};
 
 	if (second->early)
@@ -379,16 +336,33 @@ static void hear_early(void *object, const void *argument)
 	join(first, second->id);
 }
 
+static void arm_limit(struct call *call)
+{
+	int64_t left = call->answered_at + max_duration_ms(call) - hs_clock_wall_ms();
+
+	arm(call, left > 0 ? left : 0);
+}
+
 static void come_up(struct call *call, struct leg *answered)
 {
 	struct hs_call_answered event = {answered->id};
 
-	call->answered_at = call->calls->at;
-	hs_metric_observe_us(call->calls->setup_seconds, (call->answered_at - call->created_at) * 1000);
+	if (!call->answered_at) {
+		call->answered_at = call->calls->at;
+		hs_metric_observe_us(call->calls->setup_seconds, (call->answered_at - call->created_at) * 1000);
+	}
 	calls_tell(call, HS_CALL_ANSWERED, answered->line_id, &event);
 	for (size_t i = 0; i < call->legs_count; i++)
-		join_streams(&call->legs[i]);
-	arm(call, max_duration_ms(call));
+		call_join_streams(&call->legs[i]);
+	arm_limit(call);
+}
+
+/* Others of the second party that rang, too. */
+static void drop_losers(struct call *call)
+{
+	for (size_t i = call->second_at; i < call->legs_count; i++)
+		if (&call->legs[i] != call_second(call))
+			call_let_go(&call->legs[i], HS_CAUSE_CANCELLED);
 }
 
 static void connect_operator(void *object, const void *argument)
@@ -400,14 +374,22 @@ static void connect_operator(void *object, const void *argument)
 	come_up(call, call_first(call));
 }
 
+/* A forward leads to the operator. */
+static void take_for_operator(void *object, const void *argument)
+{
+	((struct call *)object)->to_operator = true;
+	answer_first(object, argument);
+}
+
 /* Both legs are up. */
 static void connect_legs(void *object, const void *argument)
 {
 	struct call *call = object;
 
 	play_tone(call, HS_TONE_NONE);
-	join(call_first(call), second_leg(call)->id);
-	come_up(call, second_leg(call));
+	drop_losers(call);
+	join(call_first(call), call_second(call)->id);
+	come_up(call, call_second(call));
 }
 
 /* Joined while the first leg's answer is on its way, so that no word is lost. */
@@ -415,15 +397,29 @@ static void answer_and_join(void *object, const void *argument)
 {
 	struct call *call = object;
 
+	drop_losers(call);
 	answer_first(call, argument);
-	join(call_first(call), second_leg(call)->id);
+	join(call_first(call), call_second(call)->id);
 }
 
 static void now_joined(void *object, const void *argument)
 {
 	struct call *call = object;
 
-	come_up(call, second_leg(call));
+	come_up(call, call_second(call));
+}
+
+static void back_to_operator(void *object, const void *argument)
+{
+	const struct call_step *step = argument;
+	struct call *call = object;
+	struct leg *first = call_first(call);
+	struct hs_call_transfer_failed event = {first->id, step->cause ? step->cause : HS_CAUSE_FAILED, step->why};
+
+	play_tone(call, HS_TONE_NONE);
+	call->second_at = call->second = 0;
+	calls_tell(call, HS_CALL_TRANSFER_FAILED, first->line_id, &event);
+	arm_limit(call);
 }
 
 static void start_dialling(void *object, const void *argument)
@@ -452,7 +448,7 @@ static void start_tone(void *object, const void *argument)
 }
 
 /* A leg that no driver was asked for yet ends by our word. */
-static void hang_up_leg(struct leg *leg, enum hs_cause cause)
+void call_let_go(struct leg *leg, enum hs_cause cause)
 {
 	struct call_step step = {leg, cause, "system", NULL};
 	struct hs_leg_hangup body = {leg->id, cause};
@@ -471,9 +467,10 @@ static void hang_up(void *object, const void *argument)
 	struct call *call = object;
 
 	blame(call, argument);
+	transfer_ends(call, argument);
 	arm(call, END_MS);
 	for (size_t i = 0; i < call->legs_count; i++)
-		hang_up_leg(&call->legs[i], call->cause);
+		call_let_go(&call->legs[i], call->cause);
 }
 
 static void ring_too_long(void *object, const void *argument)
@@ -506,6 +503,7 @@ static void close_call(void *object, const void *argument)
 	struct call *call = object;
 
 	blame(call, argument);
+	transfer_ends(call, argument);
 	call->ended_at = call->calls->at;
 	arm(call, FIGURES_MS);
 	call_check_closed(call);
@@ -607,20 +605,28 @@ void call_check_closed(struct call *call)
 static const struct hs_fsm_rule rules[] = {
 	{CALL_NEW, CALL_PLACE, NULL, place_first, CALL_PLACING},
 	{CALL_NEW, CALL_LIFT, NULL, answer_first, CALL_ANSWERING},
+	{CALL_NEW, CALL_OPERATOR, waits_for_word, offer, CALL_OFFERED},
 	{CALL_NEW, CALL_OPERATOR, NULL, answer_first, CALL_ANSWERING},
 	{CALL_NEW, CALL_LINE, NULL, place_second, CALL_PLACING},
 	{CALL_NEW, CALL_REFUSE, NULL, hang_up, CALL_ENDING},
 
+	{CALL_PLACING, CALL_OPERATOR, waits_for_word, offer, CALL_OFFERED},
+	{CALL_PLACING, CALL_OPERATOR, first_is_up, connect_operator, CALL_UP},
+	{CALL_PLACING, CALL_OPERATOR, NULL, take_for_operator, CALL_ANSWERING},
 	{CALL_PLACING, CALL_EARLY, is_alone, NULL, CALL_PLACING},
+	{CALL_PLACING, CALL_EARLY, rings_several, NULL, CALL_PLACING},
 	{CALL_PLACING, CALL_EARLY, NULL, hear_early, CALL_PLACING},
 	{CALL_PLACING, CALL_RINGS, NULL, tell_ringing, CALL_RINGING},
 	{CALL_PLACING, CALL_ANSWERED, first_wants_line, place_second, CALL_PLACING},
 	{CALL_PLACING, CALL_ANSWERED, is_alone, connect_operator, CALL_UP},
 	{CALL_PLACING, CALL_ANSWERED, first_is_up, connect_legs, CALL_UP},
 	{CALL_PLACING, CALL_ANSWERED, NULL, answer_and_join, CALL_CONNECTING},
+	{CALL_PLACING, CALL_REFUSE, comes_back, back_to_operator, CALL_UP},
 	{CALL_PLACING, CALL_REFUSE, first_is_up, start_tone, CALL_TONE},
 	{CALL_PLACING, CALL_REFUSE, NULL, hang_up, CALL_ENDING},
 	{CALL_PLACING, CALL_FAILED, has_next_line, place_next, CALL_PLACING},
+	{CALL_PLACING, CALL_FAILED, has_other, place_other, CALL_PLACING},
+	{CALL_PLACING, CALL_FAILED, comes_back, back_to_operator, CALL_UP},
 	{CALL_PLACING, CALL_FAILED, first_is_up, start_tone, CALL_TONE},
 	{CALL_PLACING, CALL_FAILED, NULL, hang_up, CALL_ENDING},
 	{CALL_PLACING, CALL_LEFT, NULL, hang_up, CALL_ENDING},
@@ -630,12 +636,15 @@ static const struct hs_fsm_rule rules[] = {
 	{CALL_PLACING, CALL_TIMER, NULL, ring_too_long, CALL_ENDING},
 
 	{CALL_RINGING, CALL_EARLY, is_alone, NULL, CALL_RINGING},
+	{CALL_RINGING, CALL_EARLY, rings_several, NULL, CALL_RINGING},
 	{CALL_RINGING, CALL_EARLY, NULL, hear_early, CALL_RINGING},
-	{CALL_RINGING, CALL_RINGS, NULL, NULL, CALL_RINGING},
+	{CALL_RINGING, CALL_RINGS, NULL, tell_ringing, CALL_RINGING},
 	{CALL_RINGING, CALL_ANSWERED, first_wants_line, place_second, CALL_PLACING},
 	{CALL_RINGING, CALL_ANSWERED, is_alone, connect_operator, CALL_UP},
 	{CALL_RINGING, CALL_ANSWERED, first_is_up, connect_legs, CALL_UP},
 	{CALL_RINGING, CALL_ANSWERED, NULL, answer_and_join, CALL_CONNECTING},
+	{CALL_RINGING, CALL_FAILED, has_other, place_other, CALL_PLACING},
+	{CALL_RINGING, CALL_FAILED, comes_back, back_to_operator, CALL_UP},
 	{CALL_RINGING, CALL_FAILED, first_is_up, start_tone, CALL_TONE},
 	{CALL_RINGING, CALL_FAILED, NULL, hang_up, CALL_ENDING},
 	{CALL_RINGING, CALL_LEFT, NULL, hang_up, CALL_ENDING},
@@ -643,12 +652,20 @@ static const struct hs_fsm_rule rules[] = {
 	{CALL_RINGING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
 	{CALL_RINGING, CALL_TIMER, NULL, ring_too_long, CALL_ENDING},
 
+	{CALL_OFFERED, CALL_ACCEPT, first_is_up, connect_operator, CALL_UP},
+	{CALL_OFFERED, CALL_ACCEPT, NULL, answer_first, CALL_ANSWERING},
+	{CALL_OFFERED, CALL_TRANSFER, NULL, place_second, CALL_PLACING},
+	{CALL_OFFERED, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
+	{CALL_OFFERED, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
+	{CALL_OFFERED, CALL_TIMER, NULL, ring_too_long, CALL_ENDING},
+
 	{CALL_ANSWERING, CALL_ANSWERED, wants_operator, connect_operator, CALL_UP},
 	{CALL_ANSWERING, CALL_ANSWERED, NULL, start_dialling, CALL_DIALLING},
 	{CALL_ANSWERING, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
 	{CALL_ANSWERING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
 	{CALL_ANSWERING, CALL_TIMER, NULL, answer_too_late, CALL_ENDING},
 
+	{CALL_DIALLING, CALL_OPERATOR, waits_for_word, offer, CALL_OFFERED},
 	{CALL_DIALLING, CALL_OPERATOR, NULL, connect_operator, CALL_UP},
 	{CALL_DIALLING, CALL_LINE, NULL, place_second, CALL_PLACING},
 	{CALL_DIALLING, CALL_REFUSE, NULL, start_tone, CALL_TONE},
@@ -663,6 +680,7 @@ static const struct hs_fsm_rule rules[] = {
 	{CALL_CONNECTING, CALL_HANGUP, NULL, hang_up, CALL_ENDING},
 	{CALL_CONNECTING, CALL_TIMER, NULL, answer_too_late, CALL_ENDING},
 
+	{CALL_UP, CALL_TRANSFER, NULL, place_second, CALL_PLACING},
 	{CALL_UP, CALL_LEFT, NULL, hang_up, CALL_ENDING},
 	{CALL_UP, CALL_EMPTY, NULL, close_call, CALL_CLOSING},
 	{CALL_UP, CALL_HANGUP, NULL, hang_up, CALL_ENDING},

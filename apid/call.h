@@ -8,13 +8,14 @@
 #include "leg.h"
 #include <uv.h>
 
-#define CALL_LEGS 6       /* two parties; who is outside may be called over several lines in turn: */
+#define CALL_LEGS 16      /* parties that come and go; who is outside may be called over several lines in turn: */
 #define CALL_FIRST_LEGS 4 /* so many lines for the first one */
 
 enum call_state {
 	CALL_NEW,
 	CALL_PLACING,    /* the newest leg is being rung */
 	CALL_RINGING,    /* and its bell rings */
+	CALL_OFFERED,    /* the first leg hears ringing: the API is to take the call for the operator */
 	CALL_ANSWERING,  /* the driver was asked to answer the first leg, which called us */
 	CALL_DIALLING,   /* the first leg hears dial tone; its digits are awaited */
 	CALL_CONNECTING, /* the second leg was answered; the first is being answered too */
@@ -31,6 +32,8 @@ enum call_event {
 	CALL_LIFT,     /* a handset was only lifted */
 	CALL_OPERATOR, /* connect the first leg to the operator */
 	CALL_LINE,     /* ring call->target and connect it */
+	CALL_ACCEPT,   /* the API takes the call for the operator */
+	CALL_TRANSFER, /* the first leg gets another second party */
 	CALL_REFUSE,   /* no way through */
 	CALL_EARLY,    /* the newest leg can be heard before it is answered */
 	CALL_RINGS,    /* the newest leg rings */
@@ -70,6 +73,12 @@ struct call {
 	const struct hs_config_route *to_route;
 	char to_route_id[65];
 	char *to_number;
+	const struct hs_config_group *group; /* whose lines are rung; or NULL */
+	char group_id[65];                   /* it, also when it is configured no longer; or "" */
+	int64_t group_at;                    /* of its lines so many have had their turn */
+	int64_t hops;                        /* forwards since somebody was asked for */
+	bool is_onward;                      /* the second party is no more who was dialled */
+	char bridged[65];                    /* call whose party the first leg is connected with; or "" */
 	bool to_operator;
 	char *dialled, *caller_number, *caller_name;
 	char *cadence; /* of the first leg's bell; not stored: our successor has it ring as usual */
@@ -88,7 +97,9 @@ struct call {
 	enum hs_tone tone;     /* the first leg hears it */
 	struct leg legs[CALL_LEGS];
 	size_t legs_count;
+	size_t first;     /* newest leg of the first party */
 	size_t second_at; /* first leg of the second party; 0: it has none yet */
+	size_t second;    /* the one that was answered; 0: the newest */
 	uv_timer_t timer;
 	struct call *next_changed;
 	bool is_changed;
@@ -106,8 +117,11 @@ void call_set_route(struct call *call, const struct hs_config_route *route);
 /* And the second party, when the first one is outside too, by this one. */
 void call_set_to_route(struct call *call, const struct hs_config_route *route);
 
-/* Finds out where the second party's legs begin, in a call whose record does not say it. */
-void call_find_second(struct call *call);
+/* Lines of this group are rung for the second party; NULL: of none. */
+void call_set_group(struct call *call, const struct hs_config_group *group);
+
+/* Finds out where the parties' legs are, in a call whose record does not say it. */
+void call_find_parties(struct call *call);
 
 /* Route and number of a leg at an exchange line that is called out on; NULL and NULL: it has none. */
 const struct hs_config_route *call_route_of(const struct leg *leg, const char **ret_dialled);
@@ -115,8 +129,24 @@ const struct hs_config_route *call_route_of(const struct leg *leg, const char **
 /* The leg of the party that the call began with. */
 struct leg *call_first(struct call *call);
 
-/* The newest leg that was rung; NULL when the only leg called us. */
-struct leg *call_callee(struct call *call);
+/* The leg of the other party that was answered, else the newest one; there is one. */
+struct leg *call_second(const struct call *call);
+
+/* The route that leads to the second party, or NULL: it is inside. */
+const struct hs_config_route *call_second_route(const struct call *call);
+
+/* True for a leg that is or was rung for whoever is being called now. */
+bool call_is_rung(const struct call *call, const struct leg *leg);
+
+/* The second party's legs begin here; rings a line, which is one of them. */
+void call_begin_second(struct call *call);
+void call_ring(struct call *call, struct line *line);
+
+/* A leg of a call that goes on is asked to leave; its end will be no news. */
+void call_let_go(struct leg *leg, enum hs_cause cause);
+
+/* The leg hears the operators of its line. */
+void call_join_streams(struct leg *leg);
 
 /* True until it is being ended. */
 bool call_is_active(const struct call *call);

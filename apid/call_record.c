@@ -57,7 +57,9 @@ void call_record_save(struct store *store, const struct call *call)
 		    STORE_V_TEXT(word(&hs_enum_tone, call->tone)), STORE_V_INT(call->state == CALL_ENDED),
 		    STORE_V_TEXT(filled(call->route_id)), STORE_V_TEXT(filled(call->to_route_id)),
 		    STORE_V_TEXT(call->to_number), STORE_V_INT((int64_t)call->second_at), STORE_V_INT(call->max_ms),
-		    STORE_V_TEXT(gather));
+		    STORE_V_TEXT(gather), STORE_V_INT((int64_t)call->first + 1), STORE_V_INT((int64_t)call->second),
+		    STORE_V_TEXT(filled(call->group_id)), STORE_V_INT(call->group_at), STORE_V_INT(call->hops),
+		    STORE_V_INT(call->is_onward), STORE_V_TEXT(filled(call->bridged)));
 	for (size_t i = 0; i < call->legs_count; i++)
 		save_leg(store, call, i);
 }
@@ -92,6 +94,18 @@ void call_record_load(const struct store_row *row, struct call *ret_call)
 	ret_call->to_number = hs_strdup(store_text(row, 24));
 	ret_call->second_at = (size_t)store_int(row, 25);
 	ret_call->max_ms = store_int(row, 26);
+	ret_call->first = call_record_knows_parties(row) ? (size_t)store_int(row, 28) - 1 : 0;
+	ret_call->second = (size_t)store_int(row, 29);
+	hs_copy(ret_call->group_id, sizeof(ret_call->group_id), store_text(row, 30));
+	ret_call->group_at = store_int(row, 31);
+	ret_call->hops = store_int(row, 32);
+	ret_call->is_onward = store_int(row, 33) != 0;
+	hs_copy(ret_call->bridged, sizeof(ret_call->bridged), store_text(row, 34));
+}
+
+bool call_record_knows_parties(const struct store_row *row)
+{
+	return store_int(row, 28) > 0;
 }
 
 const char *call_record_gather(const struct store_row *row)
@@ -191,6 +205,8 @@ void call_record_describe(const struct call *call, struct hs_arena *arena, struc
 		.route = kept(arena, call->route_id),
 		.to_number = kept(arena, call->to_number),
 		.to_route = kept(arena, call->to_route_id),
+		.group = kept(arena, call->group_id),
+		.bridged_with = kept(arena, call->bridged),
 		.caller_number = kept(arena, call->caller_number),
 		.caller_name = kept(arena, call->caller_name),
 		.created_at = call->created_at,

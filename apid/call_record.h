@@ -20,6 +20,9 @@ bool call_record_load_leg(const struct store_row *row, struct call *call);
 /* Id of the line a restored call wants to ring next, or NULL: of a row of the calls table. */
 const char *call_record_target(const struct store_row *row);
 
+/* Whether such a row says which legs are whose; earlier versions' do not. */
+bool call_record_knows_parties(const struct store_row *row);
+
 /* What gather_save kept of a restored call, or NULL: of the same row. */
 const char *call_record_gather(const struct store_row *row);
 

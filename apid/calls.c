@@ -176,6 +176,7 @@ struct call *calls_ring(struct calls *calls, const struct calls_order *order)
 	calls->at = hs_clock_wall_ms();
 	call = add_call(calls, NULL, HS_CALL_DIRECTION_OUTGOING, order->line);
 	call->target = order->to_line;
+	call_set_group(call, order->to_group);
 	call_set_route(call, order->route);
 	call_set_to_route(call, order->to_route);
 	call->dialled = hs_strdup(order->dialled);
@@ -243,6 +244,7 @@ enum call_event calls_lead(struct call *call, struct call_step *ret_step)
 	*ret_step = (struct call_step){first, HS_CAUSE_UNREACHABLE, "system", "no such number"};
 	call->to_operator = route.kind == ROUTE_OPERATOR;
 	call->target = route.line ? lines_find(setup->lines, route.line->id) : NULL;
+	call_set_group(call, route.group);
 	call_set_route(call, route.out);
 	switch (route.kind) {
 	case ROUTE_HOTLINE:
@@ -252,7 +254,7 @@ enum call_event calls_lead(struct call *call, struct call_step *ret_step)
 	case ROUTE_OUT:
 		return lead_out(call, ret_step);
 	default:
-		return call->target ? CALL_LINE : CALL_REFUSE;
+		return call->target || call->group ? CALL_LINE : CALL_REFUSE;
 	}
 }
 
@@ -389,7 +391,9 @@ static bool see_call(void *context, const struct store_row *row)
 	call->route = routes_of_id(calls->setup.routes, call->route_id);
 	call->to_route = routes_of_id(calls->setup.routes, call->to_route_id);
 	store_query(restore->reader, STORE_CALL_LEGS, &n, 1, see_leg, call);
-	call_find_second(call);
+	if (!call_record_knows_parties(row))
+		call_find_parties(call);
+	call->group = routes_group_of_id(calls->setup.routes, call->group_id);
 	adopt(calls, call);
 	for (size_t i = 0; i < call->legs_count; i++)
 		restore_leg(calls, &call->legs[i]);

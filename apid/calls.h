@@ -60,7 +60,8 @@ char (*calls_all(struct calls *calls, size_t *ret_count))[65];
 
 /* What the API wants of a new call. */
 struct calls_order {
-	struct line *line, *to_line; /* to_line NULL: by the route, or the operator */
+	struct line *line, *to_line;            /* to_line NULL: the group, by the route, or the operator */
+	const struct hs_config_group *to_group; /* or NULL */
 	const struct hs_config_route
 		*route;      /* leads out, to the line (an exchange line) or to the other party; or NULL */
 	const char *dialled; /* number that was asked for, or NULL */

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "gather.h"
 #include "log.h"
+#include "reach.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,18 +22,31 @@ void calls_leg_progresses(struct leg *leg, bool early_media, int64_t at_ms)
 
 void calls_leg_rings(struct leg *leg, int64_t at_ms)
 {
+	struct call_step step = {.leg = leg};
+	bool is_news = leg->state != LEG_RINGING; /* a forked or repeated 180 is none */
+
 	leg->call->calls->at = at_ms;
-	if (leg_step(leg, LEG_RINGS, false, at_ms) != 0)
+	if (leg_step(leg, LEG_RINGS, false, at_ms) != 0 || !is_news)
 		return;
 	calls_changed(leg->call);
-	call_step(leg->call, CALL_RINGS, NULL);
+	call_step(leg->call, CALL_RINGS, &step);
+}
+
+/* Who was not asked to answer, or came too late: another line has the call already. */
+static bool is_expected(struct call *call, const struct leg *leg)
+{
+	if (leg->hung_up)
+		return call->state >= CALL_ENDING;
+	if (call->state == CALL_PLACING || call->state == CALL_RINGING)
+		return call_is_rung(call, leg);
+	return leg == call_first(call) || call->state >= CALL_ENDING;
 }
 
 void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms)
 {
 	struct call *call = leg->call;
 	struct call_step step = {.leg = leg};
-	bool expected = call->state == CALL_PLACING || call->state == CALL_RINGING ? leg == call_callee(call) : true;
+	bool expected = is_expected(call, leg);
 
 	call->calls->at = at_ms;
 	if (leg->state == LEG_UP)
@@ -40,10 +54,14 @@ void calls_leg_answered(struct leg *leg, bool measured, int64_t at_ms)
 	if (leg_step(leg, LEG_ANSWERS, measured, at_ms) != 0)
 		return;
 	calls_changed(call);
-	if (expected)
+	if (expected && call->second_at && call_is_rung(call, leg) && call->state < CALL_UP)
+		call->second = (size_t)(leg - call->legs);
+	if (expected) {
 		call_step(call, CALL_ANSWERED, &step);
-	else
-		hs_log(WARN, "leg.answered_unasked", LOG_CALL(call->id), LOG_LEG(leg->id));
+		return;
+	}
+	hs_log(WARN, "leg.answered_unasked", LOG_CALL(call->id), LOG_LEG(leg->id));
+	call_let_go(leg, HS_CAUSE_CANCELLED);
 }
 
 static bool anybody_lives(const struct call *call)
@@ -54,11 +72,25 @@ static bool anybody_lives(const struct call *call)
 	return false;
 }
 
+/* Another line rings for the same party. */
+static bool others_ring(const struct call *call, const struct leg *gone)
+{
+	for (size_t i = call->second_at; call->second_at && i < call->legs_count; i++)
+		if (&call->legs[i] != gone && leg_lives(&call->legs[i]) && !call->legs[i].hung_up)
+			return true;
+	return false;
+}
+
+/* CALL_EVENTS: nothing. */
 static enum call_event what_that_means(struct call *call, const struct leg *gone)
 {
+	bool is_rung = call->state != CALL_UP && call_is_rung(call, gone);
+
 	if (!anybody_lives(call))
 		return CALL_EMPTY;
-	return call->state != CALL_UP && gone == call_callee(call) ? CALL_FAILED : CALL_LEFT;
+	if ((gone->hung_up && call_is_active(call)) || (is_rung && others_ring(call, gone)))
+		return CALL_EVENTS;
+	return is_rung ? CALL_FAILED : CALL_LEFT;
 }
 
 static void close_media(struct leg *leg)
@@ -110,6 +142,7 @@ void calls_leg_over(struct leg *leg, const struct call_step *step)
 	struct call *call = leg->call;
 	const struct calls_setup *setup = &call->calls->setup;
 	bool was_new = leg->state == LEG_NEW;
+	enum call_event event;
 
 	if (leg_step(leg, LEG_ENDS, false, call->calls->at) != 0)
 		return;
@@ -123,7 +156,9 @@ void calls_leg_over(struct leg *leg, const struct call_step *step)
 	close_media(leg);
 	hs_log(INFO, "leg.ended", LOG_CALL(call->id), LOG_LEG(leg->id), LOG_LINE(leg->line_id),
 	       LOG_TEXT("cause", hs_enum_cause.names[step->cause]), LOG_WHY(step->why));
-	call_step(call, what_that_means(call, leg), step);
+	event = what_that_means(call, leg);
+	if (event != CALL_EVENTS)
+		call_step(call, event, step);
 }
 
 void calls_leg_ended(struct leg *leg, const struct hs_leg_ended *fact, int64_t at_ms)
@@ -242,7 +277,7 @@ void calls_media_opened(struct leg *leg, const char *description, enum hs_cause 
 		.call = call->id,
 		.line = leg->line_id,
 		.description = description,
-		.ring_timeout_ms = call->ring_ms,
+		.ring_timeout_ms = reach_ring_ms(leg),
 		.cadence = leg == call_first(call) ? call->cadence : NULL,
 		.number = leg->number,
 	};

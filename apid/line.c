@@ -224,6 +224,29 @@ void line_set_messages(struct line *line, int64_t waiting)
 	keep(line, "messages", value);
 }
 
+void line_set_undisturbed(struct line *line, bool do_not_disturb)
+{
+	line->do_not_disturb = do_not_disturb;
+	keep(line, "dnd", do_not_disturb ? "1" : "");
+}
+
+/* Under these names they are kept. */
+static const char *const forward_names[LINE_FORWARDS] = {"always", "busy", "no_answer"};
+
+void line_set_forward(struct line *line, enum line_forward forward, const char *number)
+{
+	replace(&line->forwards[forward], number && number[0] ? number : NULL);
+	keep(line, forward_names[forward], number ? number : "");
+}
+
+void line_set_forward_after(struct line *line, int64_t seconds)
+{
+	AUTO(free) char *value = hs_printf("%lld", (long long)seconds);
+
+	line->forward_after_s = seconds;
+	keep(line, "after", value);
+}
+
 void line_describe(const struct line *line, struct hs_line *ret_line)
 {
 	*ret_line = (struct hs_line){
@@ -242,6 +265,13 @@ void line_describe(const struct line *line, struct hs_line *ret_line)
 		.declared = true,
 		.has_messages_waiting = line->messages > 0,
 		.messages_waiting = line->messages,
+		.has_do_not_disturb = line->do_not_disturb,
+		.do_not_disturb = line->do_not_disturb,
+		.forward_always = line->forwards[LINE_FORWARD_ALWAYS],
+		.forward_busy = line->forwards[LINE_FORWARD_BUSY],
+		.forward_no_answer = line->forwards[LINE_FORWARD_NO_ANSWER],
+		.has_forward_after_s = line->forwards[LINE_FORWARD_NO_ANSWER] != NULL,
+		.forward_after_s = line->forward_after_s,
 		.trouble = line->trouble,
 		.why = line->why,
 	};
@@ -277,7 +307,15 @@ static bool see_more(void *context, const struct store_row *row)
 
 	if (!line || !value || !value[0])
 		return true;
-	if (strncmp(what, "messages:", 9) == 0) {
+	for (int i = 0; i < LINE_FORWARDS; i++)
+		if ((size_t)(id - what) == strlen(forward_names[i]) &&
+		    strncmp(what, forward_names[i], (size_t)(id - what)) == 0)
+			replace(&line->forwards[i], value);
+	if (strncmp(what, "dnd:", 4) == 0)
+		line->do_not_disturb = true;
+	else if (strncmp(what, "after:", 6) == 0)
+		line->forward_after_s = strtoll(value, NULL, 10);
+	else if (strncmp(what, "messages:", 9) == 0) {
 		line->messages = strtoll(value, NULL, 10);
 		line->has_messages = true;
 	} else if (strncmp(what, "trouble:", 8) == 0)
@@ -301,6 +339,7 @@ struct lines *lines_create(const struct hs_config *config, struct store *store, 
 		lines->all[i] = (struct line){.config = &config->lines[i],
 					      .lines = lines,
 					      .state = OFFLINE,
+					      .forward_after_s = LINE_FORWARD_AFTER_S,
 					      .source = drivers[config->lines[i].driver].source};
 		hs_table_put(lines->by_id, config->lines[i].id, &lines->all[i]);
 	}
@@ -357,6 +396,8 @@ void lines_destroy(struct lines *lines)
 		free(lines->all[i].address);
 		free(lines->all[i].device);
 		free(lines->all[i].why);
+		for (int j = 0; j < LINE_FORWARDS; j++)
+			free(lines->all[i].forwards[j]);
 	}
 	hs_table_destroy(lines->by_id);
 	free(lines->all);

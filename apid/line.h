@@ -28,6 +28,11 @@ struct grant {
 	struct grant *next; /* of the line */
 };
 
+/* When a line hands its calls on. */
+enum line_forward { LINE_FORWARD_ALWAYS, LINE_FORWARD_BUSY, LINE_FORWARD_NO_ANSWER, LINE_FORWARDS };
+
+#define LINE_FORWARD_AFTER_S 20
+
 struct line {
 	const struct hs_config_line *config;
 	struct lines *lines;
@@ -42,7 +47,10 @@ struct line {
 	int64_t messages;        /* that wait for it */
 	bool has_messages;       /* somebody has said how many: its driver is told, 0 too */
 	enum hs_trouble trouble; /* with its port; 0: none */
-	char *why;               /* the same as a sentence; NULL: none */
+	bool do_not_disturb;
+	char *forwards[LINE_FORWARDS]; /* numbers that get its calls; NULL: none */
+	int64_t forward_after_s;       /* it rings so long before nobody answers */
+	char *why;                     /* the same as a sentence; NULL: none */
 	struct grant *grants;
 	struct line *next_changed;
 	bool is_changed;
@@ -85,6 +93,11 @@ void line_disengage(struct line *line, const char *call, int64_t at_ms);
 
 /* So many messages wait for it from now on; kept. */
 void line_set_messages(struct line *line, int64_t waiting);
+
+/* What it does with its calls, from now on; kept. number NULL or "": none. */
+void line_set_undisturbed(struct line *line, bool do_not_disturb);
+void line_set_forward(struct line *line, enum line_forward forward, const char *number);
+void line_set_forward_after(struct line *line, int64_t seconds);
 
 /* Whether its driver has a telephone of its own there, with a port and perhaps a lamp. */
 bool line_has_port(const struct line *line);

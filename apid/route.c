@@ -8,9 +8,10 @@
 
 struct routes {
 	const struct hs_config *config;
-	struct hs_table *numbers, *ids; /* of struct hs_config_line */
-	struct hs_table *out;           /* of struct hs_config_route, by id */
-	char (*keyed)[HS_NUMBER_BYTES]; /* what leads to somebody inside and can be keyed in, sorted */
+	struct hs_table *numbers, *ids;             /* of struct hs_config_line */
+	struct hs_table *group_numbers, *group_ids; /* of struct hs_config_group */
+	struct hs_table *out;                       /* of struct hs_config_route, by id */
+	char (*keyed)[HS_NUMBER_BYTES];             /* what leads to somebody inside and can be keyed in, sorted */
 	size_t keyed_count;
 };
 
@@ -32,6 +33,19 @@ static void add_line(struct routes *routes, const struct hs_config_line *line)
 	add_keyed(routes, line->number);
 }
 
+static void add_group(struct routes *routes, const struct hs_config_group *group)
+{
+	char plain[HS_NUMBER_BYTES];
+
+	hs_table_put(routes->group_ids, group->id, (void *)group);
+	add_keyed(routes, group->id);
+	if (!group->number)
+		return;
+	hs_table_put(routes->group_numbers, hs_number_plain(group->number, plain) ? plain : group->number,
+		     (void *)group);
+	add_keyed(routes, group->number);
+}
+
 static int compare(const void *left, const void *right)
 {
 	return strcmp(left, right);
@@ -45,10 +59,14 @@ struct routes *routes_create(const struct hs_config *config)
 	routes->numbers = hs_table_create();
 	routes->ids = hs_table_create();
 	routes->out = hs_table_create();
-	routes->keyed = hs_zalloc((2 * config->lines_count + 1) * sizeof(*routes->keyed));
+	routes->group_numbers = hs_table_create();
+	routes->group_ids = hs_table_create();
+	routes->keyed = hs_zalloc((2 * (config->lines_count + config->groups_count) + 1) * sizeof(*routes->keyed));
 	for (size_t i = 0; i < config->lines_count; i++)
 		if (!hs_config_is_exchange(config, &config->lines[i]))
 			add_line(routes, &config->lines[i]);
+	for (size_t i = 0; i < config->groups_count; i++)
+		add_group(routes, &config->groups[i]);
 	if (config->calls->operator_number)
 		add_keyed(routes, config->calls->operator_number);
 	qsort(routes->keyed, routes->keyed_count, sizeof(*routes->keyed), compare);
@@ -76,7 +94,7 @@ struct route routes_find(const struct routes *routes, const struct hs_config_lin
 {
 	const struct hs_config_calls *calls = routes->config->calls;
 	const struct hs_config_route *out;
-	struct route route = {ROUTE_LINE, NULL, NULL};
+	struct route route = {.kind = ROUTE_LINE};
 	char plain[HS_NUMBER_BYTES];
 	const char *number;
 
@@ -89,8 +107,13 @@ struct route routes_find(const struct routes *routes, const struct hs_config_lin
 		return (struct route){.kind = ROUTE_OPERATOR};
 	route.line = hs_table_get(routes->numbers, number);
 	if (!route.line)
+		route.group = hs_table_get(routes->group_numbers, number);
+	if (!route.line && !route.group)
 		route.line = hs_table_get(routes->ids, dialled);
-	if (route.line)
+	if (!route.line && !route.group)
+		route.group = hs_table_get(routes->group_ids, dialled);
+	route.kind = route.group ? ROUTE_GROUP : ROUTE_LINE;
+	if (route.line || route.group)
 		return route;
 	out = number == plain ? find_out(routes->config, plain) : NULL;
 	return out ? (struct route){.kind = ROUTE_OUT, .out = out} : (struct route){.kind = ROUTE_NOTHING};
@@ -139,6 +162,11 @@ const struct hs_config_route *routes_of_id(const struct routes *routes, const ch
 	return id ? hs_table_get(routes->out, id) : NULL;
 }
 
+const struct hs_config_group *routes_group_of_id(const struct routes *routes, const char *id)
+{
+	return id ? hs_table_get(routes->group_ids, id) : NULL;
+}
+
 bool routes_may(const struct hs_config_route *out, const char *const *may_dial, size_t count)
 {
 	for (size_t i = 0; i < count && !out->emergency; i++)
@@ -167,6 +195,8 @@ void routes_destroy(struct routes *routes)
 		return;
 	hs_table_destroy(routes->numbers);
 	hs_table_destroy(routes->ids);
+	hs_table_destroy(routes->group_numbers);
+	hs_table_destroy(routes->group_ids);
 	hs_table_destroy(routes->out);
 	free(routes->keyed);
 	free(routes);

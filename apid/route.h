@@ -11,14 +11,16 @@ enum route_kind {
 	ROUTE_NOTHING,  /* no such number */
 	ROUTE_HOTLINE,  /* the handset was only lifted: give dial tone */
 	ROUTE_OPERATOR, /* the operator's streams */
+	ROUTE_GROUP,    /* the lines of a group */
 	ROUTE_LINE,     /* another line (or itself, which is busy) */
 	ROUTE_OUT,      /* out over an exchange line, for who may */
 };
 
 struct route {
 	enum route_kind kind;
-	const struct hs_config_line *line; /* ROUTE_LINE */
-	const struct hs_config_route *out; /* ROUTE_OUT */
+	const struct hs_config_line *line;   /* ROUTE_LINE */
+	const struct hs_config_route *out;   /* ROUTE_OUT */
+	const struct hs_config_group *group; /* ROUTE_GROUP */
 };
 
 struct routes;
@@ -27,8 +29,8 @@ struct routes;
 struct routes *routes_create(const struct hs_config *config);
 
 /* from: the line that dials, or NULL when there is none (any more). dialled NULL or "": only lifted. Order: the line's
- * own hotline or else calls.hotline, calls.operator_number, numbers of lines, ids of lines, routes as configured. An
- * exchange line has neither number nor id here: whoever reached it would have its dial tone. */
+ * own hotline or else calls.hotline, calls.operator_number, numbers of lines and groups, their ids, routes as
+ * configured. An exchange line has neither number nor id here: whoever reached it would have its dial tone. */
 struct route routes_find(const struct routes *routes, const struct hs_config_line *from, const char *dialled);
 
 /* Whether a number that is being dialled key by key is complete, for somebody at the line from (or NULL): it leads
@@ -37,6 +39,9 @@ bool routes_is_complete(const struct routes *routes, const struct hs_config_line
 
 /* A route by its id, or NULL. */
 const struct hs_config_route *routes_of_id(const struct routes *routes, const char *id);
+
+/* A group by its id, or NULL. */
+const struct hs_config_group *routes_group_of_id(const struct routes *routes, const char *id);
 
 /* Whether a list of may_dial lets a route be dialled. */
 bool routes_may(const struct hs_config_route *out, const char *const *may_dial, size_t count);

@@ -250,7 +250,7 @@ static const struct serve_row *row_of(enum hs_message_id message)
 {
 	static const struct serve_row *const tables[] = {serve_call_rows,  serve_event_rows, serve_stream_rows,
 							 serve_hook_rows,  serve_suite_rows, serve_line_rows,
-							 serve_place_rows, serve_party_rows};
+							 serve_place_rows, serve_party_rows, serve_transfer_rows};
 
 	for (size_t i = 0; i < HS_COUNT(tables); i++)
 		for (const struct serve_row *row = tables[i]; row->handle; row++)
@@ -287,5 +287,6 @@ const struct hs_door apid_doors[APID_DOORS] = {
 	{HS_WEBHOOKS_DEAD, serve},     {HS_WEBHOOKS_REPLAY, serve}, {HS_LINES_MESSAGES, serve},
 	{HS_LINES_PORT, serve},        {HS_CALLS_MUTE, serve},      {HS_CALLS_DIGITS, serve},
 	{HS_CALLS_AUDIO, serve},       {HS_CALLS_STOP, serve},      {HS_CALLS_GATHER, serve},
-	{HS_CALLS_GATHER_STOP, serve},
+	{HS_CALLS_GATHER_STOP, serve}, {HS_CALLS_ANSWER, serve},    {HS_CALLS_TRANSFER, serve},
+	{HS_CALLS_BRIDGE, serve},      {HS_CALLS_UNBRIDGE, serve},  {HS_LINES_SETTINGS, serve},
 };

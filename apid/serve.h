@@ -29,7 +29,7 @@ struct serve_row {
 
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
-	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[];
+	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[], serve_transfer_rows[];
 
 /* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
@@ -56,6 +56,18 @@ bool visit_may(const struct visit *visit, const char *scope);
 
 /* The line a request names; NULL id: the default line. Refuses the visit and returns NULL when there is none. */
 struct line *visit_line(struct visit *visit, const char *id);
+
+/* ---- serve_place.c ---- */
+
+/* One party, as asked for: one of the three, or the operator. */
+struct party {
+	struct line *line;                   /* or NULL */
+	const struct hs_config_group *group; /* or NULL */
+	const struct hs_config_route *route; /* outside: leads there */
+};
+
+/* Who is to be connected: a line, or a number. Refuses the visit and returns false when nobody is. */
+bool visit_find_party(struct visit *visit, const char *to_line, const char *to_number, struct party *ret_party);
 
 /* ---- serve_calls.c ---- */
 

@@ -35,6 +35,8 @@ bool visit_can_ring(struct visit *visit, const struct line *line, bool beyond_li
 	if (line->state == HS_LINE_STATE_OFFLINE)
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
 			     "the line cannot be reached: no phone is registered for it, or its port does not work");
+	else if (line->do_not_disturb)
+		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, "do_not_disturb", "the line is not to be disturbed");
 	else if (!line_is_free(line))
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line),
 			     "the line is in a call already; hang up first");
@@ -120,10 +122,15 @@ void visit_answer_call(struct visit *visit, const struct call *call)
 
 /* ---- hanging up ---- */
 
-static void end_by_api(const struct visit *visit, struct call *call)
+/* refusal: what somebody hears who was not answered; 0: nothing special. */
+static void end_by_api(const struct visit *visit, struct call *call, enum hs_refusal refusal)
 {
+	static const enum hs_cause causes[HS_REFUSAL_COUNT] = {
+		HS_CAUSE_CANCELLED, [HS_REFUSAL_BUSY] = HS_CAUSE_BUSY, [HS_REFUSAL_DECLINED] = HS_CAUSE_DECLINED,
+		[HS_REFUSAL_UNREACHABLE] = HS_CAUSE_UNREACHABLE};
+
 	calls_requested(call, visit->request->request_id);
-	calls_hang_up(call, call->answered_at ? HS_CAUSE_NORMAL : HS_CAUSE_CANCELLED, "api", NULL);
+	calls_hang_up(call, call->answered_at ? HS_CAUSE_NORMAL : causes[refusal], "api", NULL);
 }
 
 /* The two answers have the same members. */
@@ -138,7 +145,7 @@ static void hang_up_line(struct visit *visit, struct line *line)
 		visit_refuse(visit, HS_ERROR_WRONG_STATE, NULL, state_name(line), "the line is in no call");
 		return;
 	}
-	end_by_api(visit, call);
+	end_by_api(visit, call, 0);
 	answer = (struct hs_lines_hangup_answer){call->id, line->config->id, line->state};
 	visit_answer(visit, &answer);
 }
@@ -419,7 +426,7 @@ static void calls_hangup(struct visit *visit)
 
 	if (!call)
 		return;
-	end_by_api(visit, call);
+	end_by_api(visit, call, body->cause);
 	visit_answer_call(visit, call);
 }
 

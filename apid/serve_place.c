@@ -4,12 +4,6 @@
 #include "serve.h"
 #include "watch.h"
 
-/* One party, as asked for. */
-struct party {
-	struct line *line;                   /* or NULL: outside, or the operator */
-	const struct hs_config_route *route; /* outside: leads there; else NULL */
-};
-
 static bool find_line(struct visit *visit, const char *field, const char *id, struct party *ret_party)
 {
 	struct line *line = lines_find(visit->apid->lines, id);
@@ -67,13 +61,19 @@ static bool find_number(struct visit *visit, const char *field, const char *numb
 	struct route route = routes_find(visit->apid->routes, NULL, number);
 
 	ret_party->route = route.out;
-	if (route.kind == ROUTE_LINE)
-		return find_line(visit, field, route.line->id, ret_party);
-	if (route.kind == ROUTE_OUT)
-		return find_outside(visit, field, number, route.out);
-	if (route.kind == ROUTE_OPERATOR && or_operator)
+	ret_party->group = route.group;
+	if (route.kind == ROUTE_GROUP && or_operator)
 		return true;
-	if (route.kind == ROUTE_OPERATOR)
+	if (route.kind == ROUTE_GROUP)
+		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
+			     "this is a group, which can be called as to_number, not first");
+	else if (route.kind == ROUTE_LINE)
+		return find_line(visit, field, route.line->id, ret_party);
+	else if (route.kind == ROUTE_OUT)
+		return find_outside(visit, field, number, route.out);
+	else if (route.kind == ROUTE_OPERATOR && or_operator)
+		return true;
+	else if (route.kind == ROUTE_OPERATOR)
 		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
 			     "this is the operator, who is connected to whoever answers; name a line or another "
 			     "number");
@@ -106,6 +106,18 @@ static bool find_second(struct visit *visit, const struct hs_calls_create *body,
 		return find_number(visit, "to_number", body->to_number, true, ret_party);
 	else
 		return true;
+	return false;
+}
+
+bool visit_find_party(struct visit *visit, const char *to_line, const char *to_number, struct party *ret_party)
+{
+	if (to_line)
+		return find_line(visit, "to_line", to_line, ret_party);
+	if (!find_number(visit, "to_number", to_number, true, ret_party))
+		return false;
+	if (ret_party->line || ret_party->group || ret_party->route)
+		return true;
+	visit_refuse(visit, HS_ERROR_INVALID, "to_number", NULL, "this is the operator, who has the call already");
 	return false;
 }
 
@@ -168,6 +180,7 @@ static void calls_create_one(struct visit *visit)
 		return;
 	order.line = first.line;
 	order.to_line = second.route ? NULL : second.line;
+	order.to_group = second.group;
 	order.route = first.route ? first.route : second.route;
 	order.dialled = first.route ? body->number : body->to_number;
 	order.to_route = first.route ? second.route : NULL;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUES_MAX 32
+#define VALUES_MAX 48
 #define LOOK_EVERY 10000 /* steps of SQLite's machine, about a millisecond, between looks at the deadline */
 
 int64_t store_int(const struct store_row *row, int column)

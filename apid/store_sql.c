@@ -3,7 +3,8 @@
 #define CALL_FIRST_COLUMNS                                                                                             \
 	"n,id,state,shown,direction,line,to_line,operator,dialled,caller_number,caller_name,created_at,answered_at,"   \
 	"ended_at,cause,ended_by,why,digits,collected,ring_ms,deadline_at,tone"
-#define CALL_LAST_COLUMNS "route,to_route,to_number,second,max_ms,gather"
+#define CALL_LAST_COLUMNS                                                                                              \
+	"route,to_route,to_number,second,max_ms,gather,first,answered_leg,hunt_group,group_at,hops,onward,bridged"
 #define CALL_COLUMNS CALL_FIRST_COLUMNS "," CALL_LAST_COLUMNS
 #define LEG_COLUMNS                                                                                                    \
 	"call,position,id,line,driver,state,media,incoming,held,asked_at,media_at,answered_at,ended_at,cause,status,"  \
@@ -23,7 +24,8 @@ const char store_schema[] =
 	" caller_name TEXT, created_at INTEGER, answered_at INTEGER, ended_at INTEGER, cause TEXT, ended_by TEXT, why "
 	"TEXT,"
 	" digits INTEGER, collected TEXT, ring_ms INTEGER, deadline_at INTEGER, tone TEXT, over INTEGER NOT NULL, "
-	"route TEXT, to_route TEXT, to_number TEXT, second INTEGER, max_ms INTEGER, gather TEXT);"
+	"route TEXT, to_route TEXT, to_number TEXT, second INTEGER, max_ms INTEGER, gather TEXT, first INTEGER, "
+	"answered_leg INTEGER, hunt_group TEXT, group_at INTEGER, hops INTEGER, onward INTEGER, bridged TEXT);"
 	"CREATE INDEX calls_live ON calls(n) WHERE over = 0;"
 	"CREATE TABLE legs(call INTEGER, position INTEGER, id TEXT NOT NULL, line TEXT, driver TEXT, state TEXT NOT "
 	"NULL,"
@@ -45,7 +47,7 @@ const char store_schema[] =
 	"CREATE INDEX answers_until ON answers(until);"
 	"CREATE TABLE early(n INTEGER PRIMARY KEY, leg TEXT NOT NULL, message TEXT NOT NULL, role INTEGER, at INTEGER,"
 	" since INTEGER, body TEXT NOT NULL);"
-	"PRAGMA user_version=4;";
+	"PRAGMA user_version=5;";
 
 const char *const store_upgrades[STORE_SCHEMA_VERSION - 1] = {
 	"ALTER TABLE calls ADD COLUMN route TEXT;"
@@ -59,6 +61,14 @@ const char *const store_upgrades[STORE_SCHEMA_VERSION - 1] = {
 	"ALTER TABLE calls ADD COLUMN gather TEXT;"
 	"ALTER TABLE legs ADD COLUMN muted INTEGER;"
 	"PRAGMA user_version=4;",
+	"ALTER TABLE calls ADD COLUMN first INTEGER;"
+	"ALTER TABLE calls ADD COLUMN answered_leg INTEGER;"
+	"ALTER TABLE calls ADD COLUMN hunt_group TEXT;"
+	"ALTER TABLE calls ADD COLUMN group_at INTEGER;"
+	"ALTER TABLE calls ADD COLUMN hops INTEGER;"
+	"ALTER TABLE calls ADD COLUMN onward INTEGER;"
+	"ALTER TABLE calls ADD COLUMN bridged TEXT;"
+	"PRAGMA user_version=5;",
 };
 
 const char *const store_sql[STORE_STATEMENTS] = {
@@ -68,7 +78,7 @@ const char *const store_sql[STORE_STATEMENTS] = {
 	[STORE_EVENT_ADD] = "INSERT INTO events(seq,at,type,line,call,digits,body) VALUES(?,?,?,?,?,?,?)",
 	[STORE_CALL_PUT] =
 		"INSERT INTO calls(" CALL_FIRST_COLUMNS ",over," CALL_LAST_COLUMNS
-		") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT(n) DO UPDATE SET "
 		"state=excluded.state,shown=excluded.shown,line=excluded.line,to_line=excluded.to_line,"
 		"operator=excluded.operator,dialled=excluded.dialled,answered_at=excluded.answered_at,"
@@ -76,7 +86,9 @@ const char *const store_sql[STORE_STATEMENTS] = {
 		"digits=excluded.digits,collected=excluded.collected,deadline_at=excluded.deadline_at,tone=excluded."
 		"tone,"
 		"route=excluded.route,to_route=excluded.to_route,to_number=excluded.to_number,second=excluded.second,"
-		"gather=excluded.gather,"
+		"gather=excluded.gather,first=excluded.first,answered_leg=excluded.answered_leg,"
+		"hunt_group=excluded.hunt_group,group_at=excluded.group_at,hops=excluded.hops,onward=excluded.onward,"
+		"bridged=excluded.bridged,"
 		"over=excluded.over",
 	[STORE_LEG_PUT] =
 		"INSERT INTO legs(" LEG_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "

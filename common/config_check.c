@@ -76,6 +76,15 @@ static void check_numbers(struct config_source *source, const struct hs_config *
 				     "%s is the id of another line, which is dialled by it; choose another",
 				     line->number);
 	}
+	for (size_t i = 0; i < config->groups_count; i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "groups[%zu].number", i);
+		claim(&names, path, config->groups[i].number);
+		if (hs_config_find_line(config, config->groups[i].number))
+			config_fault(source, path, "%s is the id of a line, which is dialled by it; choose another",
+				     config->groups[i].number);
+	}
 	finish_names(&names);
 }
 
@@ -92,6 +101,34 @@ static void check_lines_exist(struct config_source *source, const struct hs_conf
 			config_fault(source, path, "there is no line %s; add it to lines or leave it out",
 				     config->operator->lines[i]);
 	}
+}
+
+/* A group is dialled like a line, by its number or id; its own lines are telephones. */
+static void check_groups(struct config_source *source, const struct hs_config *config)
+{
+	struct names ids = {source, hs_table_create()};
+
+	for (size_t i = 0; i < config->groups_count; i++) {
+		const struct hs_config_group *group = &config->groups[i];
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "groups[%zu].id", i);
+		claim(&ids, path, group->id);
+		if (hs_config_find_line(config, group->id))
+			config_fault(source, path, "%s is the id of a line; choose another", group->id);
+		for (size_t j = 0; j < group->lines_count; j++) {
+			const struct hs_config_line *line = hs_config_find_line(config, group->lines[j]);
+
+			snprintf(path, sizeof(path), "groups[%zu].lines[%zu]", i, j);
+			if (!line)
+				config_fault(source, path, "there is no line %s; add it to lines or leave it out",
+					     group->lines[j]);
+			else if (hs_config_is_exchange(config, line))
+				config_fault(source, path, "%s is an exchange line, at which nobody can be rung",
+					     group->lines[j]);
+		}
+	}
+	finish_names(&ids);
 }
 
 static void check_channels(struct config_source *source, const struct hs_config *config)
@@ -294,6 +331,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 {
 	check_line_names(source, config);
 	check_numbers(source, config);
+	check_groups(source, config);
 	check_lines_exist(source, config);
 	check_channels(source, config);
 	config_check_routes(source, config);

@@ -31,6 +31,10 @@ lines:
   - {id: phone1, number: "201", name: Kitchen}
   - {id: phone2, number: "202", name: Hall}
   - {id: phone3, number: "203", hotline: lifted}
+  - {id: phone4, number: "204", operator_answers: true}
+groups:
+  - {id: desk, number: "600", lines: [phone2, phone3], otherwise: "0"}
+  - {id: night, number: "601", lines: [phone2, phone3, phone4], strategy: in_order, ring_s: 5}
 calls: {first_digit_timeout_ms: 1000, digit_timeout_ms: 500, busy_tone_ms: 300, max_active: 50}
 api:
   requests_per_s: %(rate)d

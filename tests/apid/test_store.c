@@ -530,7 +530,10 @@ static void older_version(void **state)
 				      "ALTER TABLE calls DROP COLUMN route; ALTER TABLE legs DROP COLUMN number;"
 				      "ALTER TABLE calls DROP COLUMN to_route; ALTER TABLE calls DROP COLUMN to_number;"
 				      "ALTER TABLE calls DROP COLUMN second;"
-				      "ALTER TABLE calls DROP COLUMN max_ms; ALTER TABLE calls DROP COLUMN gather;"
+				      "ALTER TABLE calls DROP COLUMN first; ALTER TABLE calls DROP COLUMN answered_leg;"
+				      "ALTER TABLE calls DROP COLUMN hunt_group; ALTER TABLE calls DROP COLUMN group_at;"
+				      "ALTER TABLE calls DROP COLUMN hops; ALTER TABLE calls DROP COLUMN onward;"
+				      "ALTER TABLE calls DROP COLUMN bridged; ALTER TABLE calls DROP COLUMN max_ms; ALTER TABLE calls DROP COLUMN gather;"
 				      "ALTER TABLE legs DROP COLUMN muted;"
 				      "PRAGMA user_version=1;",
 				      NULL, NULL, NULL),

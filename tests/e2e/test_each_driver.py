@@ -20,7 +20,9 @@ def shared(make_shared, request):
     routes = [{"id": "help", "pattern": "112", "lines": ["trunk1"], "emergency": True},
               {"id": "all", "pattern": "1.", "lines": ["trunk1"]}]
     calls = {"default_line": first_line(request.param), "digit_timeout_ms": 30000}
-    suite = make_shared(configuration={"calls": calls, "lines": [trunk], "routes": routes})
+    lines = {"sip": ["phone1", "phone2"], "dahdi": ["phone3", "phone4"]}[request.param]
+    group = {"id": "both", "number": "600", "lines": lines, "otherwise": "0"}
+    suite = make_shared(configuration={"calls": calls, "lines": [trunk], "routes": routes, "groups": [group]})
     suite.driver = request.param
     return suite
 
@@ -102,6 +104,57 @@ def test_two_lines_are_connected(suite):
         two.hangup()
         assert events.wait("call.ended", call_id=call_id)["cause"] == "normal"
         one.hangup()
+
+
+def test_a_party_is_bridged_and_handed_on(suite):
+    phones = plain_phone(suite, 0), plain_phone(suite, 1)
+    ids = [suite.line(n)["id"] for n in (0, 1)]
+    with suite.events() as events:
+        calls, ends = [], []
+        for line, phone in zip(ids, phones):
+            calls.append(suite.post(f"/api/v1/lines/{line}/ring", {}, status=202).json()["call_id"])
+            ends.append(phone.wait_call(10).answer())
+            events.wait("call.answered", 10, call_id=calls[-1])
+        paths = [f"/api/v1/calls/{call}" for call in calls]
+        suite.post(f"{paths[0]}/bridge", {"with": calls[1]}, status=202)
+        events.wait("call.bridged", call_id=calls[1])
+        suite.post(f"{paths[1]}/unbridge", {}, status=202)
+        events.wait("call.unbridged", call_id=calls[0])
+        ends[1].hangup()
+        events.wait("call.ended", 10, call_id=calls[1])
+        suite.post(f"{paths[0]}/transfer", {"to_line": ids[1], "timeout_s": 1}, status=202)
+        phones[1].wait_call(10)
+        assert events.wait("call.transfer_failed", 10, call_id=calls[0])["cause"] == "no_answer"
+        suite.wait_state(ids[1], "on_hook", 10)
+        suite.post(f"{paths[0]}/transfer", {"to_number": suite.number(suite.line(1))}, status=202)
+        other = phones[1].wait_call(10).answer()
+        wait_for(lambda: events.of("call.answered", call_id=calls[0], line=ids[1]), 10)
+        other.hangup()
+        assert events.wait("call.ended", 10, call_id=calls[0])["cause"] == "normal"
+        ends[0].hangup()
+
+
+def test_a_group_rings_and_a_line_hands_on(suite):
+    first, second = plain_phone(suite, 0), plain_phone(suite, 1)
+    line = suite.line(1)["id"]
+    try:
+        suite.post(f"/api/v1/lines/{line}/settings", {"do_not_disturb": True}, status=200)
+        assert problem(suite.post(f"/api/v1/lines/{line}/ring", {}), 409, "wrong_state")["state"] == "do_not_disturb"
+        suite.post(f"/api/v1/lines/{line}/settings", {"do_not_disturb": False, "forward_always": "600"}, status=200)
+        with suite.events() as events:
+            call = first.lift()  # itself in a call, and the other one hands its calls on: the operator has it
+            call.keys(suite.number(suite.line(1)))
+            assert events.wait("call.forwarded", 10, line=line)["to"] == "600"
+            answered = events.wait("call.answered", 10)
+            suite.post(f"/api/v1/lines/{line}/settings", {"forward_always": ""}, status=200)
+            suite.post(f"/api/v1/calls/{answered['call_id']}/transfer", {"to_number": "600"}, status=202)
+            other = second.wait_call(10).answer()
+            wait_for(lambda: events.of("call.answered", call_id=answered["call_id"], line=line), 10)
+            other.hangup()
+            events.wait("call.ended", 10, call_id=answered["call_id"])
+            call.hangup()
+    finally:
+        suite.post(f"/api/v1/lines/{line}/settings", {"do_not_disturb": False, "forward_always": ""}, status=200)
 
 
 @pytest.mark.parametrize("number", ["line", "0", "112"])
