@@ -1,4 +1,5 @@
 /* Requests about audio: operators' streams, and sounds to be played. */
+#include "call_record.h"
 #include "cleanup.h"
 #include "id.h"
 #include "serve.h"
@@ -51,7 +52,8 @@ static void stream_opened(void *context, const struct hs_answer *answer)
 		return;
 	}
 	streams_add(visit->apid->streams, opening->id, line, visit->request->from, body->via);
-	reply = (struct hs_stream_open_answer){opening->id, line->state, line->call[0] ? line->call : NULL};
+	reply = (struct hs_stream_open_answer){opening->id, line->state, line->call[0] ? line->call : NULL, true,
+					       visit_may(visit, "digits")};
 	visit_answer(visit, &reply);
 }
 
@@ -69,6 +71,32 @@ static void stream_open(struct visit *visit)
 	ask_mediad(opening, HS_MEDIA_OPEN, &open, stream_opened);
 }
 
+/* Numbers as the caller's and the callee's telephones would say them. */
+static void stream_call(struct visit *visit)
+{
+	const struct hs_stream_call *body = visit->request->body;
+	struct line *line = visit_line(visit, body->line);
+	const struct leg *leg = line ? calls_leg_of(visit->apid->calls, line) : NULL;
+	struct hs_stream_call_answer reply = {0};
+
+	if (!line)
+		return;
+	if (leg && leg->state == LEG_UP && leg->call->state == CALL_UP) {
+		reply.call_id = leg->call->id;
+		call_record_parties(leg->call, visit->apid->house->config->calls->operator_number, &reply.from_number,
+				    &reply.to_number);
+	}
+	visit_answer(visit, &reply);
+}
+
+static void end_call(struct visit *visit, const char *id)
+{
+	struct call *call = calls_find(visit->apid->calls, id);
+
+	if (call && call_is_active(call))
+		calls_hang_up(call, HS_CAUSE_NORMAL, "api", NULL);
+}
+
 static void stream_close(struct visit *visit)
 {
 	const struct hs_stream_close *body = visit->request->body;
@@ -77,6 +105,8 @@ static void stream_close(struct visit *visit)
 	if (!line)
 		return;
 	streams_close(visit->apid->streams, body, line);
+	if (body->end_call && visit->request->from == HS_ROLE_HOOK_STREAM)
+		end_call(visit, body->end_call);
 	visit_answer(visit, NULL);
 }
 
@@ -153,6 +183,7 @@ static void lines_audio(struct visit *visit)
 const struct serve_row serve_stream_rows[] = {
 	{.message = HS_STREAM_OPEN, .handle = stream_open, .changes = true, .inner = true},
 	{.message = HS_STREAM_CLOSE, .handle = stream_close, .changes = true, .inner = true},
+	{.message = HS_STREAM_CALL, .handle = stream_call, .inner = true},
 	{.message = HS_PHONE_AUDIO, .handle = phone_audio, .changes = true},
 	{.message = HS_LINES_AUDIO, .handle = lines_audio, .changes = true},
 	{.message = HS_CALLS_AUDIO, .handle = calls_audio, .changes = true},

@@ -165,7 +165,10 @@ void streams_media_restarted(struct streams *streams)
 
 bool streams_has(const struct line *line)
 {
-	return line->grants != NULL;
+	for (const struct grant *grant = line->grants; grant; grant = grant->next)
+		if (strcmp(grant->via, "listening") != 0)
+			return true;
+	return false;
 }
 
 static bool see_grant(void *context, const struct store_row *row)

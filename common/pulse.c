@@ -2,7 +2,6 @@
  * own memory, of which each child gets the copy of its birth. */
 #include "pulse.h"
 #include "cleanup.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -68,15 +67,17 @@ void hs_pulse_begin(void)
 
 /* ---- looking ---- */
 
-/* What this file of /proc says: one letter, and processor time in ticks. '?': nothing. */
-static char look_at(const char *path, uint64_t *ret_ticks)
+/* What /proc says: one letter, and processor time in ticks. '?': nothing. */
+static char look_at(pid_t child, uint64_t *ret_ticks)
 {
-	char text[512], *at;
+	char path[32], text[512], *at;
 	unsigned long user = 0, kernel = 0;
-	AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO(close) int fd = -1;
 	ssize_t bytes;
 
 	*ret_ticks = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (bytes <= 0)
 		return '?';
@@ -110,7 +111,7 @@ static const char *judge(char state, uint64_t ticks)
 const char *hs_pulse_look(pid_t child)
 {
 	uint64_t beats = pulse.page ? atomic_load(&pulse.page->beats) : 0, ticks;
-	char path[32], state;
+	char state;
 
 	if (!pulse.page)
 		return NULL;
@@ -120,35 +121,10 @@ const char *hs_pulse_look(pid_t child)
 		return pulse.silent >= STARTING_LOOKS ? "it does not begin to serve" : NULL;
 	if (pulse.silent == 0)
 		return NULL;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
-	state = look_at(path, &ticks);
+	state = look_at(child, &ticks);
 	if (pulse.silent == 1)
 		pulse.ticks = ticks;
 	return judge(state, ticks);
-}
-
-bool hs_pulse_is_at_disk(pid_t child)
-{
-	char path[64];
-	const struct dirent *entry;
-	bool is_waiting = false;
-	uint64_t ticks;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)child);
-	tasks = opendir(path);
-	while (tasks && !is_waiting && (entry = readdir(tasks))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%.10s/stat", (int)child, entry->d_name);
-		is_waiting = entry->d_name[0] != '.' && look_at(path, &ticks) == 'D';
-	}
-	if (tasks)
-		closedir(tasks);
-	return is_waiting;
-}
-
-bool hs_pulse_has_begun(void)
-{
-	return pulse.page && atomic_load(&pulse.page->beats) > 0;
 }
 
 bool hs_pulse_is_steady(void)

@@ -6,10 +6,10 @@
 #define MEDIAD_END_H
 
 #include "address.h"
-#include "codec.h"
 #include "digits.h"
 #include "id.h"
 #include "journal.h"
+#include "law.h"
 #include "pace.h"
 #include "ports.h"
 #include "reader.h"

@@ -8,7 +8,7 @@ bool frames_is_sane(const struct frames *frames)
 
 static void flush(struct frames *frames, frames_emit *emit, void *context)
 {
-	memset(frames->bytes + frames->fill, codec_silence(frames->codec), CODEC_FRAME - frames->fill);
+	memset(frames->bytes + frames->fill, hs_law_silence(frames->codec), CODEC_FRAME - frames->fill);
 	frames->fill = 0;
 	emit(context, frames->codec, frames->timestamp, frames->bytes);
 }

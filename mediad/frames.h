@@ -6,7 +6,7 @@
 #ifndef MEDIAD_FRAMES_H
 #define MEDIAD_FRAMES_H
 
-#include "codec.h"
+#include "law.h"
 
 struct frames {
 	enum hs_codec codec;

@@ -54,7 +54,7 @@ void inband_hear(struct inband *inband, enum hs_codec codec, const uint8_t *byte
 	while (count > 0) {
 		size_t part = count < PIECE ? count : PIECE;
 		for (size_t i = 0; i < part; i++)
-			piece[i] = codec_to_linear(codec, bytes[i]);
+			piece[i] = hs_law_to_linear(codec, bytes[i]);
 		dtmf_rx(inband->detector, piece, (int)part);
 		inband->samples += (uint32_t)part;
 		bytes += part;

@@ -6,7 +6,7 @@
 #ifndef MEDIAD_INBAND_H
 #define MEDIAD_INBAND_H
 
-#include "codec.h"
+#include "law.h"
 
 struct inband;
 

@@ -10,8 +10,8 @@ enum {
 static void blank(struct jitter *jitter, uint32_t from, size_t count)
 {
 	size_t at = from % JITTER_SAMPLES, first = count < JITTER_SAMPLES - at ? count : JITTER_SAMPLES - at;
-	memset(jitter->ring + at, codec_silence(jitter->codec), first);
-	memset(jitter->ring, codec_silence(jitter->codec), count - first);
+	memset(jitter->ring + at, hs_law_silence(jitter->codec), first);
+	memset(jitter->ring, hs_law_silence(jitter->codec), count - first);
 }
 
 void jitter_init(struct jitter *jitter, enum hs_codec codec)
@@ -44,8 +44,8 @@ static void copy_in(struct jitter *jitter, enum hs_codec codec, uint32_t to, con
 	size_t at = to % JITTER_SAMPLES, first = count < JITTER_SAMPLES - at ? count : JITTER_SAMPLES - at;
 	memcpy(jitter->ring + at, bytes, first);
 	memcpy(jitter->ring, bytes + first, count - first);
-	codec_convert(codec, jitter->codec, jitter->ring + at, first);
-	codec_convert(codec, jitter->codec, jitter->ring, count - first);
+	hs_law_convert(codec, jitter->codec, jitter->ring + at, first);
+	hs_law_convert(codec, jitter->codec, jitter->ring, count - first);
 }
 
 /* Where a packet goes on our time line. After a restart, a pause, or while nothing plays it follows what waits. */

@@ -7,7 +7,7 @@
 #ifndef MEDIAD_JITTER_H
 #define MEDIAD_JITTER_H
 
-#include "codec.h"
+#include "law.h"
 
 #define JITTER_SAMPLES 4096 /* a power of two: 512 ms */
 

@@ -49,8 +49,6 @@ struct channel_record {
 	uint64_t lost_told;
 };
 
-const size_t leg_channel_kept = sizeof(struct channel_record);
-
 struct leg_channel {
 	struct end end;
 	struct channel_record *record;
@@ -193,7 +191,7 @@ static void emit_frame(void *context, enum hs_codec codec, uint32_t timestamp, c
 	const struct end *partner = leg->end.partner;
 	uint8_t silence[CODEC_FRAME];
 	bool is_key = inband_key(leg->keys) && !leg->is_ours;
-	memset(silence, codec_silence(codec), sizeof silence);
+	memset(silence, hs_law_silence(codec), sizeof silence);
 	if (leg->record->end.is_muted)
 		frame = silence;
 	voices_tell(&leg->end,
@@ -247,7 +245,7 @@ static void produce(struct leg_channel *leg, uint8_t ret_frame[CODEC_FRAME])
 	if (has_partner && !voices_outrank(&leg->end))
 		memcpy(ret_frame, partner, CODEC_FRAME);
 	else
-		memset(ret_frame, codec_silence(leg->end.codec), CODEC_FRAME);
+		memset(ret_frame, hs_law_silence(leg->end.codec), CODEC_FRAME);
 }
 
 static void tell_heard(struct leg_channel *leg, const uint8_t frame[CODEC_FRAME])

@@ -34,8 +34,6 @@ struct sound_record {
 	uint8_t bytes[];          /* G.711 */
 };
 
-const size_t leg_player_kept = sizeof(struct sound_record);
-
 struct play {
 	char id[HS_ID_BYTES];
 	struct player *player;
@@ -398,8 +396,8 @@ static void take_sound(struct play *play, enum hs_codec codec, uint8_t *ret_fram
 	struct sound_record *sound = play->sound;
 	size_t left = sound->count - sound->position, count = left < CODEC_FRAME ? left : CODEC_FRAME;
 	memcpy(ret_frame, sound->bytes + sound->position, count);
-	codec_convert((enum hs_codec)sound->codec, codec, ret_frame, count);
-	memset(ret_frame + count, codec_silence(codec), CODEC_FRAME - count);
+	hs_law_convert((enum hs_codec)sound->codec, codec, ret_frame, count);
+	memset(ret_frame + count, hs_law_silence(codec), CODEC_FRAME - count);
 	sound->position += count;
 	if (sound->position == sound->count)
 		end_play(play, true);

@@ -52,7 +52,7 @@ static void pass_audio(struct leg_rtp *leg, struct heard *heard)
 	if (!leg->record->has_heard)
 		tell_started(leg, heard->codec);
 	if (leg->record->end.is_muted)
-		memset(heard->payload, codec_silence(heard->codec), heard->payload_bytes);
+		memset(heard->payload, hs_law_silence(heard->codec), heard->payload_bytes);
 	if (leg->end.streams_count > 0)
 		frames_add(&leg->record->frames, heard->codec, heard->timestamp, heard->payload, heard->payload_bytes,
 			   emit_frame, leg);

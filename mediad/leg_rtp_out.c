@@ -107,7 +107,7 @@ static void relay(struct leg_rtp *leg, const struct heard *heard, int type)
 	if ((int16_t)(packet.sequence - leg->record->sequence) > 0)
 		leg->record->sequence = packet.sequence;
 	if (heard->codec)
-		codec_convert(heard->codec, leg->end.codec, packet.payload, packet.payload_bytes);
+		hs_law_convert(heard->codec, leg->end.codec, packet.payload, packet.payload_bytes);
 	advance(leg, packet.timestamp, heard->codec ? (uint32_t)heard->payload_bytes : 0, heard->now_us);
 	if (heard->codec)
 		transmit_audio(leg, &packet, heard->now_us);
@@ -173,7 +173,7 @@ static bool produce(struct leg_rtp *leg, uint8_t *ret_frame)
 		return true;
 	if (is_unclocked(leg))
 		return false;
-	memset(ret_frame, codec_silence(leg->end.codec), CODEC_FRAME);
+	memset(ret_frame, hs_law_silence(leg->end.codec), CODEC_FRAME);
 	return true;
 }
 

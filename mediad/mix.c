@@ -4,7 +4,7 @@
 static void add_linear(struct mix *mix, enum hs_codec codec, const uint8_t *frame)
 {
 	for (int i = 0; i < CODEC_FRAME; i++)
-		mix->sum[i] += codec_to_linear(codec, frame[i]);
+		mix->sum[i] += hs_law_to_linear(codec, frame[i]);
 }
 
 void mix_add(struct mix *mix, enum hs_codec codec, const uint8_t frame[CODEC_FRAME])
@@ -34,10 +34,10 @@ bool mix_result(struct mix *mix, enum hs_codec codec, uint8_t ret_frame[CODEC_FR
 		return false;
 	if (mix->count == 1) {
 		memcpy(ret_frame, mix->first, CODEC_FRAME);
-		codec_convert(mix->codec, codec, ret_frame, CODEC_FRAME);
+		hs_law_convert(mix->codec, codec, ret_frame, CODEC_FRAME);
 		return true;
 	}
 	for (int i = 0; i < CODEC_FRAME; i++)
-		ret_frame[i] = codec_from_linear(codec, saturate(mix->sum[i]));
+		ret_frame[i] = hs_law_from_linear(codec, saturate(mix->sum[i]));
 	return true;
 }

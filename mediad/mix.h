@@ -5,7 +5,7 @@
 #ifndef MEDIAD_MIX_H
 #define MEDIAD_MIX_H
 
-#include "codec.h"
+#include "law.h"
 
 struct mix {
 	int count; /* frames added */

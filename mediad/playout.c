@@ -22,8 +22,6 @@ struct playout {
 	uint8_t ring[PLAYOUT_SAMPLES];
 };
 
-const size_t playout_kept = sizeof(struct playout);
-
 size_t playout_bytes(void)
 {
 	return sizeof(struct playout);
@@ -61,8 +59,8 @@ static void convert_in(struct playout *playout, enum hs_codec codec, size_t coun
 {
 	size_t at = (playout->head + playout->depth) % PLAYOUT_SAMPLES;
 	size_t first = count < PLAYOUT_SAMPLES - at ? count : PLAYOUT_SAMPLES - at;
-	codec_convert(codec, playout->codec, playout->ring + at, first);
-	codec_convert(codec, playout->codec, playout->ring, count - first);
+	hs_law_convert(codec, playout->codec, playout->ring + at, first);
+	hs_law_convert(codec, playout->codec, playout->ring, count - first);
 }
 
 size_t playout_put(struct playout *playout, enum hs_codec codec, const uint8_t *bytes, size_t count)
@@ -129,7 +127,7 @@ bool playout_take(struct playout *playout, enum hs_codec *ret_codec, uint8_t ret
 	size_t count = playout->depth < CODEC_FRAME ? playout->depth : CODEC_FRAME;
 	for (size_t i = 0; i < count; i++)
 		ret_frame[i] = playout->ring[(playout->head + i) % PLAYOUT_SAMPLES];
-	memset(ret_frame + count, codec_silence(playout->codec), CODEC_FRAME - count);
+	memset(ret_frame + count, hs_law_silence(playout->codec), CODEC_FRAME - count);
 	playout->head = (playout->head + count) % PLAYOUT_SAMPLES;
 	playout->depth -= count;
 	playout->heard += count;

@@ -9,8 +9,8 @@
 #ifndef MEDIAD_PLAYOUT_H
 #define MEDIAD_PLAYOUT_H
 
-#include "codec.h"
 #include "frame.h"
+#include "law.h"
 
 #define PLAYOUT_SAMPLES (60 * CODEC_RATE)
 #define PLAYOUT_START (2 * CODEC_FRAME)    /* samples that make it start */
@@ -57,8 +57,5 @@ size_t playout_depth(const struct playout *playout);
 
 /* Slots without audio in pauses shorter than 1 s: gaps in what should have been continuous. */
 uint64_t playout_underruns(const struct playout *playout);
-
-/* Bytes of a queue that is kept (see struct hs_layout). */
-extern const size_t playout_kept;
 
 #endif

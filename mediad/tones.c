@@ -99,7 +99,7 @@ void tones_fill(const struct tones *tones, enum hs_tone tone, uint64_t position,
 	float amplitude = row->hz[0] ? peak(row->level_dbm0) : 0;
 	for (unsigned i = 0; i < CODEC_FRAME; i++) {
 		float value = sounds(row, position + i) ? amplitude * sample(tones, row, position + i) : 0;
-		ret_frame[i] = codec_from_linear(codec, (int16_t)lrintf(value));
+		ret_frame[i] = hs_law_from_linear(codec, (int16_t)lrintf(value));
 	}
 }
 
@@ -114,7 +114,7 @@ void tones_fill_key(const struct tones *tones, char key, uint64_t position, enum
 	for (unsigned i = 0; i < CODEC_FRAME; i++) {
 		float value = low_peak * sine(tones, low[place / 4], position + i) +
 			      high_peak * sine(tones, high[place % 4], position + i);
-		ret_frame[i] = codec_from_linear(codec, (int16_t)lrintf(value));
+		ret_frame[i] = hs_law_from_linear(codec, (int16_t)lrintf(value));
 	}
 }
 

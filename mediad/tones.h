@@ -5,7 +5,7 @@
 #ifndef MEDIAD_TONES_H
 #define MEDIAD_TONES_H
 
-#include "codec.h"
+#include "law.h"
 
 struct tones;
 

@@ -180,7 +180,7 @@ static int read_wave(const uint8_t *data, size_t bytes, enum hs_codec want, stru
 	ret_sound->count = count;
 	ret_sound->bytes = hs_zalloc(count);
 	for (size_t i = 0; i < count; i++)
-		ret_sound->bytes[i] = codec_from_linear(want, to_linear(samples[i]));
+		ret_sound->bytes[i] = hs_law_from_linear(want, to_linear(samples[i]));
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 #ifndef MEDIAD_WAV_H
 #define MEDIAD_WAV_H
 
-#include "codec.h"
+#include "law.h"
 
 #define WAV_MAX_BYTES (1 << 20)
 #define WAV_MAX_MS 60000

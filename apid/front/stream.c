@@ -3,21 +3,17 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "feed.h"
-#include "log.h"
 #include "metrics.h"
-#include "wire.h"
+#include "route.h"
+#include "talk.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_BYTES 160
-#define FRAMES 50          /* that wait for a slow client: 1 s */
-#define NOTES 16           /* texts that wait */
 #define SNDBUF_BYTES 16384 /* what the kernel keeps beyond that */
 #define ATTACH_MS 1000     /* for mediad's word */
 #define AGAIN_MS 200       /* between tries */
 #define TRIES 10           /* with a grant; then another one is asked for */
-#define TELL_MS 1000       /* between two "dropped" */
 
 enum place {
 	PLACE_ASKED,     /* apid makes a grant */
@@ -25,12 +21,6 @@ enum place {
 	PLACE_UP,        /* audio may flow */
 	PLACE_LOST,      /* mediad is away, or did not know the grant: tried again */
 	PLACE_CLOSED,    /* the client is gone, or going */
-};
-
-struct kept_frame {
-	enum hs_codec codec;
-	uint16_t bytes;
-	uint8_t data[FRAME_BYTES];
 };
 
 struct stream {
@@ -41,17 +31,12 @@ struct stream {
 	bool is_accepted, was_greeted, was_listening, is_gone;
 	char line[65], call[65], grant[65];
 	enum hs_line_state state;
-	enum hs_codec codec, told_codec; /* of the newest frame; what the client believes */
+	struct hs_talk *talk;
 	char *token;
-	uint64_t ticket;
+	const char *via; /* as apid is told */
+	uint64_t ticket, call_ticket;
 	uv_timer_t *timer;
 	int tries;
-	uint32_t sequence, timestamp; /* of frames to mediad */
-	struct kept_frame frames[FRAMES];
-	size_t frames_first, frames_count;
-	char *notes[NOTES];
-	size_t notes_count;
-	int64_t dropped_out, dropped_in, told_out, told_in, told_at_ms;
 	TAILQ_ENTRY(stream) link;
 };
 
@@ -71,8 +56,7 @@ static void free_timer(uv_handle_t *timer)
 static void stream_free(struct stream *stream)
 {
 	TAILQ_REMOVE(&stream->client.front->streams->all, stream, link);
-	for (size_t i = 0; i < stream->notes_count; i++)
-		free(stream->notes[i]);
+	hs_talk_destroy(stream->talk);
 	explicit_bzero(stream->token, strlen(stream->token));
 	free(stream->token);
 	uv_close((uv_handle_t *)stream->timer, free_timer);
@@ -87,7 +71,7 @@ static struct caller caller_of(const struct stream *stream)
 /* apid is told that the grant is not needed any more. */
 static void give_back(struct stream *stream, const char *why)
 {
-	struct hs_stream_close close = {.stream = stream->grant, .line = stream->line, .via = "websocket", .why = why};
+	struct hs_stream_close close = {.stream = stream->grant, .line = stream->line, .via = stream->via, .why = why};
 	struct caller caller = caller_of(stream);
 	if (!stream->grant[0])
 		return;
@@ -95,128 +79,53 @@ static void give_back(struct stream *stream, const char *why)
 	stream->grant[0] = '\0';
 }
 
-/* ---- Notes: texts to the client ---- */
-
-static void add_note(struct stream *stream, char *note)
-{
-	if (stream->notes_count == NOTES) {
-		free(note);
-		hs_ws_close(stream->client.ws, HS_WS_POLICY, "too slow");
-		return;
-	}
-	stream->notes[stream->notes_count++] = note;
-	hs_ws_want_write(stream->client.ws);
-}
-
-static const char *word_or_null(const struct hs_enum *words, int word)
-{
-	return word > 0 && word < words->count ? words->names[word] : NULL;
-}
-
-static char *hello(const struct stream *stream)
-{
-	const struct {
-		const char *name, *value;
-	} members[] = {
-		{"type", "hello"},
-		{"line", stream->line},
-		{"codec", word_or_null(&hs_enum_codec, (int)stream->codec)},
-		{"state", word_or_null(&hs_enum_line_state, (int)stream->state)},
-		{"call_id", stream->call[0] ? stream->call : NULL},
-	};
-	struct hs_wire_out text = {0};
-	for (size_t i = 0; i < HS_COUNT(members); i++) {
-		hs_wire_put_name(&text, members[i].name);
-		hs_wire_put_text(&text, members[i].value);
-	}
-	hs_wire_put(&text, "}", 2); /* with its NUL */
-	return text.bytes;
-}
-
-static void note_dropped(struct stream *stream)
-{
-	int64_t out = stream->dropped_out - stream->told_out, in = stream->dropped_in - stream->told_in;
-	int64_t now = hs_clock_ms();
-	if ((!out && !in) || now - stream->told_at_ms < TELL_MS || stream->notes_count == NOTES)
-		return;
-	stream->told_at_ms = now;
-	stream->told_out = stream->dropped_out;
-	stream->told_in = stream->dropped_in;
-	add_note(stream,
-		 hs_printf("{\"type\":\"dropped\",\"to_you\":%lld,\"from_you\":%lld}", (long long)out, (long long)in));
-}
-
 /* ---- To the client ---- */
-
-static void keep_frame(struct stream *stream, const struct hs_frame *frame)
-{
-	struct streams *streams = stream->client.front->streams;
-	if (frame->payload_bytes == 0 || frame->payload_bytes > FRAME_BYTES) {
-		stream->dropped_out++;
-		hs_metric_add(streams->dropped_out, 1);
-		return;
-	}
-	if (stream->frames_count == FRAMES) {
-		stream->frames_first = (stream->frames_first + 1) % FRAMES;
-		stream->frames_count--;
-		stream->dropped_out++;
-		hs_metric_add(streams->dropped_out, 1);
-	}
-	struct kept_frame *kept = &stream->frames[(stream->frames_first + stream->frames_count++) % FRAMES];
-	kept->codec = frame->codec;
-	kept->bytes = (uint16_t)frame->payload_bytes;
-	memcpy(kept->data, frame->payload, frame->payload_bytes);
-	hs_ws_want_write(stream->client.ws);
-}
-
-static int send_note(struct stream *stream)
-{
-	int error = hs_ws_send(stream->client.ws, true, stream->notes[0], strlen(stream->notes[0]));
-	if (error)
-		return error;
-	free(stream->notes[0]);
-	memmove(stream->notes, stream->notes + 1, --stream->notes_count * sizeof(stream->notes[0]));
-	return 0;
-}
-
-/* The codec is told before the first frame that has it. */
-static int send_frame(struct stream *stream)
-{
-	const struct kept_frame *frame = &stream->frames[stream->frames_first];
-	if (frame->codec != stream->told_codec) {
-		AUTO(free)
-		char *text = hs_printf("{\"type\":\"codec\",\"codec\":\"%s\"}",
-				       frame->codec ? hs_enum_codec.names[frame->codec] : "pcmu");
-		int error = hs_ws_send(stream->client.ws, true, text, strlen(text));
-		if (error)
-			return error;
-		stream->told_codec = frame->codec;
-	}
-	int error = hs_ws_send(stream->client.ws, false, frame->data, frame->bytes);
-	if (error)
-		return error;
-	stream->frames_first = (stream->frames_first + 1) % FRAMES;
-	stream->frames_count--;
-	return 0;
-}
 
 static void on_writable(struct ws_client *client)
 {
 	struct stream *stream = (struct stream *)client;
-	if (!stream->was_greeted) {
-		AUTO(free) char *text = hello(stream);
-		if (hs_ws_send(client->ws, true, text, strlen(text)))
+	const void *data;
+	size_t bytes;
+	bool text;
+	while (hs_talk_next(stream->talk, hs_clock_ms(), &text, &data, &bytes)) {
+		if (hs_ws_send(client->ws, text, data, bytes))
 			return;
-		stream->was_greeted = true;
-		stream->told_codec = stream->codec;
+		hs_talk_sent(stream->talk);
 	}
-	note_dropped(stream);
-	while (stream->notes_count > 0)
-		if (send_note(stream))
-			return;
-	while (stream->frames_count > 0)
-		if (send_frame(stream))
-			return;
+	if (hs_talk_is_over(stream->talk))
+		hs_ws_close(client->ws, HS_WS_NORMAL, "the call is over");
+}
+
+/* There is something to say, or too much of it. */
+static void speak(struct stream *stream)
+{
+	if (!stream->is_accepted)
+		return;
+	if (hs_talk_is_stuck(stream->talk))
+		hs_ws_close(stream->client.ws, HS_WS_POLICY, "too slow");
+	else
+		hs_ws_want_write(stream->client.ws);
+}
+
+/* ---- The call, for who is told of each by itself ---- */
+
+static void on_call(void *context, const struct hs_answer *answer)
+{
+	struct stream *stream = context;
+	stream->call_ticket = 0;
+	if (answer->error == HS_OK)
+		hs_talk_call(stream->talk, answer->body);
+	speak(stream);
+}
+
+static void ask_call(struct stream *stream)
+{
+	struct hs_stream_call call = {.line = stream->line};
+	struct caller caller = caller_of(stream);
+	if (!hs_talk_wants_call(stream->talk) || stream->call_ticket)
+		return;
+	caller.client = hs_ws_peer(stream->client.ws);
+	stream->call_ticket = front_ask(stream->client.front, HS_STREAM_CALL, &call, &caller, on_call, stream);
 }
 
 /* ---- The grant ---- */
@@ -243,9 +152,10 @@ static void on_timer(uv_timer_t *timer);
 static void attach(struct stream *stream)
 {
 	struct front *front = stream->client.front;
+	uint8_t tracks = hs_talk_tracks(stream->talk);
+	struct hs_frame frame = {.kind = HS_FRAME_ATTACH, .payload = &tracks, .payload_bytes = 1};
 	stream->place = PLACE_ATTACHING;
-	stream->sequence = 0;
-	audio_send(front->audio, &stream->holder, &(struct hs_frame){.kind = HS_FRAME_ATTACH});
+	audio_send(front->audio, &stream->holder, &frame);
 	uv_timer_start(stream->timer, on_timer, ATTACH_MS, 0);
 }
 
@@ -276,6 +186,7 @@ static void take_grant(struct stream *stream, const struct hs_stream_open_answer
 	hs_copy(stream->call, sizeof(stream->call), open->call_id);
 	stream->state = open->state;
 	stream->tries = 0;
+	hs_talk_allow_digits(stream->talk, open->digits);
 	if (audio_hold(stream->client.front->audio, &stream->holder, stream->grant))
 		fail(stream, HS_ERROR_INTERNAL, "apid gave a grant that does not fit a frame.");
 	else if (!audio_is_up(stream->client.front->audio) && !stream->is_accepted)
@@ -309,10 +220,11 @@ static void on_grant(void *context, const struct hs_answer *answer)
 
 static void open_again(struct stream *stream)
 {
-	struct hs_stream_open open = {.line = stream->line, .via = "websocket"};
+	struct hs_stream_open open = {.line = stream->line, .via = stream->via};
 	struct caller caller = caller_of(stream);
 	caller.client = hs_ws_peer(stream->client.ws);
 	give_back(stream, "mediad did not know the grant");
+	hs_talk_forgotten(stream->talk);
 	stream->place = PLACE_ASKED;
 	stream->ticket = front_ask(stream->client.front, HS_STREAM_OPEN, &open, &caller, on_grant, stream);
 }
@@ -329,12 +241,20 @@ static void on_attached(struct stream *stream, const struct hs_frame *frame)
 	stream->place = PLACE_UP;
 	stream->tries = 0;
 	uv_timer_stop(stream->timer);
-	if (frame->codec)
-		stream->codec = frame->codec;
+	hs_talk_hello(stream->talk, stream->state, stream->call[0] ? stream->call : NULL, frame->codec);
 	if (stream->is_accepted)
 		return;
 	stream->is_accepted = true;
 	hs_ws_accept(stream->client.ws);
+}
+
+static void tell(struct stream *stream, const struct hs_frame *frame)
+{
+	if (stream->place != PLACE_UP || !stream->is_accepted)
+		return;
+	if (!hs_talk_heard(stream->talk, frame))
+		hs_metric_add(stream->client.front->streams->dropped_out, 1);
+	speak(stream);
 }
 
 static void on_heard(struct audio_holder *holder, const struct hs_frame *frame)
@@ -355,13 +275,8 @@ static void on_heard(struct audio_holder *holder, const struct hs_frame *frame)
 		if (stream->place == PLACE_UP)
 			try_later(stream);
 		break;
-	case HS_FRAME_AUDIO:
-		if (frame->codec)
-			stream->codec = frame->codec;
-		if (stream->place == PLACE_UP && stream->is_accepted)
-			keep_frame(stream, frame);
-		break;
 	default:
+		tell(stream, frame);
 		break;
 	}
 }
@@ -382,49 +297,22 @@ static void on_changed(struct audio_holder *holder, bool up)
 
 /* ---- From the client ---- */
 
-enum stream_command stream_command(const char *text, size_t bytes)
+static int send_to_mediad(void *context, struct hs_frame *frame)
 {
-	struct hs_arena *arena = hs_arena_create();
-	const struct hs_json *json;
-	struct hs_wire_fault fault;
-	bool is_clear = hs_wire_parse(text, bytes, arena, &json, &fault) == 0 &&
-			hs_json_is(hs_json_member(json, "type"), "clear");
-	hs_arena_destroy(arena);
-	return is_clear ? STREAM_CLEAR : STREAM_UNKNOWN;
-}
-
-static void send_to_mediad(struct stream *stream, enum hs_frame_kind kind, const uint8_t *data, size_t bytes)
-{
+	struct stream *stream = context;
 	struct front *front = stream->client.front;
-	struct hs_frame frame = {
-		.kind = kind,
-		.codec = kind == HS_FRAME_AUDIO ? (stream->told_codec ? stream->told_codec : HS_CODEC_PCMU) : 0,
-		.sequence = stream->sequence++,
-		.timestamp = stream->timestamp,
-		.payload = data,
-		.payload_bytes = bytes,
-	};
-	stream->timestamp += (uint32_t)bytes; /* G.711: a byte a sample */
-	if (stream->place == PLACE_UP && audio_send(front->audio, &stream->holder, &frame) == 0)
-		return;
-	stream->dropped_in++;
+	if (stream->place == PLACE_UP && audio_send(front->audio, &stream->holder, frame) == 0)
+		return 0;
 	hs_metric_add(front->streams->dropped_in, 1);
-	hs_ws_want_write(stream->client.ws);
+	return -EHOSTUNREACH;
 }
 
 static void on_received(struct ws_client *client, bool text, const uint8_t *data, size_t bytes)
 {
 	struct stream *stream = (struct stream *)client;
-	if (text && stream_command((const char *)data, bytes) == STREAM_CLEAR)
-		send_to_mediad(stream, HS_FRAME_CLEAR, NULL, 0);
-	else if (text)
+	if (!hs_talk_read(stream->talk, text, data, bytes))
 		hs_metric_add(client->front->streams->ignored, 1);
-	while (!text && bytes > 0) {
-		size_t part = bytes < HS_FRAME_MAX_PAYLOAD ? bytes : HS_FRAME_MAX_PAYLOAD;
-		send_to_mediad(stream, HS_FRAME_AUDIO, data, part);
-		data += part;
-		bytes -= part;
-	}
+	speak(stream);
 }
 
 /* ---- From the feed ---- */
@@ -432,12 +320,16 @@ static void on_received(struct ws_client *client, bool text, const uint8_t *data
 static void on_added(struct feed_listener *listener, const struct ring_event *event)
 {
 	struct stream *stream = (struct stream *)((char *)listener - offsetof(struct stream, listener));
-	bool is_start = event->message == HS_CALL_ANSWERED, is_end = event->message == HS_CALL_ENDED;
-	if ((!is_start && !is_end) || strcmp(event->line, stream->line) != 0)
+	if (event->message < 0 || strcmp(event->line, stream->line) != 0)
 		return;
-	hs_copy(stream->call, sizeof(stream->call), is_start ? event->call : "");
-	add_note(stream, hs_printf("{\"type\":\"%s\",\"line\":\"%s\",\"call_id\":\"%s\",\"cursor\":\"%s\"}",
-				   is_start ? "call_started" : "call_ended", event->line, event->call, event->cursor));
+	struct hs_event_head head = {.type = hs_messages[event->message].name,
+				     .line = event->line,
+				     .call_id = event->call,
+				     .cursor = event->cursor};
+	hs_talk_event(stream->talk, &head, event->text, event->bytes);
+	if (event->message == HS_CALL_ANSWERED)
+		ask_call(stream);
+	speak(stream);
 }
 
 static void on_broken(struct feed_listener *listener)
@@ -454,6 +346,7 @@ static void on_opened(struct ws_client *client)
 	stream->was_listening = true;
 	hs_ws_set_sndbuf(client->ws, SNDBUF_BYTES);
 	hs_ws_want_write(client->ws);
+	ask_call(stream);
 }
 
 static void on_closed(struct ws_client *client, int code, const char *why)
@@ -466,6 +359,8 @@ static void on_closed(struct ws_client *client, int code, const char *why)
 	stream->place = PLACE_CLOSED;
 	stream->is_gone = true;
 	stream->client.ws = NULL;
+	hs_bus_forget(client->front->house->bus, stream->call_ticket);
+	stream->call_ticket = 0;
 	uv_timer_stop(stream->timer);
 	AUTO(free) char *reason = hs_printf("code %d%s%s", code, *why ? ": " : "", why);
 	give_back(stream, reason);
@@ -473,26 +368,52 @@ static void on_closed(struct ws_client *client, int code, const char *why)
 		stream_free(stream);
 }
 
-static int refuse_pair(void *context, const char *name, const char *value)
+/* ---- What he wants ---- */
+
+/* The query as options; texts need no arena that lives on. False: the handshake was refused. */
+static bool read_options(const struct ws_request *request, struct hs_stream_options *ret_options)
 {
-	hs_copy(context, ROUTE_VALUE, name);
-	return -EINVAL;
+	struct hs_arena *arena = hs_arena_create();
+	const struct hs_json *json;
+	struct hs_wire_fault fault = {"", ""};
+	struct route_body body;
+	struct problem problem = {.error = HS_ERROR_INVALID, .field = fault.field, .detail = fault.why};
+	route_body_begin(&body, NULL);
+	bool is_read = !route_add_query(&hs_shape_stream_options, request->head->query, &body, &fault) &&
+		       !route_body_read(&body, arena, &json, &fault) &&
+		       !hs_wire_decode(&hs_shape_stream_options, json, true, arena, ret_options, &fault);
+	if (is_read)
+		problem.detail = hs_talk_fault(ret_options, &problem.field);
+	if (problem.detail)
+		ws_refuse(request->front, request->ws, request->request_id, &problem);
+	route_body_end(&body);
+	hs_arena_destroy(arena);
+	return !problem.detail;
+}
+
+static struct hs_talk *make_talk(struct stream *stream, const struct hs_stream_options *options)
+{
+	const struct hs_talk_setup setup = {
+		.line = stream->line,
+		.node = stream->client.front->house->config->node,
+		.options = *options,
+		.send = send_to_mediad,
+		.context = stream,
+	};
+	return hs_talk_create(&setup);
 }
 
 static void on_asked(const struct ws_request *request)
 {
 	struct front *front = request->front;
-	char field[ROUTE_VALUE] = "";
-	if (route_each(request->head->query, refuse_pair, field)) {
-		struct problem problem = {
-			.error = HS_ERROR_INVALID, .field = field, .detail = "There is no such parameter."};
-		ws_refuse(front, request->ws, request->request_id, &problem);
+	struct hs_stream_options options;
+	if (!read_options(request, &options))
 		return;
-	}
 	struct stream *stream = hs_zalloc(sizeof(*stream));
 	ws_client_begin(&stream->client, &stream_kind, request);
 	TAILQ_INSERT_TAIL(&front->streams->all, stream, link);
 	stream->token = hs_strdup(request->token);
+	stream->via = options.direction == HS_STREAM_DIRECTION_LISTEN ? "listening" : "websocket";
 	stream->timer = hs_zalloc(sizeof(*stream->timer));
 	uv_timer_init(front->house->loop, stream->timer);
 	stream->timer->data = stream;
@@ -501,6 +422,7 @@ static void on_asked(const struct ws_request *request)
 	stream->listener.added = on_added;
 	stream->listener.broken = on_broken;
 	hs_copy(stream->line, sizeof(stream->line), request->line);
+	stream->talk = make_talk(stream, &options);
 	open_again(stream);
 }
 

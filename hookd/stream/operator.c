@@ -8,20 +8,23 @@
 #include "metrics.h"
 #include "talk.h"
 #include "trace.h"
+#include "wire.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define CONNECT_MS 10000    /* TCP, TLS and handshake */
-#define MESSAGE_BYTES 65536 /* longest the operator may send */
-#define SNDBUF_BYTES 16384  /* what the kernel keeps for a slow operator: two seconds */
-#define ATTACH_MS 1000      /* for mediad's word */
-#define AGAIN_MS 200        /* between tries to get audio */
-#define TRIES 10            /* with a grant; then another one is asked for */
-#define STEADY_MS 5000      /* a connection that lived so long begins the back-off anew */
+#define CONNECT_MS 10000     /* TCP, TLS and handshake */
+#define MESSAGE_BYTES 262144 /* longest the operator may send */
+#define SNDBUF_BYTES 16384   /* what the kernel keeps for a slow operator: two seconds */
+#define ATTACH_MS 1000       /* for mediad's word */
+#define AGAIN_MS 200         /* between tries to get audio */
+#define TRIES 10             /* with a grant; then another one is asked for */
+#define STEADY_MS 5000       /* a connection that lived so long begins the back-off anew */
 
 enum state {
+	IDLE,    /* a connection for each call, and there is none */
 	WAITING, /* for the back-off's end */
 	RESOLVING,
 	CONNECTING,
@@ -34,7 +37,9 @@ enum state {
 };
 
 enum event {
-	DUE, /* the timer */
+	DUE,       /* the timer */
+	CALLED,    /* a connection for each call: there is one */
+	CALL_OVER, /* and it is over */
 	RESOLVED,
 	UNREACHABLE,
 	OPENED,
@@ -49,10 +54,11 @@ enum event {
 	EVENTS,
 };
 
-static const char *const state_names[] = {"waiting",   "resolving", "connecting", "asking",
-					  "attaching", "up",        "lost",       "ended"};
-static const char *const event_names[] = {"due",    "resolved", "unreachable", "opened",      "closed",      "granted",
-					  "denied", "attached", "refused",     "mediad_came", "mediad_went", "stop"};
+static const char *const state_names[] = {"idle",      "waiting", "resolving", "connecting", "asking",
+					  "attaching", "up",      "lost",      "ended"};
+static const char *const event_names[] = {"due",     "called",      "call_over",   "resolved", "unreachable",
+					  "opened",  "closed",      "granted",     "denied",   "attached",
+					  "refused", "mediad_came", "mediad_went", "stop"};
 
 struct operator_link {
 	int state;
@@ -63,7 +69,10 @@ struct operator_link {
 	struct egress_address addresses[EGRESS_MAX_ADDRESSES];
 	size_t addresses_count, addresses_tried;
 	struct hs_ws *ws;
-	struct talk *talk; /* while ws is open */
+	struct hs_talk *talk; /* while ws is open */
+	bool is_per_call;
+	char wanted[65]; /* call that a connection is for; "": none */
+	uint64_t call_ticket;
 	int64_t opened_at_ms;
 	int failures;  /* in a row */
 	char why[200]; /* of the last failure, as apid was told */
@@ -71,7 +80,6 @@ struct operator_link {
 	enum hs_line_state line_state;
 	uint64_t ticket;
 	int tries;
-	uint32_t sequence, timestamp; /* of frames to mediad */
 	uv_timer_t timer;
 };
 
@@ -92,6 +100,40 @@ static void trace(const struct operator_link *link, const char *what)
 {
 	hs_trace_add(HS_TRACE_KIND_HTTP, *link->call ? link->call : NULL, NULL, "hook-stream", link->url.host,
 		     "WebSocket of %s: %s", link->line, what);
+}
+
+/* There is something to say, or too much of it. */
+static void speak(struct operator_link *link)
+{
+	if (hs_talk_is_stuck(link->talk))
+		hs_ws_close(link->ws, HS_WS_POLICY, "too slow");
+	else
+		hs_ws_want_write(link->ws);
+}
+
+/* ---- The call that a connection is for ---- */
+
+/* It is told to a bot that is connected, or one is dialled for it. */
+static void on_call(void *context, const struct hs_answer *answer)
+{
+	struct operator_link *link = context;
+	const struct hs_stream_call_answer *call = answer->body;
+
+	link->call_ticket = 0;
+	if (answer->error || !call->call_id)
+		return;
+	if (link->state == IDLE) {
+		step(link, CALLED, call->call_id);
+	} else if (link->talk && strcmp(call->call_id, link->wanted) == 0) {
+		hs_talk_call(link->talk, call);
+		speak(link);
+	}
+}
+
+static void ask_call(struct operator_link *link)
+{
+	if (link->is_per_call && !link->call_ticket)
+		link->call_ticket = ask_present_call(link->stream, link->line, on_call, link);
 }
 
 /* ---- Dialling ---- */
@@ -121,7 +163,43 @@ static void do_resolve(void *object, const void *argument)
 	link->question = resolve_ask(link->stream->resolve, link->url.host, on_resolved, link);
 }
 
+static void do_dial_for_call(void *object, const void *argument)
+{
+	struct operator_link *link = object;
+
+	hs_copy(link->wanted, sizeof(link->wanted), argument);
+	link->failures = 0;
+	do_resolve(link, NULL);
+}
+
+static bool has_no_call(const void *object, const void *argument)
+{
+	const struct operator_link *link = object;
+
+	return link->is_per_call && !*link->wanted;
+}
+
+/* Whatever was under way: nobody needs it any more. The next call may have begun meanwhile. */
+static void do_rest(void *object, const void *argument)
+{
+	struct operator_link *link = object;
+
+	uv_timer_stop(&link->timer);
+	resolve_forget(TAKE(link->question));
+	link->wanted[0] = '\0';
+	ask_call(link);
+}
+
+static void do_give_up(void *object, const void *argument)
+{
+	struct operator_link *link = object;
+
+	link->wanted[0] = '\0';
+	hs_ws_close(link->ws, HS_WS_NORMAL, "the call is over");
+}
+
 static const struct hs_ws_events ws_events;
+static struct hs_talk *make_talk(struct operator_link *link);
 
 static void do_connect(void *object, const void *argument)
 {
@@ -178,7 +256,7 @@ static void do_wait(void *object, const void *argument)
 	       LOG_INT("retry_in_ms", delay_ms), LOG_WHY(why));
 	trace(link, why);
 	if (is_news)
-		ask_close(link->stream, link->line, link->grant, why, delay_ms);
+		ask_close(link->stream, link->line, link->grant, why, delay_ms, NULL);
 	link->grant[0] = '\0';
 	hs_copy(link->why, sizeof(link->why), why);
 	start_timer(link, delay_ms);
@@ -215,8 +293,9 @@ static void do_ask(void *object, const void *argument)
 
 	if (*link->grant) {
 		drop_grant(link);
-		ask_close(link->stream, link->line, link->grant, "mediad does not know the grant", -1);
+		ask_close(link->stream, link->line, link->grant, "mediad does not know the grant", -1, NULL);
 		link->grant[0] = '\0';
+		hs_talk_forgotten(link->talk);
 	}
 	link->ticket = ask_open(link->stream, link->line, on_grant, link);
 }
@@ -224,10 +303,10 @@ static void do_ask(void *object, const void *argument)
 static void do_attach(void *object, const void *argument)
 {
 	struct operator_link *link = object;
-	struct hs_frame attach = {.kind = HS_FRAME_ATTACH};
+	uint8_t tracks = hs_talk_tracks(link->talk);
+	struct hs_frame attach = {.kind = HS_FRAME_ATTACH, .payload = &tracks, .payload_bytes = 1};
 
 	hs_copy(attach.grant, sizeof(attach.grant), link->grant);
-	link->sequence = 0;
 	audio_send(link->stream->audio, &attach);
 	start_timer(link, ATTACH_MS);
 }
@@ -253,8 +332,9 @@ static void do_greet(void *object, const void *argument)
 	uv_timer_stop(&link->timer);
 	link->tries = 0;
 	link->why[0] = '\0';
-	talk_hello(link->talk, link->line_state, *link->call ? link->call : NULL, frame->codec);
-	hs_ws_want_write(link->ws);
+	hs_talk_hello(link->talk, link->line_state, *link->call ? link->call : NULL, frame->codec);
+	ask_call(link);
+	speak(link);
 }
 
 static void do_try_later(void *object, const void *argument)
@@ -294,7 +374,7 @@ static void do_open(void *object, const void *argument)
 	hs_log(INFO, "operator.opened", LOG_LINE(link->line), LOG_TEXT("host", link->url.host));
 	trace(link, "open");
 	link->opened_at_ms = hs_clock_ms();
-	link->talk = talk_create(link->line);
+	link->talk = make_talk(link);
 	hs_ws_set_sndbuf(link->ws, SNDBUF_BYTES);
 	hs_metric_add(link->stream->connected, 1);
 	do_ask(link, NULL);
@@ -303,12 +383,40 @@ static void do_open(void *object, const void *argument)
 static void leave_talk(struct operator_link *link)
 {
 	hs_metric_add(link->stream->connected, -1);
-	talk_destroy(link->talk);
+	hs_talk_destroy(link->talk);
 	link->talk = NULL;
 	uv_timer_stop(&link->timer);
 	hs_bus_forget(link->stream->house->bus, link->ticket);
-	link->ticket = 0;
+	hs_bus_forget(link->stream->house->bus, link->call_ticket);
+	link->ticket = link->call_ticket = 0;
 	drop_grant(link);
+}
+
+/* The call is over, or it is with this: a bot that closes its connection has hung up. */
+static void do_end_session(void *object, const void *argument)
+{
+	struct operator_link *link = object;
+
+	leave_talk(link);
+	ask_close(link->stream, link->line, link->grant, argument, -1, link->wanted);
+	link->grant[0] = '\0';
+	do_rest(link, NULL);
+}
+
+/* stop was said, and the connection is closed when it is out. */
+static void do_say_bye(void *object, const void *argument)
+{
+	struct operator_link *link = object;
+
+	link->wanted[0] = '\0';
+	speak(link);
+}
+
+static bool is_per_call(const void *object, const void *argument)
+{
+	const struct operator_link *link = object;
+
+	return link->is_per_call;
 }
 
 static void do_hang_up(void *object, const void *argument)
@@ -330,7 +438,7 @@ static void do_end(void *object, const void *argument)
 	resolve_forget(TAKE(link->question));
 	if (link->talk) {
 		leave_talk(link);
-		ask_close(link->stream, link->line, link->grant, "the suite stops", -1);
+		ask_close(link->stream, link->line, link->grant, "the suite stops", -1, NULL);
 		link->grant[0] = '\0';
 	}
 	if (link->ws)
@@ -338,7 +446,21 @@ static void do_end(void *object, const void *argument)
 }
 
 static const struct hs_fsm_rule rules[] = {
+	{IDLE, CALLED, NULL, do_dial_for_call, RESOLVING},
 	{WAITING, DUE, NULL, do_resolve, RESOLVING},
+	{WAITING, CALL_OVER, NULL, do_rest, IDLE},
+	{RESOLVING, CALL_OVER, NULL, do_rest, IDLE},
+	{CONNECTING, CALL_OVER, NULL, do_give_up, CONNECTING},
+	{CONNECTING, CLOSED, has_no_call, do_rest, IDLE},
+	{ASKING, CALL_OVER, NULL, do_give_up, ASKING},
+	{ATTACHING, CALL_OVER, NULL, do_give_up, ATTACHING},
+	{LOST, CALL_OVER, NULL, do_give_up, LOST},
+	{UP, CALL_OVER, NULL, do_say_bye, UP},
+	{ASKING, CLOSED, is_per_call, do_end_session, IDLE},
+	{ATTACHING, CLOSED, is_per_call, do_end_session, IDLE},
+	{UP, CLOSED, is_per_call, do_end_session, IDLE},
+	{LOST, CLOSED, is_per_call, do_end_session, IDLE},
+	{IDLE, STOP, NULL, do_end, ENDED},
 	{RESOLVING, RESOLVED, NULL, do_connect, CONNECTING},
 	{RESOLVING, UNREACHABLE, NULL, do_wait, WAITING},
 	{CONNECTING, OPENED, NULL, do_open, ASKING},
@@ -401,23 +523,37 @@ static void on_opened(void *context, struct hs_ws *ws)
 	step(context, OPENED, NULL);
 }
 
-static void send_to_mediad(struct operator_link *link, enum hs_frame_kind kind, const uint8_t *data, size_t bytes)
+static int send_to_mediad(void *context, struct hs_frame *frame)
 {
-	struct hs_frame frame = {
-		.kind = kind,
-		.codec = kind == HS_FRAME_AUDIO ? talk_codec(link->talk) : 0,
-		.sequence = link->sequence++,
-		.timestamp = link->timestamp,
-		.payload = data,
-		.payload_bytes = bytes,
-	};
+	struct operator_link *link = context;
 
-	link->timestamp += (uint32_t)bytes; /* G.711: a byte a sample */
-	hs_copy(frame.grant, sizeof(frame.grant), link->grant);
-	if (link->state == UP && audio_send(link->stream->audio, &frame) == 0)
-		return;
-	talk_lost(link->talk);
+	hs_copy(frame->grant, sizeof(frame->grant), link->grant);
+	if (link->state == UP && audio_send(link->stream->audio, frame) == 0)
+		return 0;
 	hs_metric_add(link->stream->lost_from, 1);
+	return -EHOSTUNREACH;
+}
+
+static struct hs_talk *make_talk(struct operator_link *link)
+{
+	const struct hs_config *config = link->stream->house->config;
+	const struct hs_config_operator *operator= config->operator;
+	const struct hs_talk_setup setup = {
+		.line = link->line,
+		.node = config->node,
+		.options = {.dialect = operator->dialect,
+			    .format = operator->format,
+			    .rate = operator->rate,
+			    .track = operator->track,
+			    .direction = HS_STREAM_DIRECTION_BOTH},
+		.tells_events = true,
+		.send = send_to_mediad,
+		.context = link,
+	};
+	struct hs_talk *talk = hs_talk_create(&setup);
+
+	hs_talk_allow_digits(talk, true);
+	return talk;
 }
 
 static void on_received(void *context, struct hs_ws *ws, bool text, const uint8_t *data, size_t bytes)
@@ -426,15 +562,8 @@ static void on_received(void *context, struct hs_ws *ws, bool text, const uint8_
 
 	if (!link->talk)
 		return;
-	if (text && talk_read(data, bytes) == TALK_CLEAR)
-		send_to_mediad(link, HS_FRAME_CLEAR, NULL, 0);
-	while (!text && bytes) {
-		size_t part = bytes < HS_FRAME_MAX_PAYLOAD ? bytes : HS_FRAME_MAX_PAYLOAD;
-
-		send_to_mediad(link, HS_FRAME_AUDIO, data, part);
-		data += part;
-		bytes -= part;
-	}
+	hs_talk_read(link->talk, text, data, bytes);
+	speak(link);
 }
 
 static void on_writable(void *context, struct hs_ws *ws)
@@ -444,11 +573,13 @@ static void on_writable(void *context, struct hs_ws *ws)
 	size_t bytes;
 	bool text;
 
-	while (link->talk && talk_next(link->talk, hs_clock_ms(), &text, &data, &bytes)) {
+	while (link->talk && hs_talk_next(link->talk, hs_clock_ms(), &text, &data, &bytes)) {
 		if (hs_ws_send(ws, text, data, bytes) < 0)
 			return;
-		talk_sent(link->talk);
+		hs_talk_sent(link->talk);
 	}
+	if (link->talk && hs_talk_is_over(link->talk))
+		hs_ws_close(ws, HS_WS_NORMAL, "the call is over");
 }
 
 static void on_closed(void *context, struct hs_ws *ws, int code, const char *why)
@@ -479,26 +610,20 @@ static const struct hs_ws_events ws_events = {
 
 /* ---- What mediad and the log tell ---- */
 
-static void keep_audio(struct operator_link *link, const struct hs_frame *frame)
-{
-	if (link->state != UP)
-		return;
-	if (!talk_audio(link->talk, frame->codec, frame->payload, frame->payload_bytes))
-		hs_metric_add(link->stream->lost_to, 1);
-	hs_ws_want_write(link->ws);
-}
-
 void operator_heard(struct operator_link *link, const struct hs_frame *frame)
 {
 	bool attaching = link->state == ATTACHING;
 
-	if (frame->kind == HS_FRAME_AUDIO)
-		keep_audio(link, frame);
-	else if (frame->kind == HS_FRAME_ATTACHED && attaching)
+	if (frame->kind == HS_FRAME_ATTACHED && attaching) {
 		step(link, ATTACHED, frame);
-	else if ((frame->kind == HS_FRAME_REFUSED || frame->kind == HS_FRAME_DETACH) &&
-		 (attaching || link->state == UP))
-		step(link, REFUSED, NULL);
+	} else if (frame->kind == HS_FRAME_REFUSED || frame->kind == HS_FRAME_DETACH) {
+		if (attaching || link->state == UP)
+			step(link, REFUSED, NULL);
+	} else if (link->state == UP) {
+		if (!hs_talk_heard(link->talk, frame))
+			hs_metric_add(link->stream->lost_to, 1);
+		speak(link);
+	}
 }
 
 void operator_audio_changed(struct operator_link *link, bool up)
@@ -510,15 +635,25 @@ void operator_audio_changed(struct operator_link *link, bool up)
 		step(link, MEDIAD_WENT, NULL);
 }
 
+static void note_call(struct operator_link *link, const struct hs_event_head *head)
+{
+	if (!head->line || strcmp(head->line, link->line) != 0)
+		return;
+	if (!strcmp(head->type, "call.answered"))
+		ask_call(link);
+	else if (!strcmp(head->type, "call.ended") && *link->wanted && head->call_id &&
+		 strcmp(head->call_id, link->wanted) == 0)
+		step(link, CALL_OVER, NULL);
+}
+
 void operator_event(struct operator_link *link, const struct hs_event_head *head, const struct hs_json *event)
 {
-	if (!link->talk)
-		return;
-	talk_event(link->talk, head, event);
-	if (talk_is_stuck(link->talk))
-		hs_ws_close(link->ws, HS_WS_POLICY, "too slow");
-	else
-		hs_ws_want_write(link->ws);
+	if (link->talk) {
+		hs_talk_event(link->talk, head, event->text, event->bytes);
+		speak(link);
+	}
+	if (link->is_per_call)
+		note_call(link, head);
 }
 
 /* ---- Life ---- */
@@ -551,6 +686,8 @@ struct operator_link *operator_create(struct stream *stream, const char *line, c
 	}
 	link->stream = stream;
 	link->line = hs_strdup(line);
+	link->is_per_call = stream->house->config->operator->dialect == HS_STREAM_DIALECT_TWILIO;
+	link->state = link->is_per_call ? IDLE : WAITING;
 	uv_timer_init(stream->house->loop, &link->timer);
 	link->timer.data = link;
 	return link;
@@ -558,7 +695,10 @@ struct operator_link *operator_create(struct stream *stream, const char *line, c
 
 void operator_start(struct operator_link *link)
 {
-	step(link, DUE, NULL);
+	if (link->is_per_call)
+		ask_call(link);
+	else
+		step(link, DUE, NULL);
 }
 
 const struct egress_url *operator_url(const struct operator_link *link)
@@ -584,6 +724,7 @@ void operator_destroy(struct operator_link *link)
 	if (!link)
 		return;
 	resolve_forget(link->question);
-	talk_destroy(link->talk);
+	hs_bus_forget(link->stream->house->bus, link->call_ticket);
+	hs_talk_destroy(link->talk);
 	uv_close((uv_handle_t *)&link->timer, free_operator);
 }

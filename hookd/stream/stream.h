@@ -37,8 +37,14 @@ struct stream {
 uint64_t ask_open(struct stream *stream, const char *line,
 		  void (*answered)(void *context, const struct hs_answer *answer), void *context);
 
-/* Gives a grant back, or tells that there was none (grant NULL or ""). Waits for apid when it is away. */
-void ask_close(struct stream *stream, const char *line, const char *grant, const char *why, int64_t retry_in_ms);
+/* Asks which call the line is in; answered is called once. Waits for apid when it is away. */
+uint64_t ask_present_call(struct stream *stream, const char *line,
+			  void (*answered)(void *context, const struct hs_answer *answer), void *context);
+
+/* Gives a grant back, or tells that there was none (grant NULL or ""). call: ends with it; or NULL or "". Waits for
+ * apid when it is away. */
+void ask_close(struct stream *stream, const char *line, const char *grant, const char *why, int64_t retry_in_ms,
+	       const char *call);
 
 /* ---- hear.c: events of the log, for every operator ---- */
 

@@ -28,7 +28,7 @@ NOBODY = 65534
 TOKEN = "hs_test-token-with-every-scope"
 NO_DIGITS = "hs_test-token-without-digits"
 HEADER = struct.Struct("!BBBBII32s")
-ATTACH, ATTACHED, REFUSED, AUDIO, UPLOAD, ACCEPTED, DETACH, CLEAR = range(1, 9)
+ATTACH, ATTACHED, REFUSED, AUDIO, UPLOAD, ACCEPTED, DETACH, CLEAR, MARK, MARKED, PAUSE, RESUME, QUEUE = range(1, 14)
 
 
 def wait_for(check, timeout=10, what="a condition"):
@@ -201,8 +201,8 @@ class World:
         for number, payload in enumerate(payloads):
             self.audio.send_multipart([self.attached[grant], frame(AUDIO, grant, payload, codec, number, number * 160)])
 
-    def media_send(self, grant, kind, payload=b"", codec=0):
-        self.audio.send_multipart([self.attached[grant], frame(kind, grant, payload, codec)])
+    def media_send(self, grant, kind, payload=b"", codec=0, timestamp=0, flags=0):
+        self.audio.send_multipart([self.attached[grant], frame(kind, grant, payload, codec, 0, timestamp, flags)])
 
     def attached_grants(self):
         return list(self.attached)

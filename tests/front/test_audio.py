@@ -1,5 +1,7 @@
 """The audio WebSocket: frames both ways, notes, slow clients, and mediad's and apid's absences."""
+import base64
 import json
+import struct
 import time
 
 import peers
@@ -9,8 +11,8 @@ from sockets import BINARY, TEXT, Client
 AUDIO = "/api/v1/lines/phone1/audio"
 
 
-def opened(suite, front, **more):
-    client = Client(front, AUDIO, **more)
+def opened(suite, front, query="", **more):
+    client = Client(front, AUDIO + query, **more)
     assert client.status == 101, client.refused
     client.hello = client.json()
     assert client.hello["type"] == "hello"
@@ -67,6 +69,75 @@ def test_clear_and_other_texts(suite, front):
         text = suite.ask_front("daemon.metrics", {})["body"]["text"]
         line = next(x for x in text.splitlines() if x.startswith("hookswitch_ws_ignored_total") and "audio" in x)
         assert int(line.split()[-1]) >= 7
+
+
+def orders(suite, kind):
+    return [f for f in suite.heard_frames() if f[0] == kind]
+
+
+def queue(heard=0, dropped=0, underruns=0, waiting=0, flags=0):
+    return struct.pack("!QQQIB", heard, dropped, underruns, waiting, flags)
+
+
+def test_marks_pauses_and_the_queue(suite, front):
+    with opened(suite, front) as client:
+        for text in ({"type": "mark", "name": "one"}, {"type": "pause"}, {"type": "resume"}, {"type": "queue"}):
+            client.send(TEXT, json.dumps(text).encode())
+        peers.wait_for(lambda: orders(suite, peers.QUEUE))
+        assert orders(suite, peers.PAUSE) and orders(suite, peers.RESUME)
+        mark = orders(suite, peers.MARK)[0][4]
+        suite.media_send(client.grant, peers.MARKED, queue(heard=480), timestamp=mark)
+        assert client.json() == {"type": "mark", "name": "one", "played": True, "heard_samples": 480}
+        suite.media_send(client.grant, peers.QUEUE, queue(480, 3, 2, 400000, 3))
+        assert client.json() == {"type": "queue", "heard_samples": 480, "waiting_samples": 400000, "dropped_samples": 3,
+                                 "underruns": 2, "paused": True, "flow": "stop"}
+
+
+def test_tracks_and_formats(suite, front):
+    with opened(suite, front, "?track=both&format=pcma") as client:
+        assert client.hello["codec"] == "pcma" and orders(suite, peers.ATTACH)[-1][6] == b"\3"
+        suite.media_send(client.grant, peers.AUDIO, b"\xff" * 160, codec=1, flags=2)
+        opcode, payload = client.read()
+        assert opcode == BINARY and payload[0] == 1 and set(payload[1:]) <= {0xd5, 0x55} and len(payload) == 161
+    with opened(suite, front, "?format=l16&rate=16000&direction=speak") as client:
+        assert client.hello["rate"] == 16000 and orders(suite, peers.ATTACH)[-1][6] == b"\0"
+        client.send(BINARY, b"\0\0" * 3200)
+        peers.wait_for(lambda: sum(len(f[6]) for f in orders(suite, peers.AUDIO) if f[5] == client.grant) > 1400)
+    suite.forget()
+    with opened(suite, front, "?direction=listen") as client:
+        assert suite.requests("stream.open")[-1]["body"]["via"] == "listening"
+        client.send(BINARY, b"x" * 160)
+        client.send(TEXT, b'{"type":"clear"}')
+        suite.media_frames(client.grant, payloads(1))
+        assert client.read() == (BINARY, payloads(1)[0])
+        assert not orders(suite, peers.AUDIO) and not orders(suite, peers.CLEAR)
+
+
+@pytest.mark.parametrize("query,field", [("track=left", "track"), ("format=mp3", "format"), ("rate=16000", "rate"),
+                                         ("format=l16&rate=12000", "rate"), ("dialect=twilio&format=l16", "format"),
+                                         ("direction=up", "direction"), ("track=both&track=both", "track"), ("x=1", "x")])
+def test_what_cannot_be_had(suite, front, query, field):
+    client = Client(front, AUDIO + "?" + query)
+    assert client.status == 422 and client.refused["field"] == field, client.refused
+
+
+def test_twilios_dialect(suite, front):
+    suite.answer("stream.open", {"body": {"stream": "s1-tw", "state": "off_hook", "call_id": "c1-x", "digits": True}})
+    client = Client(front, AUDIO + "?dialect=twilio")
+    assert client.status == 101 and client.json() == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+    assert peers.wait_for(lambda: suite.requests("stream.call"))[0]["token"] == peers.TOKEN and client.is_quiet(0.05)
+    suite.answer("stream.call", {"body": {"call_id": "c1-x", "from_number": "101", "to_number": "0"}})
+    suite.add(1, type="call.answered", line="phone1", call_id="c1-x", leg="l1")
+    start = client.json()
+    assert start["event"] == "start" and start["start"]["callSid"] == "c1-x" and start["sequenceNumber"] == "1"
+    suite.media_frames("s1-tw", [b"\x7f" * 160])
+    media = client.json()
+    assert media["event"] == "media" and base64.b64decode(media["media"]["payload"]) == b"\x7f" * 160
+    suite.add(1, type="dtmf", line="phone1", call_id="c1-x", digit="5", sequence=1, duration_ms=80, source="rfc4733")
+    assert client.json()["dtmf"]["digit"] == "5"
+    suite.add(1, type="call.ended", line="phone1", call_id="c1-x", cause="normal", ended_by="line", duration_ms=1)
+    assert client.json()["event"] == "stop"
+    assert client.closed() == 1000
 
 
 def test_codec_changes_are_told_in_time(suite, front):

@@ -2,7 +2,6 @@
 #include "check.h"
 #include "cleanup.h"
 #include "ring.h"
-#include "stream.h"
 #include "subscription.h"
 #include "upload.h"
 
@@ -138,24 +137,6 @@ static void test_subscription_query(void **state)
 	assert_false(query.filter.digits);
 }
 
-static void test_commands(void **state)
-{
-	const struct {
-		const char *text;
-		enum stream_command command;
-	} commands[] = {
-		{"{\"type\":\"clear\"}", STREAM_CLEAR},
-		{"{\"type\":\"clear\",\"x\":1}", STREAM_CLEAR},
-		{"", STREAM_UNKNOWN},
-		{"clear", STREAM_UNKNOWN},
-		{"{\"type\":\"Clear\"}", STREAM_UNKNOWN},
-		{"{\"type\":1}", STREAM_UNKNOWN},
-		{"[\"clear\"]", STREAM_UNKNOWN},
-	};
-	for (size_t i = 0; i < HS_COUNT(commands); i++)
-		assert_int_equal(stream_command(commands[i].text, strlen(commands[i].text)), commands[i].command);
-}
-
 static void test_upload_formats(void **state)
 {
 	assert_int_equal(upload_format("audio/wav"), HS_UPLOAD_FORMAT_WAV);
@@ -208,7 +189,6 @@ int main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_wants),
 		cmocka_unit_test(test_subscription_query),
-		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_upload_formats),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_problems),

@@ -1,5 +1,6 @@
 """hook-stream: the operator's WebSocket both ways, and its way back after every loss."""
 import asyncio
+import base64
 import http
 import json
 import struct
@@ -13,7 +14,7 @@ import zmq
 from world import free_port, metric, seal, wait_for
 
 HEADER = struct.Struct(">BBBBII32s")
-ATTACH, ATTACHED, REFUSED, AUDIO, DETACH, CLEAR = 1, 2, 3, 4, 7, 8
+ATTACH, ATTACHED, REFUSED, AUDIO, DETACH, CLEAR, MARK, MARKED = 1, 2, 3, 4, 7, 8, 9, 10
 
 
 class Mediad:
@@ -221,6 +222,84 @@ def test_audio_and_words_both_ways(apid, mediad, operator, start_daemon):
     mediad.say(grant, b"\x55" * 160, codec=2)
     wait_for(lambda: one["audio"][-1] == b"\x55" * 160)
     assert texts(one)[-1] == {"type": "codec", "codec": "pcma"}
+
+
+def twilio(operator, **more):
+    settings = config(operator.port, path="/bot")
+    settings["operator"].update({"dialect": "twilio", **more})
+    return settings
+
+
+def begin_call(apid, call, **members):
+    apid.calls["phone1"] = {"call_id": call, **members}
+    apid.happen("call.answered", call=call, leg="l1")
+
+
+def end_call(apid, call):
+    apid.calls.pop("phone1", None)
+    apid.happen("call.ended", call=call, cause="normal", ended_by="line", duration_ms=5)
+
+
+def test_twilios_dialect_is_a_connection_for_each_call(apid, mediad, operator, start_daemon):
+    start_daemon("hook-stream", twilio(operator))
+    apid.wait_asked("stream.call")
+    assert not operator.sessions
+    for number, call in enumerate(("c1-a", "c1-b"), 1):
+        begin_call(apid, call, from_number="101", to_number="0")
+        session = operator.session(number)
+        wait_for(lambda: len(session["texts"]) == 2)
+        assert session["texts"][0] == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+        start = session["texts"][1]["start"]
+        assert start["callSid"] == call and start["tracks"] == ["inbound"]
+        assert start["customParameters"] == {"line": "phone1", "from_number": "101", "to_number": "0"}
+        grant = mediad.attached()
+        mediad.say(grant, b"\x55" * 160)
+        wait_for(lambda: session["texts"][-1]["event"] == "media")
+        sid = {"streamSid": start["streamSid"]}
+        operator.send(json.dumps({"event": "media", **sid, "media": {"payload": base64.b64encode(b"\x11" * 400).decode()}}))
+        operator.send(json.dumps({"event": "mark", **sid, "mark": {"name": "said"}}))
+        mark = wait_for(lambda: mediad.heard(MARK) and mediad.heard(MARK)[-1])
+        assert [f[5] for f in mediad.heard(AUDIO)] == [b"\x11" * 400]
+        mediad.frame(mediad.peers[grant], MARKED, grant, bytes(29), timestamp=mark[3])
+        wait_for(lambda: session["texts"][-1]["event"] == "mark")
+        apid.digit("7", 1, call)
+        wait_for(lambda: session["texts"][-1]["event"] == "dtmf")
+        end_call(apid, call)
+        wait_for(lambda: session["closed"] == 1000)
+        assert session["texts"][-1]["event"] == "stop"
+        assert [int(t["sequenceNumber"]) for t in session["texts"][1:]] == [1, 2, 3, 4, 5]
+        wait_for(lambda: not apid.streams)
+        mediad.frames.clear()
+    assert len(operator.sessions) == 2
+
+
+def test_a_twilio_bot_that_closes_ends_the_call(apid, mediad, operator, start_daemon):
+    apid.calls["phone1"] = {"call_id": "c1-a"}  # it was there before us
+    start_daemon("hook-stream", twilio(operator, track="both"))
+    session = operator.session()
+    wait_for(lambda: len(session["texts"]) == 2)
+    assert session["texts"][1]["start"]["tracks"] == ["inbound", "outbound"] and mediad.heard(ATTACH)[0][5] == b"\3"
+    apid.calls.clear()
+    operator.close()
+    assert apid.wait_asked("stream.close")[0]["end_call"] == "c1-a"
+    apid.happen("call.ended", call="c1-a", cause="normal", ended_by="api", duration_ms=5)
+    begin_call(apid, "c1-b")
+    operator.session(2)
+    assert len(operator.sessions) == 2
+
+
+def test_a_twilio_bot_is_dialled_for_as_long_as_the_call_lasts(apid, mediad, operator, start_daemon):
+    operator.refuse = 503
+    start_daemon("hook-stream", twilio(operator))
+    begin_call(apid, "c1-a")
+    assert "503" in apid.wait_asked("stream.close")[0]["why"]
+    end_call(apid, "c1-a")
+    wait_for(lambda: len(apid.wait_asked("stream.call")) >= 3)  # it rests, and looks for the next one
+    operator.refuse = None
+    begin_call(apid, "c1-b")
+    session = operator.session()
+    wait_for(lambda: len(session["texts"]) == 2)
+    assert session["texts"][1]["start"]["callSid"] == "c1-b"
 
 
 def test_it_comes_back_when_the_operator_does(apid, mediad, start_daemon):

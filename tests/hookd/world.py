@@ -50,6 +50,7 @@ class Apid:
         self.events, self.facts, self.asked = [], [], []
         self.changed = threading.Condition()
         self.streams, self.stream_numbers = {}, itertools.count(1)
+        self.calls = {}  # by line, as stream.call answers
         self.refuse_streams = None  # name of an error
         self.wake_lock = threading.Lock()
         self.copies = True  # False: publish nothing, as if every copy were lost
@@ -154,7 +155,7 @@ class Apid:
             self.instead_of_lists.pop()()
             return
         answer = {"v": 1, "kind": "answer", "re": message["id"]}
-        handler = {"events.list": self.events_list, "stream.open": self.stream_open,
+        handler = {"events.list": self.events_list, "stream.open": self.stream_open, "stream.call": self.stream_call,
                    "stream.close": self.stream_close}.get(message["type"])
         answer.update(handler(message["body"]) if handler else {"error": "unknown_message"})
         self.router.send_multipart([peer, json.dumps(answer).encode()])
@@ -179,6 +180,9 @@ class Apid:
         with self.changed:
             self.streams[grant] = body["line"]
         return {"body": {"stream": grant, "state": "on_hook"}}
+
+    def stream_call(self, body):
+        return {"body": self.calls.get(body["line"], {})}
 
     def stream_close(self, body):
         with self.changed:

@@ -132,7 +132,7 @@ static void test_mix(void **state)
 	assert_false(mix_result(&mix, HS_CODEC_PCMU, out));
 	for (int i = 0; i < CODEC_FRAME; i++) {
 		one[i] = (uint8_t)i;
-		two[i] = codec_from_linear(HS_CODEC_PCMA, 1000);
+		two[i] = hs_law_from_linear(HS_CODEC_PCMA, 1000);
 	}
 	mix_add(&mix, HS_CODEC_PCMU, one);
 	assert_true(mix_result(&mix, HS_CODEC_PCMU, out));
@@ -140,9 +140,9 @@ static void test_mix(void **state)
 	mix_add(&mix, HS_CODEC_PCMA, two);
 	assert_true(mix_result(&mix, HS_CODEC_PCMU, out));
 	for (int i = 0; i < CODEC_FRAME; i++) {
-		int sum = codec_to_linear(HS_CODEC_PCMU, one[i]) + codec_to_linear(HS_CODEC_PCMA, two[i]);
+		int sum = hs_law_to_linear(HS_CODEC_PCMU, one[i]) + hs_law_to_linear(HS_CODEC_PCMA, two[i]);
 		sum = sum > INT16_MAX ? INT16_MAX : sum;
-		assert_int_equal(out[i], codec_from_linear(HS_CODEC_PCMU, (int16_t)sum));
+		assert_int_equal(out[i], hs_law_from_linear(HS_CODEC_PCMU, (int16_t)sum));
 	}
 }
 
@@ -157,7 +157,7 @@ static void test_mix_saturates(void **state)
 	assert_true(mix_result(&mix, HS_CODEC_PCMU, out));
 	assert_memory_equal(out, loud, CODEC_FRAME);
 	assert_true(mix_result(&mix, HS_CODEC_PCMA, out));
-	assert_int_equal(out[0], codec_from_linear(HS_CODEC_PCMA, INT16_MIN));
+	assert_int_equal(out[0], hs_law_from_linear(HS_CODEC_PCMA, INT16_MIN));
 }
 
 int main(void)

@@ -132,9 +132,9 @@ static void test_through_a_dial_tone(void **state)
 		tones_fill_key(tones, i < 5 ? '6' : 0, (uint64_t)i * CODEC_FRAME, HS_CODEC_PCMU, key);
 		tones_fill(tones, HS_TONE_DIAL, (uint64_t)i * CODEC_FRAME, HS_CODEC_PCMU, dial);
 		for (int n = 0; n < CODEC_FRAME; n++) {
-			int echo = codec_to_linear(HS_CODEC_PCMU, dial[n]) / 4;
-			int sum = codec_to_linear(HS_CODEC_PCMU, key[n]) + echo;
-			key[n] = codec_from_linear(HS_CODEC_PCMU, (int16_t)(sum > 32000    ? 32000
+			int echo = hs_law_to_linear(HS_CODEC_PCMU, dial[n]) / 4;
+			int sum = hs_law_to_linear(HS_CODEC_PCMU, key[n]) + echo;
+			key[n] = hs_law_from_linear(HS_CODEC_PCMU, (int16_t)(sum > 32000    ? 32000
 									    : sum < -32000 ? -32000
 											   : sum));
 		}
@@ -161,7 +161,7 @@ static void test_what_is_no_key(void **state)
 		for (int n = 0; n < 4; n++) {
 			for (int k = 0; k < CODEC_FRAME; k++) {
 				double angle = 2 * M_PI * hz * (n * CODEC_FRAME + k) / CODEC_RATE;
-				bytes[k] = codec_from_linear(HS_CODEC_PCMU,
+				bytes[k] = hs_law_from_linear(HS_CODEC_PCMU,
 							     (int16_t)(8000 * sin(angle) + 4000 * sin(2 * angle)));
 			}
 			hear(bytes, HS_CODEC_PCMU, CODEC_FRAME, CODEC_FRAME);

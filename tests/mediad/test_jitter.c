@@ -70,7 +70,7 @@ static void test_lost_and_reordered(void **state)
 	put(800, 6, 160);
 	for (int value = 2; value <= 4; value++)
 		assert_int_equal(take(), value);
-	assert_int_equal(take(), codec_silence(HS_CODEC_PCMU)); /* never came */
+	assert_int_equal(take(), hs_law_silence(HS_CODEC_PCMU)); /* never came */
 	put(640, 5, 160);                                       /* comes too late */
 	assert_int_equal(take(), 6);
 	assert_int_equal(jitter.underruns, 0);
@@ -122,7 +122,7 @@ static void test_restart_and_law(void **state)
 	put(0, 1, 160);
 	jitter_put(&jitter, HS_CODEC_PCMA, 100, bytes, sizeof bytes, true);
 	assert_int_equal(take(), 1);
-	codec_convert(HS_CODEC_PCMA, HS_CODEC_PCMU, bytes, sizeof bytes);
+	hs_law_convert(HS_CODEC_PCMA, HS_CODEC_PCMU, bytes, sizeof bytes);
 	assert_int_equal(take(), bytes[0]);
 }
 

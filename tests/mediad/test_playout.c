@@ -241,7 +241,7 @@ static void test_laws_are_not_mixed(void **state)
 		assert_true(playout_take(playout, &codec, frame));
 		assert_int_equal(codec, HS_CODEC_PCMU);
 		assert_int_equal(frame[0], i == 0 ? 0xff : frame[0]);
-		assert_true(codec_to_linear(codec, frame[0]) <= 8);
+		assert_true(hs_law_to_linear(codec, frame[0]) <= 8);
 	}
 	playout_put(playout, HS_CODEC_PCMA, a, sizeof a);
 	playout_put(playout, HS_CODEC_PCMA, a, sizeof a);

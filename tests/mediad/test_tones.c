@@ -13,7 +13,7 @@ static void render(enum hs_tone_plan plan, enum hs_tone tone, int16_t *ret_sampl
 		uint8_t frame[CODEC_FRAME];
 		tones_fill(tones, tone, (uint64_t)at, HS_CODEC_PCMA, frame);
 		for (int i = 0; i < CODEC_FRAME; i++)
-			ret_samples[at + i] = codec_to_linear(HS_CODEC_PCMA, frame[i]);
+			ret_samples[at + i] = hs_law_to_linear(HS_CODEC_PCMA, frame[i]);
 	}
 	tones_destroy(tones);
 }

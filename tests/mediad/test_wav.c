@@ -54,7 +54,7 @@ static void check_tone(const struct sound *sound)
 	double real = 0, imaginary = 0;
 	assert_true(abs((int)sound->count - 8000) <= 40);
 	for (int i = 2000; i < 6000; i++) {
-		double sample = codec_to_linear(sound->codec, sound->bytes[i]);
+		double sample = hs_law_to_linear(sound->codec, sound->bytes[i]);
 		real += sample * cos(2 * M_PI * i / 8);
 		imaginary += sample * sin(2 * M_PI * i / 8);
 	}
@@ -70,7 +70,7 @@ static void put_sample(uint8_t *at, uint32_t encoding, uint32_t bits, double val
 	else if (encoding == 3)
 		memcpy(at, &value, 8);
 	else if (encoding == 6 || encoding == 7)
-		at[0] = codec_from_linear(encoding == 6 ? HS_CODEC_PCMA : HS_CODEC_PCMU, (int16_t)(value * 32767));
+		at[0] = hs_law_from_linear(encoding == 6 ? HS_CODEC_PCMA : HS_CODEC_PCMU, (int16_t)(value * 32767));
 	else if (bits == 8)
 		at[0] = (uint8_t)(128 + lrint(value * 127));
 	else

@@ -1,9 +1,8 @@
-/* Texts and header values of clients: stream commands, tokens, content types, what goes into a problem. */
+/* Texts and header values of clients: tokens, content types, what goes into a problem. */
 #include "cleanup.h"
 #include "front.h"
 #include "log.h"
 #include "problem.h"
-#include "stream.h"
 #include "upload.h"
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(free) char *text = hs_zalloc(size + 1);
 	memcpy(text, data, size);
-	stream_command(text, size);
 	const char *token = front_token(text);
 	if (token && strchr(token, ' '))
 		abort();

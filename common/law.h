@@ -1,9 +1,9 @@
 /* G.711: mu-law and A-law to linear and to each other, by table (ITU-T G.711). Pure.
- * Called by mix, tones, wav and leg_rtp; calls nobody. Owns constant tables only.
+ * Called by mediad, and by talk for operators who want another format; calls nobody. Owns constant tables only.
  * A value that goes to linear and back to the same law is the same value (but for mu-law's second zero, 0x7f).
  */
-#ifndef MEDIAD_CODEC_H
-#define MEDIAD_CODEC_H
+#ifndef HS_LAW_H
+#define HS_LAW_H
 
 #include "hs_proto.h"
 #include <stddef.h>
@@ -13,15 +13,15 @@
 #define CODEC_SAMPLES_PER_MS 8
 
 /* Byte that stands for silence. */
-uint8_t codec_silence(enum hs_codec codec);
+uint8_t hs_law_silence(enum hs_codec codec);
 
 /* 16-bit linear of one G.711 byte. */
-int16_t codec_to_linear(enum hs_codec codec, uint8_t value);
+int16_t hs_law_to_linear(enum hs_codec codec, uint8_t value);
 
 /* Nearest G.711 byte of a 16-bit linear sample. */
-uint8_t codec_from_linear(enum hs_codec codec, int16_t sample);
+uint8_t hs_law_from_linear(enum hs_codec codec, int16_t sample);
 
 /* Turns bytes of one law into the other, in place; nothing happens when from and to are the same. */
-void codec_convert(enum hs_codec from, enum hs_codec to, uint8_t *bytes, size_t count);
+void hs_law_convert(enum hs_codec from, enum hs_codec to, uint8_t *bytes, size_t count);
 
 #endif

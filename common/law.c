@@ -1,4 +1,4 @@
-#include "codec.h"
+#include "law.h"
 
 /* G.711 tables 1 and 2, scaled to 16 bits. */
 static const int16_t mu_to_linear[256] = {
@@ -83,12 +83,12 @@ static const uint8_t a_to_mu[256] = {
 	0xd2, 0xd3, 0xd0, 0xd1,
 };
 
-uint8_t codec_silence(enum hs_codec codec)
+uint8_t hs_law_silence(enum hs_codec codec)
 {
 	return codec == HS_CODEC_PCMA ? 0xd5 : 0xff;
 }
 
-int16_t codec_to_linear(enum hs_codec codec, uint8_t value)
+int16_t hs_law_to_linear(enum hs_codec codec, uint8_t value)
 {
 	return codec == HS_CODEC_PCMA ? a_to_linear[value] : mu_to_linear[value];
 }
@@ -120,12 +120,12 @@ static uint8_t a_from_linear(int32_t sample)
 	return (uint8_t)(((uint32_t)segment << 4 | step) ^ mask);
 }
 
-uint8_t codec_from_linear(enum hs_codec codec, int16_t sample)
+uint8_t hs_law_from_linear(enum hs_codec codec, int16_t sample)
 {
 	return codec == HS_CODEC_PCMA ? a_from_linear(sample) : mu_from_linear(sample);
 }
 
-void codec_convert(enum hs_codec from, enum hs_codec to, uint8_t *bytes, size_t count)
+void hs_law_convert(enum hs_codec from, enum hs_codec to, uint8_t *bytes, size_t count)
 {
 	if (from == to)
 		return;
