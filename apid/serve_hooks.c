@@ -11,6 +11,8 @@
 #define SECRET_RANDOM 32 /* bytes; Standard Webhooks asks for 24 to 64 */
 #define SECRET_TEXT 64
 #define DEAD_LIMIT 100
+#define ATTEMPTS_LIMIT 20
+#define KEEP_S 86400 /* of the secret before */
 
 static void ask_hookd(struct visit *visit, enum hs_message_id message, const void *body,
 		      void (*answered)(void *context, const struct hs_answer *answer), void *context)
@@ -42,12 +44,77 @@ static void webhooks_list(struct visit *visit)
 	ask_hookd(visit, HS_HOOK_LIST, NULL, pass_on, visit);
 }
 
+static void one_listed(void *context, const struct hs_answer *answer)
+{
+	struct visit *visit = context;
+	const struct hs_hook_list_answer *list = answer->body;
+	struct hs_webhooks_get_answer reply;
+
+	if (answer->error != HS_OK || !list->webhooks_count) {
+		visit_pass_refusal(visit, answer);
+		return;
+	}
+	reply.webhook = list->webhooks;
+	visit_answer(visit, &reply);
+}
+
+static void webhooks_get(struct visit *visit)
+{
+	const struct hs_webhooks_get *body = visit->request->body;
+	struct hs_hook_list ask = {body->webhook};
+
+	ask_hookd(visit, HS_HOOK_LIST, &ask, one_listed, visit);
+}
+
+static void webhooks_pause(struct visit *visit)
+{
+	const struct hs_webhooks_pause *body = visit->request->body;
+	struct hs_hook_pause ask = {body->webhook, true};
+
+	ask_hookd(visit, HS_HOOK_PAUSE, &ask, pass_on, visit);
+}
+
+static void webhooks_resume(struct visit *visit)
+{
+	const struct hs_webhooks_resume *body = visit->request->body;
+	struct hs_hook_pause ask = {body->webhook, false};
+
+	ask_hookd(visit, HS_HOOK_PAUSE, &ask, pass_on, visit);
+}
+
 static void webhooks_delete(struct visit *visit)
 {
 	const struct hs_webhooks_delete *body = visit->request->body;
 	struct hs_hook_delete ask = {body->webhook};
 
 	ask_hookd(visit, HS_HOOK_DELETE, &ask, pass_on, visit);
+}
+
+static void webhooks_test(struct visit *visit)
+{
+	const struct hs_webhooks_test *body = visit->request->body;
+	struct hs_hook_test ask = {body->webhook};
+
+	ask_hookd(visit, HS_HOOK_TEST, &ask, pass_on, visit);
+}
+
+static void webhooks_deliveries(struct visit *visit)
+{
+	const struct hs_webhooks_deliveries *body = visit->request->body;
+	struct hs_hook_attempts ask = {.webhook = body->webhook,
+				       .has_since = body->has_since,
+				       .since = body->since,
+				       .limit = body->has_limit ? body->limit : ATTEMPTS_LIMIT};
+
+	ask_hookd(visit, HS_HOOK_ATTEMPTS, &ask, pass_on, visit);
+}
+
+static void webhooks_again(struct visit *visit)
+{
+	const struct hs_webhooks_again *body = visit->request->body;
+	struct hs_hook_again ask = {body->webhook, body->delivery, body->from, body->to};
+
+	ask_hookd(visit, HS_HOOK_AGAIN, &ask, pass_on, visit);
 }
 
 static void webhooks_dead(struct visit *visit)
@@ -66,31 +133,32 @@ static void webhooks_replay(struct visit *visit)
 	ask_hookd(visit, HS_HOOK_REPLAY, &ask, pass_on, visit);
 }
 
-/* ---- making one ---- */
+static void webhooks_revive(struct visit *visit)
+{
+	const struct hs_webhooks_revive *body = visit->request->body;
+	struct hs_hook_revive ask = {body->webhook};
 
+	ask_hookd(visit, HS_HOOK_REVIVE, &ask, pass_on, visit);
+}
+
+/* ---- secrets ---- */
+
+/* A secret in the making: told in the answer, and to hookd sealed for the URL. */
 struct making {
 	struct visit *visit;
 	char id[HS_ID_BYTES];
 	char secret[SECRET_TEXT];
+	char *sealed, *sealed_key; /* NULL: none */
+	struct hs_webhook_tls tls; /* what hookd gets of the client's, with the key sealed */
+	struct hs_webhook_tls *given;
 };
 
 static void making_destroy(struct making *making)
 {
 	sodium_memzero(making->secret, sizeof(making->secret));
+	free(making->sealed);
+	free(making->sealed_key);
 	free(making);
-}
-
-static void hook_made(void *context, const struct hs_answer *answer)
-{
-	struct making *making = context;
-	const struct hs_hook_put_answer *body = answer->body;
-	struct hs_webhooks_create_answer reply = {body ? body->webhook : NULL, making->secret};
-
-	if (answer->error != HS_OK)
-		visit_pass_refusal(making->visit, answer);
-	else
-		visit_answer(making->visit, &reply);
-	making_destroy(making);
 }
 
 static void make_secret(char ret_secret[SECRET_TEXT])
@@ -105,47 +173,223 @@ static void make_secret(char ret_secret[SECRET_TEXT])
 	sodium_memzero(random, sizeof(random));
 }
 
-static bool is_event_name(const char *name)
+/* Seals a new secret, and the client's key when there is one, for a URL. False, and the visit refused, without hookd's
+ * key. */
+static bool making_seal(struct making *making, const char *url, const struct hs_webhook_tls *tls)
 {
-	int message = hs_wire_find(name);
+	const char *home = making->visit->apid->house->home;
+	AUTO(free) char *destination = hs_printf("url:%s", url);
 
-	return (message >= 0 && hs_messages[message].kind == HS_EVENT) || hs_wire_word(&hs_enum_line_state, name) > 0;
+	make_secret(making->secret);
+	making->sealed = hs_secret_seal(home, HS_ROLE_HOOKD, destination, making->secret);
+	if (tls) {
+		making->tls = *tls;
+		making->given = &making->tls;
+	}
+	if (tls && tls->client_key)
+		making->tls.client_key = making->sealed_key =
+			hs_secret_seal(home, HS_ROLE_HOOKD, destination, tls->client_key);
+	if (making->sealed && (!tls || !tls->client_key || making->sealed_key))
+		return true;
+	visit_refuse(making->visit, HS_ERROR_UNAVAILABLE, NULL, NULL, "hookd has not made its key yet");
+	return false;
+}
+
+static struct making *making_create(struct visit *visit)
+{
+	struct making *making = hs_zalloc(sizeof(*making));
+
+	making->visit = visit;
+	return making;
+}
+
+/* ---- making one ---- */
+
+static void hook_made(void *context, const struct hs_answer *answer)
+{
+	struct making *making = context;
+	const struct hs_hook_put_answer *body = answer->body;
+	struct hs_webhooks_create_answer reply = {body ? body->webhook : NULL, making->secret};
+
+	if (answer->error != HS_OK)
+		visit_pass_refusal(making->visit, answer);
+	else
+		visit_answer(making->visit, &reply);
+	making_destroy(making);
+}
+
+static bool refuse_names(struct visit *visit, const char *const *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (hs_wire_event_word(events[i]))
+			continue;
+		visit_refuse(visit, HS_ERROR_INVALID, "events", NULL, "there is no event '%.64s'", events[i]);
+		return true;
+	}
+	return false;
 }
 
 static void webhooks_create(struct visit *visit)
 {
 	const struct hs_webhooks_create *body = visit->request->body;
-	AUTO(free) char *destination = hs_printf("url:%s", body->url);
-	AUTO(free) char *sealed = NULL;
-	struct hs_hook_put ask = {.url = body->url, .events_count = body->events_count, .events = body->events};
+	struct hs_hook_put ask = {
+		.url = body->url,
+		.events_count = body->events_count,
+		.events = body->events,
+		.lines_count = body->lines_count,
+		.lines = body->lines,
+		.calls_count = body->calls_count,
+		.calls = body->calls,
+		.style = body->style,
+		.has_paused = body->has_paused,
+		.paused = body->paused,
+	};
 	struct making *making;
 
-	for (size_t i = 0; i < body->events_count; i++) {
-		if (is_event_name(body->events[i]))
-			continue;
-		visit_refuse(visit, HS_ERROR_INVALID, "events", NULL, "there is no event '%.64s'", body->events[i]);
+	if (refuse_names(visit, (const char *const *)body->events, body->events_count))
 		return;
-	}
-	making = hs_zalloc(sizeof(*making));
-	making->visit = visit;
+	making = making_create(visit);
 	hs_id_make('w', visit->apid->house->config->node, making->id);
-	make_secret(making->secret);
-	sealed = hs_secret_seal(visit->apid->house->home, HS_ROLE_HOOKD, destination, making->secret);
-	if (!sealed) {
-		visit_refuse(visit, HS_ERROR_UNAVAILABLE, NULL, NULL, "hookd has not made its key yet");
+	if (!making_seal(making, body->url, body->tls)) {
 		making_destroy(making);
 		return;
 	}
 	ask.webhook = making->id;
-	ask.secret = sealed;
+	ask.secret = making->sealed;
+	ask.tls = making->given;
 	ask_hookd(visit, HS_HOOK_PUT, &ask, hook_made, making);
+}
+
+/* ---- changing one ---- */
+
+static void hook_changed(void *context, const struct hs_answer *answer)
+{
+	struct making *making = context;
+	const struct hs_hook_change_answer *body = answer->body;
+	struct hs_webhooks_change_answer reply = {body ? body->webhook : NULL,
+						  body && body->moved ? making->secret : NULL};
+
+	if (answer->error != HS_OK)
+		visit_pass_refusal(making->visit, answer);
+	else
+		visit_answer(making->visit, &reply);
+	making_destroy(making);
+}
+
+/* Where it is from now on is known: a secret is made for there, which hookd takes when this is a new place. */
+static void change_at(struct making *making, const char *url)
+{
+	const struct hs_webhooks_change *body = making->visit->request->body;
+	struct hs_hook_change ask = {
+		.webhook = body->webhook,
+		.url = body->url,
+		.events_count = body->events_count,
+		.events = body->events,
+		.lines_count = body->lines_count,
+		.lines = body->lines,
+		.calls_count = body->calls_count,
+		.calls = body->calls,
+		.style = body->style,
+	};
+
+	if (!making_seal(making, url, body->tls)) {
+		making_destroy(making);
+		return;
+	}
+	ask.secret = body->url ? making->sealed : NULL;
+	ask.tls = making->given;
+	ask_hookd(making->visit, HS_HOOK_CHANGE, &ask, hook_changed, making);
+}
+
+/* Finds where an endpoint is. NULL, and all ended, when it is not there. */
+static const char *url_of(struct making *making, const struct hs_answer *answer)
+{
+	const struct hs_hook_list_answer *list = answer->body;
+
+	if (answer->error == HS_OK && list->webhooks_count)
+		return list->webhooks[0].url;
+	visit_pass_refusal(making->visit, answer);
+	making_destroy(making);
+	return NULL;
+}
+
+static void found_for_change(void *context, const struct hs_answer *answer)
+{
+	const char *url = url_of(context, answer);
+
+	if (url)
+		change_at(context, url);
+}
+
+static void webhooks_change(struct visit *visit)
+{
+	const struct hs_webhooks_change *body = visit->request->body;
+	struct hs_hook_list ask = {body->webhook};
+	struct making *making;
+
+	if (refuse_names(visit, (const char *const *)body->events, body->events_count))
+		return;
+	making = making_create(visit);
+	if (body->url)
+		change_at(making, body->url);
+	else
+		ask_hookd(visit, HS_HOOK_LIST, &ask, found_for_change, making);
+}
+
+/* ---- a new secret ---- */
+
+static void hook_rotated(void *context, const struct hs_answer *answer)
+{
+	struct making *making = context;
+	const struct hs_hook_rotate_answer *body = answer->body;
+	struct hs_webhooks_rotate_answer reply = {body ? body->webhook : NULL, making->secret};
+
+	if (answer->error != HS_OK)
+		visit_pass_refusal(making->visit, answer);
+	else
+		visit_answer(making->visit, &reply);
+	making_destroy(making);
+}
+
+static void found_for_rotate(void *context, const struct hs_answer *answer)
+{
+	struct making *making = context;
+	const struct hs_webhooks_rotate *body = making->visit->request->body;
+	struct hs_hook_rotate ask = {.webhook = body->webhook, .keep_s = body->has_keep_s ? body->keep_s : KEEP_S};
+	const char *url = url_of(making, answer);
+
+	if (!url)
+		return;
+	if (!making_seal(making, url, NULL)) {
+		making_destroy(making);
+		return;
+	}
+	ask.secret = making->sealed;
+	ask_hookd(making->visit, HS_HOOK_ROTATE, &ask, hook_rotated, making);
+}
+
+static void webhooks_rotate(struct visit *visit)
+{
+	const struct hs_webhooks_rotate *body = visit->request->body;
+	struct hs_hook_list ask = {body->webhook};
+
+	ask_hookd(visit, HS_HOOK_LIST, &ask, found_for_rotate, making_create(visit));
 }
 
 const struct serve_row serve_hook_rows[] = {
 	{.message = HS_WEBHOOKS_LIST, .handle = webhooks_list},
+	{.message = HS_WEBHOOKS_GET, .handle = webhooks_get},
 	{.message = HS_WEBHOOKS_CREATE, .handle = webhooks_create, .changes = true, .unstored = true},
+	{.message = HS_WEBHOOKS_CHANGE, .handle = webhooks_change, .changes = true, .unstored = true},
+	{.message = HS_WEBHOOKS_PAUSE, .handle = webhooks_pause, .changes = true},
+	{.message = HS_WEBHOOKS_RESUME, .handle = webhooks_resume, .changes = true},
+	{.message = HS_WEBHOOKS_ROTATE, .handle = webhooks_rotate, .changes = true, .unstored = true},
+	{.message = HS_WEBHOOKS_TEST, .handle = webhooks_test, .changes = true, .unstored = true},
+	{.message = HS_WEBHOOKS_DELIVERIES, .handle = webhooks_deliveries},
+	{.message = HS_WEBHOOKS_AGAIN, .handle = webhooks_again, .changes = true},
 	{.message = HS_WEBHOOKS_DELETE, .handle = webhooks_delete},
 	{.message = HS_WEBHOOKS_DEAD, .handle = webhooks_dead},
 	{.message = HS_WEBHOOKS_REPLAY, .handle = webhooks_replay, .changes = true},
+	{.message = HS_WEBHOOKS_REVIVE, .handle = webhooks_revive, .changes = true},
 	{.handle = NULL},
 };

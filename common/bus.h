@@ -75,7 +75,7 @@ struct hs_ask {
 	const void *body;       /* struct hs_<message>; or NULL and body_text */
 	const char *body_text;  /* a JSON object, already checked; NULL too: an empty one */
 	const char *call, *leg; /* with body_text: whom it is about, for the trace; or NULL */
-	int deadline_ms;        /* 0: 2000. Then the answer is HS_ERROR_TIMEOUT */
+	int deadline_ms;        /* 0: the message's, or 2000. Then the answer is HS_ERROR_TIMEOUT */
 	bool patient;           /* wait for an absent peer until the deadline; else HS_ERROR_UNAVAILABLE at once */
 	const char *id;         /* NULL: made. Give one (an intent's) so that a repetition after our death is known */
 	const char *request_id, *token, *idempotency_key, *client;       /* or NULL; passed on */

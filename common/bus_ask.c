@@ -171,6 +171,15 @@ void bus_ask_link_roomy(struct hs_bus *bus, enum hs_role role)
 
 /* ---- Asking ---- */
 
+static int deadline_of(const struct hs_ask *ask)
+{
+	int usual = hs_messages[ask->message].deadline_ms;
+
+	if (ask->deadline_ms > 0)
+		return ask->deadline_ms;
+	return usual > 0 ? usual : DEADLINE_MS;
+}
+
 static struct bus_parcel *make_parcel(struct hs_bus *bus, const struct hs_ask *ask, const char *id)
 {
 	struct hs_wire_out *out = bus_write(bus);
@@ -183,7 +192,7 @@ static struct bus_parcel *make_parcel(struct hs_bus *bus, const struct hs_ask *a
 		.source = hs_role_names[bus->role],
 		.incarnation = bus->incarnation,
 		.at = hs_clock_wall_ms(),
-		.deadline_ms = ask->deadline_ms > 0 ? ask->deadline_ms : DEADLINE_MS,
+		.deadline_ms = deadline_of(ask),
 		.request_id = ask->request_id,
 		.token = ask->token,
 		.client = ask->client,
@@ -240,7 +249,7 @@ static struct bus_ticket *make_ticket(struct hs_bus *bus, const struct hs_ask *a
 	ticket->call = ask->body ? name_in(ask, bus->call_field[ask->message]) : hs_strdup(ask->call);
 	ticket->leg = ask->body ? name_in(ask, bus->leg_field[ask->message]) : hs_strdup(ask->leg);
 	ticket->asked_us = hs_clock_us();
-	ticket->deadline_at = now + (ask->deadline_ms > 0 ? ask->deadline_ms : DEADLINE_MS);
+	ticket->deadline_at = now + deadline_of(ask);
 	ticket->due_at = now; /* at the next turn, unless it can be sent now */
 	ticket->patient = ask->patient;
 	ticket->answered = ask->answered;

@@ -173,6 +173,12 @@ static void check_sealed_texts(struct config_source *source, const struct hs_con
 		check_sealed(source, "webhooks.outgoing.state.secret", outgoing->state->secret);
 	if (outgoing->dtmf)
 		check_sealed(source, "webhooks.outgoing.dtmf.secret", outgoing->dtmf->secret);
+	for (size_t i = 0; i < config->webhooks->endpoints_count; i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "webhooks.endpoints[%zu].secret", i);
+		check_sealed(source, path, config->webhooks->endpoints[i].secret);
+	}
 }
 
 static bool is_address(const char *text)
@@ -255,6 +261,12 @@ static void check_urls(struct config_source *source, const struct hs_config *con
 		check_url(source, "webhooks.outgoing.state.url", outgoing->state->url, "https", "http");
 	if (outgoing->dtmf)
 		check_url(source, "webhooks.outgoing.dtmf.url", outgoing->dtmf->url, "https", "http");
+	for (size_t i = 0; i < config->webhooks->endpoints_count; i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "webhooks.endpoints[%zu].url", i);
+		check_url(source, path, config->webhooks->endpoints[i].url, "https", "http");
+	}
 	for (size_t i = 0; i < config->api->origins_count; i++) {
 		const char *origin = config->api->origins[i];
 		char path[PATH_BYTES];
@@ -335,6 +347,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 	check_lines_exist(source, config);
 	check_channels(source, config);
 	config_check_routes(source, config);
+	config_check_hooks(source, config);
 	check_sealed_texts(source, config);
 	check_server(source, config);
 	check_order(source, config);

@@ -60,4 +60,7 @@ void config_check(struct config_source *source, const struct hs_config *config);
 /* The same of routes, and of who may dial them. */
 void config_check_routes(struct config_source *source, const struct hs_config *config);
 
+/* config_hooks.c: ids, filters and files of webhooks.endpoints. */
+void config_check_hooks(struct config_source *source, const struct hs_config *config);
+
 #endif

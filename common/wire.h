@@ -109,4 +109,11 @@ int hs_wire_find(const char *name);
 /* Index of a word in an enumeration, or 0. */
 int hs_wire_word(const struct hs_enum *words, const char *word);
 
+/* Whether a filter's word fits an event's name: "call.ended", "call.*" or "*". */
+bool hs_wire_event_fits(const char *word, const char *name);
+
+/* True for what a webhook's filter may name: a word that fits an event, or a line's state. Not webhook.failed, which
+ * would feed itself. */
+bool hs_wire_event_word(const char *word);
+
 #endif

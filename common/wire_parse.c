@@ -189,3 +189,25 @@ int hs_wire_word(const struct hs_enum *words, const char *word)
 			return i;
 	return 0;
 }
+
+bool hs_wire_event_fits(const char *word, const char *name)
+{
+	size_t length = strlen(word);
+
+	if (!strcmp(word, "*"))
+		return true;
+	if (length > 2 && !strcmp(word + length - 2, ".*"))
+		return !strncmp(word, name, length - 1);
+	return !strcmp(word, name);
+}
+
+bool hs_wire_event_word(const char *word)
+{
+	if (hs_wire_word(&hs_enum_line_state, word))
+		return true;
+	for (int i = 0; i < HS_MESSAGES; i++)
+		if (hs_messages[i].kind == HS_EVENT && i != HS_WEBHOOK_FAILED &&
+		    hs_wire_event_fits(word, hs_messages[i].name))
+			return true;
+	return false;
+}

@@ -17,22 +17,26 @@
 #define CONNECTIONS_MAX 512 /* kept alive */
 #define CONNECTION_AGE_S 60 /* then a name may have moved */
 #define POOL_MAX 128        /* idle request objects */
-#define HEADERS 5
+#define HEADERS (SIGN_LINES + 2)
 
 struct attempt {
 	struct deliver *deliver;
 	CURL *easy;
 	struct deliver_request request;
+	struct sign_lines lines;
 	const char *ca_file; /* what the handle has */
+	bool has_own_tls;    /* likewise */
+	int timeout_ms;      /* likewise */
 	struct resolve_question *question;
-	struct curl_slist headers[HEADERS]; /* chained by hand: no allocation an attempt */
-	char id_line[96], time_line[48], signature_line[160], type_line[40], expect_line[16];
-	char url[EGRESS_URL_BYTES]; /* the handle has it already */
+	struct curl_slist headers[HEADERS];      /* chained by hand: no allocation an attempt */
+	char url[EGRESS_URL_BYTES + SIGN_QUERY]; /* the handle has it already */
 	struct curl_slist pin;
 	char pin_line[EGRESS_HOST_BYTES + 16 + EGRESS_MAX_ADDRESSES * (EGRESS_ADDRESS_TEXT + 3)];
 	struct deliver_result result;
 	int64_t started_us;
 	size_t head_bytes, body_bytes;
+	char head[DELIVER_SHOWN], answer[DELIVER_SHOWN];
+	size_t head_kept, answer_kept;
 	char why[EGRESS_WHY]; /* of egress and of the socket check */
 	bool blocked;
 	uint16_t family;
@@ -114,10 +118,16 @@ static void finish(struct attempt *attempt)
 	struct deliver *deliver = attempt->deliver;
 	struct deliver_request request = attempt->request;
 	struct deliver_result result = attempt->result;
-	char why[EGRESS_WHY];
+	struct sign_lines lines = attempt->lines;
+	char why[EGRESS_WHY], head[DELIVER_SHOWN], answer[DELIVER_SHOWN];
 
 	hs_copy(why, sizeof(why), result.why ? result.why : "");
+	hs_copy(head, sizeof(head), attempt->head);
+	hs_copy(answer, sizeof(answer), attempt->answer);
 	result.why = why;
+	result.lines = &lines;
+	result.head = head;
+	result.answer = answer;
 	result.took_us = hs_clock_us() - attempt->started_us;
 	unlink_attempt(attempt);
 	if (deliver->pool_count < POOL_MAX) {
@@ -152,13 +162,44 @@ static void unwatch(struct deliver *deliver, curl_socket_t socket)
 		uv_close((uv_handle_t *)&watch->poll, free_watch);
 }
 
-/* The answer's body is read only so that the connection can be used again; past the limit it is cut. */
+/* As much as there is room for, with a NUL. */
+static void keep_some(char *kept, size_t *used, const char *data, size_t bytes)
+{
+	size_t room = DELIVER_SHOWN - 1 - *used;
+
+	if (bytes > room)
+		bytes = room;
+	memcpy(kept + *used, data, bytes);
+	*used += bytes;
+	kept[*used] = '\0';
+}
+
+/* The answer's body is read so that the connection can be used again, and its beginning is shown; past the limit it is
+ * cut. */
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
 	struct attempt *attempt = context;
 
+	keep_some(attempt->answer, &attempt->answer_kept, data, size * count);
 	attempt->body_bytes += size * count;
 	return attempt->body_bytes > ANSWER_BYTES ? 0 : size * count;
+}
+
+/* Whether what a header line says is nobody else's business, by its name. */
+static bool holds_secret(const char *line, size_t bytes)
+{
+	static const char *const words[] = {"cookie", "auth", "token", "secret", "key"};
+	const char *colon = memchr(line, ':', bytes);
+	char name[64];
+
+	if (!colon || colon - line >= (ptrdiff_t)sizeof(name))
+		return colon != NULL;
+	memcpy(name, line, (size_t)(colon - line));
+	name[colon - line] = '\0';
+	for (size_t i = 0; i < HS_COUNT(words); i++)
+		if (strcasestr(name, words[i]))
+			return true;
+	return false;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *context)
@@ -170,8 +211,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 	attempt->head_bytes += bytes;
 	if (attempt->head_bytes > HEAD_BYTES)
 		return 0;
-	if (bytes > 5 && !memcmp(data, "HTTP/", 5))
-		attempt->result.retry_after[0] = '\0'; /* a final answer after a 1xx */
+	if (bytes > 5 && !memcmp(data, "HTTP/", 5)) { /* a final answer after a 1xx */
+		attempt->result.retry_after[0] = '\0';
+		attempt->head_kept = 0;
+	}
+	if (bytes > 2 && !holds_secret(data, bytes))
+		keep_some(attempt->head, &attempt->head_kept, data, bytes);
 	if (bytes > length && bytes - length < DELIVER_RETRY_AFTER && !strncasecmp(data, name, length)) {
 		char *value = attempt->result.retry_after;
 
@@ -372,7 +417,6 @@ static void set_up_easy(struct deliver *deliver, struct attempt *attempt)
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "hookswitch");
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)deliver->setup.timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_AGE_S);
 	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, attempt->error);
@@ -390,12 +434,37 @@ static void set_up_easy(struct deliver *deliver, struct attempt *attempt)
 		deliver->system_ca_file = attempt->ca_file;
 }
 
-/* Handles are used again for other endpoints. The folder of the system's authorities is always trusted as well. */
+static void set_blob(CURL *easy, CURLoption option, const char *pem)
+{
+	struct curl_blob blob = {(void *)pem, pem ? strlen(pem) : 0, CURL_BLOB_COPY};
+
+	curl_easy_setopt(easy, option, pem ? &blob : NULL);
+}
+
+/* Handles are used again for other endpoints: one with certificates of its own sets all, and so does the next. */
+static void show_and_trust(struct attempt *attempt)
+{
+	static const struct deliver_tls none;
+	const struct deliver_tls *tls = attempt->request.tls ? attempt->request.tls : &none;
+	bool is_own = tls->ca || tls->cert || tls->cert_file;
+
+	if (is_own || attempt->has_own_tls) {
+		set_blob(attempt->easy, CURLOPT_CAINFO_BLOB, tls->ca);
+		set_blob(attempt->easy, CURLOPT_SSLCERT_BLOB, tls->cert);
+		set_blob(attempt->easy, CURLOPT_SSLKEY_BLOB, tls->key);
+		curl_easy_setopt(attempt->easy, CURLOPT_SSLCERT, tls->cert_file);
+		curl_easy_setopt(attempt->easy, CURLOPT_SSLKEY, tls->key_file);
+	}
+	attempt->has_own_tls = is_own;
+}
+
+/* The folder of the system's authorities is always trusted as well. */
 static void trust(struct attempt *attempt)
 {
 	const struct deliver *deliver = attempt->deliver;
-	const char *file = attempt->request.ca_file;
+	const char *file = attempt->request.tls ? attempt->request.tls->ca_file : NULL;
 
+	show_and_trust(attempt);
 	if (!file)
 		file = deliver->ca_file ? deliver->ca_file : deliver->system_ca_file;
 	if (file == attempt->ca_file)
@@ -403,6 +472,8 @@ static void trust(struct attempt *attempt)
 	curl_easy_setopt(attempt->easy, CURLOPT_CAINFO, file);
 	attempt->ca_file = file;
 }
+
+static char type_line[] = "Content-Type: application/json", expect_line[] = "Expect:"; /* curl's lists are not const */
 
 static struct attempt *make_attempt(struct deliver *deliver)
 {
@@ -418,32 +489,49 @@ static struct attempt *make_attempt(struct deliver *deliver)
 		if (!attempt->easy)
 			abort(); /* out of memory */
 		set_up_easy(deliver, attempt);
-		attempt->headers[0].data = attempt->id_line;
-		attempt->headers[1].data = attempt->time_line;
-		attempt->headers[2].data = attempt->signature_line;
-		attempt->headers[3].data = attempt->type_line;
-		attempt->headers[4].data = attempt->expect_line;
-		hs_copy(attempt->type_line, sizeof(attempt->type_line), "Content-Type: application/json");
-		hs_copy(attempt->expect_line, sizeof(attempt->expect_line), "Expect:");
-		for (int i = 0; i < HEADERS - 1; i++)
-			attempt->headers[i].next = &attempt->headers[i + 1];
+		attempt->headers[0].data = type_line;
+		attempt->headers[1].data = expect_line;
 		attempt->pin.data = attempt->pin_line;
 	}
 	memset(&attempt->result, 0, sizeof(attempt->result));
-	attempt->head_bytes = attempt->body_bytes = 0;
+	attempt->head_bytes = attempt->body_bytes = attempt->head_kept = attempt->answer_kept = 0;
+	attempt->head[0] = attempt->answer[0] = '\0';
 	attempt->blocked = false;
 	attempt->error[0] = attempt->why[0] = '\0';
 	attempt->question = NULL;
 	return attempt;
 }
 
-static void write_headers(struct attempt *attempt)
+static void chain_headers(struct attempt *attempt)
 {
-	const struct deliver_request *request = &attempt->request;
+	size_t fixed = HEADERS - SIGN_LINES, count = fixed + attempt->lines.count;
 
-	snprintf(attempt->id_line, sizeof(attempt->id_line), "webhook-id: %s", request->id);
-	snprintf(attempt->time_line, sizeof(attempt->time_line), "webhook-timestamp: %" PRId64, request->timestamp_s);
-	snprintf(attempt->signature_line, sizeof(attempt->signature_line), "webhook-signature: %s", request->signature);
+	for (size_t i = fixed; i < count; i++)
+		attempt->headers[i].data = attempt->lines.text[i - fixed];
+	for (size_t i = 0; i < count; i++)
+		attempt->headers[i].next = i + 1 < count ? &attempt->headers[i + 1] : NULL;
+}
+
+static void set_url(struct attempt *attempt)
+{
+	const char *text = attempt->request.url->text, *query = attempt->lines.query;
+	size_t length = strlen(text);
+
+	if (!strncmp(attempt->url, text, length) && !strcmp(attempt->url + length, query))
+		return;
+	snprintf(attempt->url, sizeof(attempt->url), "%s%s", text, query);
+	curl_easy_setopt(attempt->easy, CURLOPT_URL, attempt->url);
+}
+
+static void set_timeout(struct attempt *attempt)
+{
+	int timeout_ms = attempt->request.timeout_ms;
+
+	if (!timeout_ms)
+		timeout_ms = attempt->deliver->setup.timeout_ms;
+	if (timeout_ms != attempt->timeout_ms)
+		curl_easy_setopt(attempt->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	attempt->timeout_ms = timeout_ms;
 }
 
 /* "host:port:a,b,c": curl asks nobody and tries these, one after the other. */
@@ -470,14 +558,12 @@ static void send_request(struct attempt *attempt, const struct egress_address *a
 		fail(attempt, DELIVER_BLOCKED, attempt->why);
 		return;
 	}
-	write_headers(attempt);
+	chain_headers(attempt);
 	if (!attempt->request.url->numeric)
 		write_pin(attempt, addresses, count);
 	curl_easy_setopt(easy, CURLOPT_RESOLVE, attempt->request.url->numeric ? NULL : &attempt->pin);
-	if (strcmp(attempt->url, attempt->request.url->text) != 0) {
-		hs_copy(attempt->url, sizeof(attempt->url), attempt->request.url->text);
-		curl_easy_setopt(easy, CURLOPT_URL, attempt->url);
-	}
+	set_url(attempt);
+	set_timeout(attempt);
 	trust(attempt);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, attempt->headers);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)attempt->request.bytes);
@@ -518,6 +604,7 @@ void deliver_start(struct deliver *deliver, const struct deliver_request *reques
 	struct attempt *attempt = make_attempt(deliver);
 
 	attempt->request = *request;
+	attempt->lines = *request->lines;
 	attempt->started_us = hs_clock_us();
 	attempt->previous = NULL;
 	attempt->next = deliver->flying;

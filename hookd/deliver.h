@@ -7,9 +7,11 @@
 
 #include "egress.h"
 #include "resolve.h"
+#include "sign.h"
 #include <uv.h>
 
 #define DELIVER_RETRY_AFTER 64 /* longest Retry-After that is looked at, with NUL */
+#define DELIVER_SHOWN 512      /* how much of an answer's head, and of its body, is kept to be looked at, with NUL */
 
 struct deliver;
 
@@ -39,16 +41,25 @@ struct deliver_result {
 	const char *why;                       /* a sentence; "" when answered */
 	char retry_after[DELIVER_RETRY_AFTER]; /* "" when absent */
 	int64_t took_us;
+	const struct sign_lines *lines; /* as they were sent; for the call */
+	const char *head, *answer; /* beginnings of the answer: header lines without secrets, and body; for the call */
 };
 
-/* A request. Everything is borrowed until done was called or deliver_forget. */
+/* Certificates of an endpoint's own, as texts in PEM or as files; NULL: none. */
+struct deliver_tls {
+	const char *ca_file, *ca; /* whom it trusts, instead of the setup's */
+	const char *cert_file, *key_file;
+	const char *cert, *key;
+};
+
+/* A request. Lines are copied; the rest is borrowed until done was called. */
 struct deliver_request {
 	const struct egress_url *url;
-	const char *ca_file;        /* lives as long as deliver; instead of the setup's; NULL: that one */
-	const char *id, *signature; /* webhook-id, webhook-signature */
-	int64_t timestamp_s;        /* webhook-timestamp */
+	const struct deliver_tls *tls;
+	const struct sign_lines *lines;
 	const char *body;
 	size_t bytes;
+	int timeout_ms;                                                   /* 0: the setup's */
 	void (*done)(void *context, const struct deliver_result *result); /* once, later */
 	void *context;
 };

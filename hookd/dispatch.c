@@ -222,8 +222,10 @@ static bool can_sign(struct lane *lane)
 	struct hs_house *house = lane->dispatch->setup.house;
 	int error = endpoint_open_secrets(lane->endpoint, house->home);
 
-	if (!error)
+	if (!error) {
+		lane->dirty |= endpoint_end_rotation(lane->endpoint, house->home, hs_clock_wall_ms());
 		return true;
+	}
 	hs_log(ERROR, "webhook.secret_unusable", LOG_TEXT("webhook", lane->endpoint->id),
 	       LOG_TEXT("error", strerror(-error)),
 	       LOG_WHY(error == -EXDEV ? "it was sealed for another URL: seal it for this one"
@@ -236,20 +238,28 @@ static bool can_sign(struct lane *lane)
 static void send_job(struct lane *lane, struct job *job)
 {
 	const struct outbox_delivery *delivery = job->delivery;
-	struct deliver_request request = {
-		.url = &lane->endpoint->url,
-		.ca_file = lane->endpoint->ca_file,
+	const struct endpoint *endpoint = lane->endpoint;
+	struct sign_lines lines;
+	struct sign_request to_sign = {
+		.style = endpoint->style,
+		.secrets = &endpoint->secrets,
+		.url = endpoint->given_url,
 		.id = delivery->id,
-		.signature = job->signature,
 		.timestamp_s = hs_clock_wall_ms() / 1000,
+		.body = delivery->body,
+		.bytes = delivery->bytes,
+	};
+	struct deliver_request request = {
+		.url = &endpoint->url,
+		.tls = &endpoint->tls,
+		.lines = &lines,
 		.body = delivery->body,
 		.bytes = delivery->bytes,
 		.done = done,
 		.context = job,
 	};
 
-	sign_message(&lane->endpoint->secrets, delivery->id, request.timestamp_s, delivery->body, delivery->bytes,
-		     job->signature);
+	sign_attempt(&to_sign, &lines);
 	deliver_start(lane->dispatch->setup.deliver, &request);
 }
 
@@ -258,7 +268,7 @@ static void pump(struct lane *lane)
 	struct dispatch *dispatch = lane->dispatch;
 	int64_t now_ms = hs_clock_wall_ms();
 
-	if (!dispatch->running || dispatch->stuck || lane->removed || lane->locked)
+	if (!dispatch->running || dispatch->stuck || lane->removed || lane->locked || lane->endpoint->paused)
 		return;
 	load_fresh(lane);
 	load_due(lane, now_ms);
@@ -281,6 +291,7 @@ static void free_lane(uv_handle_t *handle)
 {
 	struct lane *lane = handle->data;
 
+	ledger_destroy(lane->ledger);
 	endpoint_destroy(lane->endpoint);
 	free(lane);
 }
@@ -314,7 +325,21 @@ static void done(void *context, const struct deliver_result *result)
 	lane_land(lane, job);
 	if (!lane->removed)
 		pump(lane);
-	else if (!lane->flying_count)
+	else if (!lane->flying_count && !lane->held)
+		leave(lane);
+}
+
+struct lane *dispatch_hold(struct dispatch *dispatch, const struct endpoint *endpoint)
+{
+	struct lane *lane = hs_table_get(dispatch->lanes, endpoint->id);
+
+	lane->held++;
+	return lane;
+}
+
+void dispatch_let_go(struct lane *lane)
+{
+	if (!--lane->held && lane->removed && !lane->flying_count)
 		leave(lane);
 }
 
@@ -372,6 +397,8 @@ static void add_lane(struct dispatch *dispatch, struct endpoint *endpoint)
 
 	lane->dispatch = dispatch;
 	lane->endpoint = endpoint;
+	lane->ledger = ledger_create(dispatch->setup.house->folder, endpoint->number,
+				     (int)dispatch->setup.house->config->webhooks->log_attempts);
 	uv_timer_init(dispatch->setup.house->loop, &lane->timer);
 	lane->timer.data = lane;
 	hs_table_put(dispatch->lanes, endpoint->id, lane);
@@ -418,7 +445,7 @@ static void queue(struct lane *lane, const struct follow_event *event)
 
 	sign_message_id(head->cursor, endpoint->id, id);
 	delivery = outbox_delivery_make(endpoint->number, id, head->type, head->call_id ? head->call_id : "",
-					head->line ? head->line : "", body, strlen(body));
+					head->line ? head->line : "", head->cursor, body, strlen(body));
 	delivery->created_at_ms = head->timestamp;
 	endpoint->waiting++;
 	if (lane->backlog || lane->waiting >= LANE_WINDOW) {
@@ -430,6 +457,23 @@ static void queue(struct lane *lane, const struct follow_event *event)
 		lane_push(lane, delivery, true);
 	}
 	pump_soon(lane);
+}
+
+/* One endpoint's messages never fill the outbox for all. What is not kept for it is in the log, from this cursor on. */
+static bool is_skipped(struct lane *lane, const struct follow_event *event)
+{
+	struct endpoint *endpoint = lane->endpoint;
+
+	if (endpoint->waiting < OUTBOX_MAX_OF_ONE)
+		return false;
+	if (!endpoint->skipped++) {
+		hs_copy(endpoint->skipped_from, sizeof(endpoint->skipped_from), event->head->cursor);
+		hs_log(ERROR, "webhook.skipping", LOG_TEXT("webhook", endpoint->id),
+		       LOG_TEXT("cursor", event->head->cursor), LOG_INT("waiting", endpoint->waiting),
+		       LOG_WHY("too many messages wait for it: replay from this cursor when it works again"));
+	}
+	lane->dirty = true;
+	return true;
 }
 
 static void set_place(struct dispatch *dispatch, const char *cursor, int64_t seq)
@@ -448,7 +492,8 @@ void dispatch_take(struct dispatch *dispatch, const struct follow_event *event)
 		struct lane *lane = dispatch->order[i];
 		struct match_filter filter = endpoint_filter(lane->endpoint);
 
-		if (lane->endpoint->enabled && match_wants(&filter, event->head->type, event->json))
+		if (lane->endpoint->enabled && match_wants(&filter, event->head, event->json) &&
+		    !is_skipped(lane, event))
 			queue(lane, event);
 	}
 	set_place(dispatch, event->head->cursor, event->head->seq);
@@ -523,10 +568,11 @@ void dispatch_remove(struct dispatch *dispatch, struct endpoint *endpoint)
 	tell_locked(dispatch);
 	lane_clear(lane);
 	lane->removed = true;
+	ledger_remove(lane->ledger);
 	uv_timer_stop(&lane->timer);
 	lane->next_leaving = dispatch->leaving;
 	dispatch->leaving = lane;
-	if (!lane->flying_count)
+	if (!lane->flying_count && !lane->held)
 		leave(lane);
 	dispatch_commit_later(dispatch);
 }
@@ -567,13 +613,64 @@ int dispatch_replay(struct dispatch *dispatch, const char *delivery)
 	return -ENOENT;
 }
 
+int64_t dispatch_replay_all(struct dispatch *dispatch, const struct endpoint *endpoint)
+{
+	int64_t revived = 0;
+
+	for (size_t i = 0; i < dispatch_count(dispatch); i++) {
+		struct lane *lane = dispatch->order[i];
+
+		if (endpoint && lane->endpoint != endpoint)
+			continue;
+		revived += outbox_replay_all(dispatch->outbox, lane->endpoint->number, hs_clock_wall_ms());
+		lane->next_due_ms = 0;
+		verdict_recount(lane);
+		pump_soon(lane);
+	}
+	return revived;
+}
+
+int dispatch_repeat(struct dispatch *dispatch, struct endpoint *endpoint, const struct follow_event *event)
+{
+	struct match_filter filter = endpoint_filter(endpoint);
+	char id[SIGN_MESSAGE_ID];
+
+	if (!match_wants(&filter, event->head, event->json))
+		return 0;
+	sign_message_id(event->head->cursor, endpoint->id, id);
+	if (dispatch_replay(dispatch, id) == 0)
+		return 1;
+	if (endpoint->waiting >= OUTBOX_MAX_OF_ONE)
+		return -EBUSY;
+	queue(lane_of(dispatch, endpoint->id), event);
+	return 1;
+}
+
+struct ledger *dispatch_ledger(struct dispatch *dispatch, const struct endpoint *endpoint)
+{
+	return lane_of(dispatch, endpoint->id)->ledger;
+}
+
 /* ---- Life ---- */
+
+/* Also of an endpoint that nothing is sent to. */
+static void end_rotation(struct lane *lane)
+{
+	struct dispatch *dispatch = lane->dispatch;
+
+	if (!endpoint_end_rotation(lane->endpoint, dispatch->setup.house->home, hs_clock_wall_ms()))
+		return;
+	lane->dirty = true;
+	dispatch_commit_later(dispatch);
+}
 
 static void on_prune(uv_timer_t *timer)
 {
 	struct dispatch *dispatch = timer->data;
 	int64_t keep_ms = dispatch->setup.house->config->store->retention_days * DAY_MS;
 
+	for (size_t i = 0; i < dispatch_count(dispatch) && !dispatch->stuck; i++)
+		end_rotation(dispatch->order[i]);
 	if (dispatch->stuck || !outbox_prune(dispatch->outbox, hs_clock_wall_ms() - keep_ms))
 		return;
 	for (size_t i = 0; i < dispatch_count(dispatch); i++)

@@ -19,6 +19,8 @@
 #define DISPATCH_MAX_ENDPOINTS 1000
 
 struct dispatch;
+struct lane;
+struct ledger;
 
 struct dispatch_setup {
 	struct hs_house *house;
@@ -51,6 +53,13 @@ int dispatch_commit(struct dispatch *dispatch);
 /* An endpoint by id, or NULL; borrowed until the next call that removes one. */
 struct endpoint *dispatch_find(struct dispatch *dispatch, const char *id);
 
+/* The log of its attempts. */
+struct ledger *dispatch_ledger(struct dispatch *dispatch, const struct endpoint *endpoint);
+
+/* Until it is let go, an endpoint is not freed, though it may be removed. Returns what names it. */
+struct lane *dispatch_hold(struct dispatch *dispatch, const struct endpoint *endpoint);
+void dispatch_let_go(struct lane *lane);
+
 /* Takes over an endpoint that is not known yet and writes it. -ENOSPC at DISPATCH_MAX_ENDPOINTS. */
 int dispatch_add(struct dispatch *dispatch, struct endpoint *endpoint);
 
@@ -69,6 +78,13 @@ size_t dispatch_count(const struct dispatch *dispatch);
 
 /* Tries a dead letter again. -ENOENT. */
 int dispatch_replay(struct dispatch *dispatch, const char *delivery);
+
+/* Tries all dead letters of an endpoint again, or of all (NULL). How many there were. */
+int64_t dispatch_replay_all(struct dispatch *dispatch, const struct endpoint *endpoint);
+
+/* Sends an event again to an endpoint, if its filter wants it; as a dead letter where it is one. 1: it is queued, 0:
+ * not wanted, -EBUSY: too many wait. */
+int dispatch_repeat(struct dispatch *dispatch, struct endpoint *endpoint, const struct follow_event *event);
 
 /* Id of an endpoint by its number; "gone" when it was removed. */
 const char *dispatch_name(const struct dispatch *dispatch, int64_t number);

@@ -3,49 +3,44 @@
 #include "log.h"
 #include "secret.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define FRESH_KEY_BYTES 32
-#define SECRET_FILE_BYTES 8192
-
+/* These two ids belong to webhooks.outgoing. */
 static enum match_kind kind_of(const struct outbox_endpoint *row)
 {
-	if (!row->declared)
-		return MATCH_EVENT;
-	return !strcmp(row->id, "dtmf") ? MATCH_DTMF : MATCH_STATE;
+	if (!strcmp(row->id, "dtmf"))
+		return MATCH_DTMF;
+	return !strcmp(row->id, "state") ? MATCH_STATE : MATCH_EVENT;
 }
 
-static void add_word(struct endpoint *endpoint, const char *word, size_t length)
+static void forget_words(struct endpoint_words *words)
 {
-	endpoint->words = hs_resize(endpoint->words, endpoint->words_count + 1, sizeof(char *));
-	endpoint->words[endpoint->words_count++] = hs_printf("%.*s", (int)length, word);
+	for (size_t i = 0; i < words->count; i++)
+		free(words->list[i]);
+	free(words->list);
+	free(words->text);
+	*words = (struct endpoint_words){0};
 }
 
-static void forget_words(struct endpoint *endpoint)
+void endpoint_set_words(struct endpoint_words *kind, const char *words)
 {
-	for (size_t i = 0; i < endpoint->words_count; i++)
-		free(endpoint->words[i]);
-	endpoint->words_count = 0;
-	free(endpoint->words_text);
-	endpoint->words_text = NULL;
-}
+	char *text = hs_strdup(words ? words : "");
 
-void endpoint_set_words(struct endpoint *endpoint, const char *words)
-{
-	forget_words(endpoint);
-	endpoint->words_text = hs_strdup(words);
-	for (const char *at = words + strspn(words, " "); *at; at += strspn(at, " ")) {
+	forget_words(kind);
+	kind->text = text;
+	for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
 		size_t length = strcspn(at, " ");
 
-		add_word(endpoint, at, length);
+		kind->list = hs_resize(kind->list, kind->count + 1, sizeof(char *));
+		kind->list[kind->count++] = hs_printf("%.*s", (int)length, at);
 		at += length;
 	}
+}
+
+static char *copy_or_none(const char *text)
+{
+	return text && *text ? hs_strdup(text) : NULL;
 }
 
 struct endpoint *endpoint_create(const struct outbox_endpoint *row)
@@ -65,7 +60,19 @@ struct endpoint *endpoint_create(const struct outbox_endpoint *row)
 	endpoint->dead = row->dead;
 	endpoint->last_status = row->last_status;
 	hs_copy(endpoint->last_error, sizeof(endpoint->last_error), row->last_error);
-	endpoint_set_words(endpoint, row->words);
+	endpoint->style = row->style ? (enum hs_webhook_style)row->style : HS_WEBHOOK_STYLE_STANDARD;
+	endpoint->paused = row->paused;
+	endpoint->ca = copy_or_none(row->ca);
+	endpoint->cert = copy_or_none(row->cert);
+	endpoint->sealed_key = copy_or_none(row->sealed_key);
+	endpoint->old_until_ms = row->old_until_ms;
+	endpoint->skipped = row->skipped;
+	hs_copy(endpoint->skipped_from, sizeof(endpoint->skipped_from), row->skipped_from);
+	endpoint->tls.ca = endpoint->ca;
+	endpoint->tls.cert = endpoint->cert;
+	endpoint_set_words(&endpoint->words, row->words);
+	endpoint_set_words(&endpoint->lines, row->lines);
+	endpoint_set_words(&endpoint->calls, row->calls);
 	if (egress_parse_url(row->url, EGRESS_HTTP, &endpoint->url, why) < 0) {
 		hs_log(ERROR, "webhook.bad_url", LOG_TEXT("webhook", row->id), LOG_WHY(why));
 		endpoint_destroy(endpoint);
@@ -88,155 +95,111 @@ int endpoint_move(struct endpoint *endpoint, const char *url, const char *sealed
 	endpoint->given_url = hs_strdup(url);
 	free(endpoint->sealed);
 	endpoint->sealed = hs_strdup(sealed);
-	sign_wipe(&endpoint->secrets);
+	endpoint_close_secrets(endpoint);
 	endpoint->enabled = true;
 	endpoint->failing_since_ms = 0;
 	return 0;
+}
+
+static void swap_text(char **one, char **other)
+{
+	char *kept = *one;
+
+	*one = *other;
+	*other = kept;
+}
+
+static void swap_words(struct endpoint_words *one, struct endpoint_words *other)
+{
+	struct endpoint_words kept = *one;
+
+	*one = *other;
+	*other = kept;
+}
+
+void endpoint_become(struct endpoint *endpoint, struct endpoint *draft)
+{
+	if (strcmp(endpoint->given_url, draft->given_url) != 0) {
+		endpoint->enabled = true;
+		endpoint->failing_since_ms = 0;
+	}
+	endpoint_close_secrets(endpoint);
+	endpoint->url = draft->url;
+	endpoint->style = draft->style;
+	endpoint->old_until_ms = draft->old_until_ms;
+	endpoint->tls = (struct deliver_tls){.ca = draft->ca, .cert = draft->cert};
+	swap_text(&endpoint->given_url, &draft->given_url);
+	swap_text(&endpoint->sealed, &draft->sealed);
+	swap_text(&endpoint->ca, &draft->ca);
+	swap_text(&endpoint->cert, &draft->cert);
+	swap_text(&endpoint->sealed_key, &draft->sealed_key);
+	swap_words(&endpoint->words, &draft->words);
+	swap_words(&endpoint->lines, &draft->lines);
+	swap_words(&endpoint->calls, &draft->calls);
+	endpoint_destroy(draft);
 }
 
 void endpoint_destroy(struct endpoint *endpoint)
 {
 	if (!endpoint)
 		return;
-	sign_wipe(&endpoint->secrets);
-	forget_words(endpoint);
-	free(endpoint->words);
+	endpoint_close_secrets(endpoint);
+	forget_words(&endpoint->words);
+	forget_words(&endpoint->lines);
+	forget_words(&endpoint->calls);
+	free(endpoint->ca);
+	free(endpoint->cert);
+	free(endpoint->sealed_key);
 	free(endpoint->id);
 	free(endpoint->given_url);
 	free(endpoint->sealed);
 	free(endpoint);
 }
 
-struct match_filter endpoint_filter(const struct endpoint *endpoint)
+static struct match_words words_of(const struct endpoint_words *words)
 {
-	return (struct match_filter){endpoint->kind, (const char *const *)endpoint->words, endpoint->words_count};
+	return (struct match_words){(const char *const *)words->list, words->count};
 }
 
-void endpoint_save(struct endpoint *endpoint, struct outbox *outbox)
+struct match_filter endpoint_filter(const struct endpoint *endpoint)
 {
-	struct outbox_endpoint row = {
+	return (struct match_filter){endpoint->kind, words_of(&endpoint->words), words_of(&endpoint->lines),
+				     words_of(&endpoint->calls)};
+}
+
+struct outbox_endpoint endpoint_row(const struct endpoint *endpoint)
+{
+	return (struct outbox_endpoint){
 		.number = endpoint->number,
 		.id = endpoint->id,
 		.url = endpoint->given_url,
-		.words = endpoint->words_text,
+		.words = endpoint->words.text,
+		.lines = endpoint->lines.text,
+		.calls = endpoint->calls.text,
+		.style = (int)endpoint->style,
 		.sealed = endpoint->sealed,
+		.ca = endpoint->ca,
+		.cert = endpoint->cert,
+		.sealed_key = endpoint->sealed_key,
 		.declared = endpoint->declared,
 		.enabled = endpoint->enabled,
+		.paused = endpoint->paused,
+		.old_until_ms = endpoint->old_until_ms,
 		.failing_since_ms = endpoint->failing_since_ms,
 		.delivered = endpoint->delivered,
 		.dead = endpoint->dead,
 		.last_status = endpoint->last_status,
 		.last_error = endpoint->last_error,
+		.skipped = endpoint->skipped,
+		.skipped_from = endpoint->skipped_from,
 	};
+}
+
+void endpoint_save(struct endpoint *endpoint, struct outbox *outbox)
+{
+	struct outbox_endpoint row = endpoint_row(endpoint);
 
 	endpoint->number = outbox_save_endpoint(outbox, &row);
-}
-
-/* ---- Secrets ---- */
-
-static char *destination_of(const char *url)
-{
-	return hs_printf("url:%s", url);
-}
-
-int endpoint_open_secrets(struct endpoint *endpoint, const char *home)
-{
-	AUTO(free) char *destination = destination_of(endpoint->given_url);
-	char *secret = NULL;
-	int error;
-
-	if (endpoint->secrets.count)
-		return 0;
-	error = hs_secret_open(home, HS_ROLE_HOOKD, destination, endpoint->sealed, &secret);
-	if (error < 0)
-		return error;
-	error = sign_read_secrets(secret, &endpoint->secrets);
-	hs_secret_wipe(secret);
-	return error;
-}
-
-/* The file's text; NULL when there is none. */
-static char *read_secret_file(const char *path)
-{
-	AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char text[SECRET_FILE_BYTES] = {0};
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return NULL;
-	text[strcspn(text, "\r\n")] = '\0';
-	return hs_strdup(text);
-}
-
-/* Whole or not at all: written beside, flushed, then renamed. */
-static int write_secret_file(const char *path, const char *text)
-{
-	AUTO(free) char *beside = hs_printf("%s.new", path);
-	AUTO(close) int fd = -1;
-	size_t length = strlen(text);
-
-	unlink(beside);
-	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, length) != (ssize_t)length)
-		return -EIO;
-	if (fchmod(fd, 0400) < 0 || fsync(fd) < 0 || rename(beside, path) < 0)
-		return -errno;
-	return 0;
-}
-
-/* True when the file's text is for this URL. The file is ours alone: one for another URL was made before the
- * configuration changed. */
-static bool is_for(const char *home, const char *destination, const char *sealed)
-{
-	AUTO(free) char *known = hs_secret_destination(home, HS_ROLE_HOOKD, sealed);
-
-	return known && !strcmp(known, destination);
-}
-
-char *endpoint_make_secret(const char *home, const char *id, const char *url)
-{
-	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", home, id);
-	AUTO(free) char *destination = destination_of(url);
-	AUTO(free) char *sealed = read_secret_file(path);
-	uint8_t random[FRESH_KEY_BYTES];
-	char text[SIGN_SECRET_TEXT];
-	int error;
-
-	if (sealed && is_for(home, destination, sealed))
-		return TAKE(sealed);
-	if (sealed)
-		hs_log(WARN, "webhook.secret_renewed", LOG_TEXT("webhook", id),
-		       LOG_WHY("its URL is another one, for which it got a secret of its own: hookctl webhook-secret"));
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return NULL;
-	sign_format_secret(random, sizeof(random), text);
-	free(sealed);
-	sealed = hs_secret_seal(home, HS_ROLE_HOOKD, destination, text);
-	explicit_bzero(random, sizeof(random));
-	explicit_bzero(text, sizeof(text));
-	error = sealed ? write_secret_file(path, sealed) : -ENOKEY;
-	if (error < 0) {
-		errno = -error;
-		return NULL;
-	}
-	return TAKE(sealed);
-}
-
-int endpoint_reseal(struct endpoint *endpoint, const char *home)
-{
-	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", home, endpoint->id);
-	AUTO(free) char *made = endpoint->declared ? read_secret_file(path) : NULL;
-	AUTO(free) char *fresh_made = made ? hs_secret_reseal(home, HS_ROLE_HOOKD, made) : NULL;
-	char *fresh = hs_secret_reseal(home, HS_ROLE_HOOKD, endpoint->sealed);
-
-	int error = fresh_made ? write_secret_file(path, fresh_made) : 0;
-
-	if (fresh) {
-		free(endpoint->sealed);
-		endpoint->sealed = fresh;
-	}
-	return error < 0 ? error : fresh != NULL;
 }
 
 /* ---- What others see ---- */
@@ -246,16 +209,29 @@ void endpoint_describe(const struct endpoint *endpoint, struct hs_webhook *ret_w
 	*ret_webhook = (struct hs_webhook){
 		.id = endpoint->id,
 		.url = endpoint->given_url,
-		.events_count = endpoint->words_count,
-		.events = (const char **)endpoint->words,
+		.events_count = endpoint->words.count,
+		.events = (const char **)endpoint->words.list,
+		.lines_count = endpoint->lines.count,
+		.lines = (const char **)endpoint->lines.list,
+		.calls_count = endpoint->calls.count,
+		.calls = (const char **)endpoint->calls.list,
+		.style = endpoint->style,
 		.declared = endpoint->declared,
 		.enabled = endpoint->enabled,
+		.paused = endpoint->paused,
+		.failing = endpoint->failing,
+		.own_ca = endpoint->tls.ca || endpoint->tls.ca_file,
+		.client_cert = endpoint->tls.cert || endpoint->tls.cert_file,
+		.public_key = *endpoint->public_key ? endpoint->public_key : NULL,
+		.old_secret_until = endpoint->old_until_ms,
 		.pending = endpoint->waiting,
 		.delivered = endpoint->delivered,
 		.dead = endpoint->dead,
 		.has_last_status = endpoint->last_status > 0,
 		.last_status = endpoint->last_status,
 		.last_error = *endpoint->last_error ? endpoint->last_error : NULL,
+		.skipped = endpoint->skipped,
+		.skipped_from = *endpoint->skipped_from ? endpoint->skipped_from : NULL,
 	};
 }
 

@@ -10,6 +10,8 @@
 
 struct hear;
 struct putting;
+struct trial;
+struct again;
 
 struct hookd {
 	struct hs_house *house;
@@ -20,7 +22,9 @@ struct hookd {
 	struct outbox *outbox;
 	struct dispatch *dispatch;
 	struct hear *hear;
-	struct putting *putting; /* hook.put requests whose host is being resolved */
+	struct putting *putting; /* hook.put and hook.change requests whose host is being resolved */
+	struct trial *trials;    /* hook.test requests under way */
+	struct again *again;     /* hook.again requests whose events are being read */
 	uv_timer_t ending;
 };
 
@@ -34,9 +38,30 @@ void hear_rewind(struct hear *hear);  /* a transaction was undone */
 void hear_destroy(struct hear *hear); /* NULL is fine */
 
 /* serve.c: hook.* requests. */
-#define SERVE_DOORS 5
+#define SERVE_DOORS 12
 extern const struct hs_door serve_doors[SERVE_DOORS];
 void serve_finish(struct hookd *hookd); /* refuses what is not answered yet */
+
+/* The endpoint a request names. Refuses and returns NULL when there is none. */
+struct endpoint *serve_find(struct hookd *hookd, struct hs_request *request, const char *id);
+
+/* True, and the request refused, when the configuration file has it; when nothing can be written now. */
+bool serve_is_declared(struct hs_request *request, const struct endpoint *endpoint);
+bool serve_is_stuck(struct hookd *hookd, struct hs_request *request);
+
+/* put.c: endpoints made, changed, and given new secrets. */
+void serve_put(void *hookd, struct hs_request *request);
+void serve_change(void *hookd, struct hs_request *request);
+void serve_rotate(void *hookd, struct hs_request *request);
+void put_finish(struct hookd *hookd);
+
+/* trial.c: a test message, sent beside the queue. */
+void serve_test(void *hookd, struct hs_request *request);
+void trial_finish(struct hookd *hookd);
+
+/* again.c: events sent again, read from apid's log. */
+void serve_again(void *hookd, struct hs_request *request);
+void again_finish(struct hookd *hookd);
 
 /* tell.c: facts. */
 void tell_failed(struct hookd *hookd, const struct hs_hook_failed *failure);

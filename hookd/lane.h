@@ -8,6 +8,7 @@
 
 #include "breaker.h"
 #include "endpoint.h"
+#include "ledger.h"
 #include <uv.h>
 
 #define LANE_WINDOW 512 /* jobs that wait in memory */
@@ -20,7 +21,6 @@ struct job {
 	struct outbox_delivery *delivery;
 	uint64_t order; /* same for deliveries that must keep their order */
 	bool first;     /* first attempt: order matters */
-	char signature[SIGN_HEADER_TEXT];
 	struct job *next;
 };
 
@@ -28,6 +28,7 @@ struct lane {
 	struct dispatch *dispatch;
 	struct endpoint *endpoint;
 	struct breaker breaker;
+	struct ledger *ledger;
 	struct job *head, *tail; /* waiting */
 	struct job *searched;    /* up to this one all wait for an answer; NULL: nobody looked */
 	struct job *let;         /* waited for an answer that has come */
@@ -39,7 +40,8 @@ struct lane {
 	int64_t loaded;      /* number of the last fresh delivery that was loaded */
 	bool backlog;        /* fresh ones are on the disk that were not loaded */
 	int64_t next_due_ms; /* of retries on the disk; wall clock */
-	bool removed;        /* freed with its last flying job */
+	bool removed;        /* freed with its last flying job, when nobody holds it */
+	int held;            /* trials under way */
 	bool locked;         /* the secret cannot be opened */
 	bool dirty;          /* the endpoint's row is to be written */
 	bool listed;         /* in dispatch's list of lanes to pump */

@@ -1,5 +1,6 @@
 #include "ceilings.h"
 #include "cleanup.h"
+#include "declared.h"
 #include "hookd.h"
 #include "reach.h"
 #include "wall.h"
@@ -25,14 +26,15 @@ static void failed(void *context, const struct hs_hook_failed *failure)
 static void open_rules(struct hookd *hookd)
 {
 	const struct hs_config_webhooks *webhooks = hookd->house->config->webhooks;
-	const struct hs_config_endpoint *declared[] = {webhooks->outgoing->state, webhooks->outgoing->dtmf};
+	struct declared declared[DECLARED_MAX];
+	size_t count = declared_list(webhooks, declared);
 
 	egress_rules_init(&hookd->rules, webhooks->allow_networks, webhooks->allow_networks_count);
-	for (size_t i = 0; i < HS_COUNT(declared); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct egress_url url;
 		char why[EGRESS_WHY];
 
-		if (declared[i] && !egress_parse_url(declared[i]->url, EGRESS_HTTP, &url, why))
+		if (!egress_parse_url(declared[i].url, EGRESS_HTTP, &url, why))
 			egress_rules_add_port(&hookd->rules, url.port);
 	}
 }

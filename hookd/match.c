@@ -5,62 +5,47 @@
 static const char *const state_members[] = {"type", "old_state", "new_state", "timestamp", "call_id"};
 static const char *const dtmf_members[] = {"type", "digit", "timestamp", "call_id", "sequence", "duration_ms"};
 
-static bool is_one_of(const struct match_filter *filter, const struct hs_json *text)
+static bool is_state_of(const struct match_words *states, const struct hs_json *text)
 {
-	for (size_t i = 0; i < filter->count; i++)
-		if (hs_json_is(text, filter->words[i]))
+	for (size_t i = 0; i < states->count; i++)
+		if (hs_json_is(text, states->words[i]))
 			return true;
-	return false;
+	return !states->count;
 }
 
-/* "call.ended", "call.*" or "*". */
-static bool type_fits(const char *word, const char *type)
+/* value: NULL where the event is about none. */
+static bool is_one_of(const struct match_words *ids, const char *value)
 {
-	size_t length = strlen(word);
-
-	if (!strcmp(word, "*"))
-		return true;
-	if (length > 2 && !strcmp(word + length - 2, ".*"))
-		return !strncmp(word, type, length - 1);
-	return !strcmp(word, type);
+	for (size_t i = 0; i < ids->count && value; i++)
+		if (!strcmp(ids->words[i], value))
+			return true;
+	return !ids->count;
 }
 
-static bool event_wanted(const struct match_filter *filter, const char *type, const struct hs_json *event)
+static bool event_wanted(const struct match_words *types, const char *type, const struct hs_json *event)
 {
 	bool is_state = !strcmp(type, "state_change");
 
-	if (!strcmp(type, "webhook.failed"))
-		return false;
-	if (!filter->count)
-		return true;
-	for (size_t i = 0; i < filter->count; i++)
-		if (type_fits(filter->words[i], type) ||
-		    (is_state && hs_json_is(hs_json_member(event, "new_state"), filter->words[i])))
+	for (size_t i = 0; i < types->count; i++)
+		if (hs_wire_event_fits(types->words[i], type) ||
+		    (is_state && hs_json_is(hs_json_member(event, "new_state"), types->words[i])))
 			return true;
-	return false;
+	return !types->count;
 }
 
-bool match_wants(const struct match_filter *filter, const char *type, const struct hs_json *event)
+bool match_wants(const struct match_filter *filter, const struct hs_event_head *head, const struct hs_json *event)
 {
+	if (!is_one_of(&filter->lines, head->line) || !is_one_of(&filter->calls, head->call_id))
+		return false;
 	switch (filter->kind) {
 	case MATCH_STATE:
-		return !strcmp(type, "state_change") &&
-		       (!filter->count || is_one_of(filter, hs_json_member(event, "new_state")));
+		return !strcmp(head->type, "state_change") &&
+		       is_state_of(&filter->types, hs_json_member(event, "new_state"));
 	case MATCH_DTMF:
-		return !strcmp(type, "dtmf");
+		return !strcmp(head->type, "dtmf");
 	case MATCH_EVENT:
-		return event_wanted(filter, type, event);
+		return strcmp(head->type, "webhook.failed") != 0 && event_wanted(&filter->types, head->type, event);
 	}
-	return false;
-}
-
-bool match_word_valid(const char *word)
-{
-	if (hs_wire_word(&hs_enum_line_state, word))
-		return true;
-	for (int i = 0; i < HS_MESSAGES; i++)
-		if (hs_messages[i].kind == HS_EVENT && i != HS_WEBHOOK_FAILED && type_fits(word, hs_messages[i].name))
-			return true;
 	return false;
 }
 

@@ -37,8 +37,28 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS dead ON delivery(due_at) WHERE state=2;"
 	"CREATE INDEX IF NOT EXISTS dead_id ON delivery(id) WHERE state=2;";
 
+/* What was added to the tables since; user_version says how many of these a file has. */
+static const char *const additions[] = {
+	"ALTER TABLE endpoint ADD COLUMN lines TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE endpoint ADD COLUMN calls TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE endpoint ADD COLUMN style INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE endpoint ADD COLUMN ca TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE endpoint ADD COLUMN cert TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE endpoint ADD COLUMN sealed_key TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE endpoint ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE endpoint ADD COLUMN old_until INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE endpoint ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE endpoint ADD COLUMN skipped_from TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE delivery ADD COLUMN cursor TEXT NOT NULL DEFAULT '';",
+};
+
 #define COLUMNS                                                                                                        \
-	"number, endpoint, id, type, call, line, body, created_at, due_at, tries, attempts, last_status, last_error"
+	"number, endpoint, id, type, call, line, body, created_at, due_at, tries, attempts, last_status, last_error, " \
+	"cursor"
+
+#define ENDPOINT_COLUMNS                                                                                               \
+	"id, url, words, sealed, declared, enabled, failing_since, delivered, dead, last_status, last_error, lines,"   \
+	" calls, style, ca, cert, sealed_key, paused, old_until, skipped, skipped_from"
 
 enum statement {
 	BEGIN,
@@ -66,6 +86,7 @@ enum statement {
 	EACH_DEAD,
 	FIND_DEAD,
 	REPLAY,
+	REPLAY_ALL,
 	PRUNE_OLD,
 	PRUNE_MANY,
 	STATEMENTS,
@@ -78,18 +99,18 @@ static const char *const texts[STATEMENTS] = {
 	[ROLLBACK] = "ROLLBACK",
 	[GET_CURSOR] = "SELECT cursor, seq FROM place",
 	[SET_CURSOR] = "INSERT INTO place VALUES(1,?1,?2) ON CONFLICT(one) DO UPDATE SET cursor=?1, seq=?2",
-	[EACH_ENDPOINT] = "SELECT number, id, url, words, sealed, declared, enabled, failing_since, delivered, dead,"
-			  " last_status, last_error FROM endpoint ORDER BY id",
-	[ADD_ENDPOINT] = "INSERT INTO endpoint(id, url, words, sealed, declared, enabled, failing_since, delivered,"
-			 " dead, last_status, last_error) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-	[SAVE_ENDPOINT] = "UPDATE endpoint SET id=?1, url=?2, words=?3, sealed=?4, declared=?5, enabled=?6,"
-			  " failing_since=?7, delivered=?8, dead=?9, last_status=?10, last_error=?11 WHERE number=?12",
+	[EACH_ENDPOINT] = "SELECT " ENDPOINT_COLUMNS ", number FROM endpoint ORDER BY id",
+	[ADD_ENDPOINT] = "INSERT INTO endpoint(" ENDPOINT_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+			 "?14,?15,?16,?17,?18,?19,?20,?21)",
+	[SAVE_ENDPOINT] =
+		"UPDATE endpoint SET (" ENDPOINT_COLUMNS ")=(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,"
+		"?16,?17,?18,?19,?20,?21) WHERE number=?22",
 	[DROP_ENDPOINT] = "DELETE FROM endpoint WHERE number=?1",
 	[DROP_DELIVERIES] = "DELETE FROM delivery WHERE endpoint=?1",
 	[COUNT_WAITING] = "SELECT count(*) FROM delivery WHERE state<2 AND endpoint=?1",
 	[COUNT_ALL_WAITING] = "SELECT count(*) FROM delivery WHERE state<2",
 	[COUNT_DEAD] = "SELECT count(*) FROM delivery WHERE state=2 AND (?1=0 OR endpoint=?1)",
-	[ADD] = "INSERT INTO delivery(" COLUMNS ", state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,0)",
+	[ADD] = "INSERT INTO delivery(" COLUMNS ", state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0)",
 	[LOAD_FRESH] = "SELECT " COLUMNS " FROM delivery WHERE state=0 AND endpoint=?1 AND number>?2"
 		       " ORDER BY number LIMIT ?3",
 	[LOAD_DUE] = "SELECT " COLUMNS " FROM delivery WHERE state=1 AND endpoint=?1 AND due_at<=?2"
@@ -106,6 +127,7 @@ static const char *const texts[STATEMENTS] = {
 		      " ORDER BY due_at DESC, number DESC LIMIT ?2",
 	[FIND_DEAD] = "SELECT number, endpoint FROM delivery WHERE state=2 AND id=?1",
 	[REPLAY] = "UPDATE delivery SET state=1, tries=0, due_at=?2 WHERE number=?1 AND endpoint=?3",
+	[REPLAY_ALL] = "UPDATE delivery SET state=1, tries=0, due_at=?2 WHERE endpoint=?1 AND state=2",
 	[PRUNE_OLD] = "DELETE FROM delivery WHERE state=2 AND due_at<?1",
 	[PRUNE_MANY] = "DELETE FROM delivery WHERE (endpoint, number) IN (SELECT endpoint, number FROM delivery"
 		       " WHERE state=2 ORDER BY due_at DESC, number DESC LIMIT -1 OFFSET ?1)",
@@ -137,7 +159,7 @@ static int failed(struct outbox *outbox, const char *what)
 
 static void bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
-	sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, at, text ? text : "", -1, SQLITE_STATIC);
 }
 
 static void begin(struct outbox *outbox)
@@ -211,6 +233,29 @@ static int64_t read_last(struct outbox *outbox)
 	return last;
 }
 
+static int read_version(struct outbox *outbox)
+{
+	sqlite3_stmt *statement = NULL;
+	int version = 0;
+
+	if (sqlite3_prepare_v2(outbox->db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK)
+		version = (int)read_number(outbox, statement, 0);
+	sqlite3_finalize(statement);
+	return version;
+}
+
+/* Each addition whole or not at all. */
+static int extend(struct outbox *outbox)
+{
+	for (int i = read_version(outbox); i < (int)HS_COUNT(additions); i++) {
+		AUTO(free) char *text = hs_printf("BEGIN;%sPRAGMA user_version=%d;COMMIT", additions[i], i + 1);
+
+		if (sqlite3_exec(outbox->db, text, NULL, NULL, NULL) != SQLITE_OK)
+			return failed(outbox, "addition");
+	}
+	return 0;
+}
+
 static int set_up(struct outbox *outbox)
 {
 	sqlite3_extended_result_codes(outbox->db, 0);
@@ -219,6 +264,8 @@ static int set_up(struct outbox *outbox)
 			 NULL) != SQLITE_OK ||
 	    sqlite3_exec(outbox->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return failed(outbox, "schema");
+	if (extend(outbox) < 0)
+		return -EIO;
 	return prepare(outbox);
 }
 
@@ -294,18 +341,28 @@ void outbox_each_endpoint(struct outbox *outbox, void (*visit)(void *context, co
 
 	while (sqlite3_step(statement) == SQLITE_ROW) {
 		struct outbox_endpoint endpoint = {
-			.number = sqlite3_column_int64(statement, 0),
-			.id = column(statement, 1),
-			.url = column(statement, 2),
-			.words = column(statement, 3),
-			.sealed = column(statement, 4),
-			.declared = sqlite3_column_int(statement, 5),
-			.enabled = sqlite3_column_int(statement, 6),
-			.failing_since_ms = sqlite3_column_int64(statement, 7),
-			.delivered = sqlite3_column_int64(statement, 8),
-			.dead = sqlite3_column_int64(statement, 9),
-			.last_status = sqlite3_column_int(statement, 10),
-			.last_error = column(statement, 11),
+			.id = column(statement, 0),
+			.url = column(statement, 1),
+			.words = column(statement, 2),
+			.sealed = column(statement, 3),
+			.declared = sqlite3_column_int(statement, 4),
+			.enabled = sqlite3_column_int(statement, 5),
+			.failing_since_ms = sqlite3_column_int64(statement, 6),
+			.delivered = sqlite3_column_int64(statement, 7),
+			.dead = sqlite3_column_int64(statement, 8),
+			.last_status = sqlite3_column_int(statement, 9),
+			.last_error = column(statement, 10),
+			.lines = column(statement, 11),
+			.calls = column(statement, 12),
+			.style = sqlite3_column_int(statement, 13),
+			.ca = column(statement, 14),
+			.cert = column(statement, 15),
+			.sealed_key = column(statement, 16),
+			.paused = sqlite3_column_int(statement, 17),
+			.old_until_ms = sqlite3_column_int64(statement, 18),
+			.skipped = sqlite3_column_int64(statement, 19),
+			.skipped_from = column(statement, 20),
+			.number = sqlite3_column_int64(statement, 21),
 		};
 
 		visit(context, &endpoint);
@@ -328,8 +385,18 @@ int64_t outbox_save_endpoint(struct outbox *outbox, const struct outbox_endpoint
 	sqlite3_bind_int64(statement, 9, endpoint->dead);
 	sqlite3_bind_int(statement, 10, endpoint->last_status);
 	bind_text(statement, 11, endpoint->last_error);
+	bind_text(statement, 12, endpoint->lines);
+	bind_text(statement, 13, endpoint->calls);
+	sqlite3_bind_int(statement, 14, endpoint->style);
+	bind_text(statement, 15, endpoint->ca);
+	bind_text(statement, 16, endpoint->cert);
+	bind_text(statement, 17, endpoint->sealed_key);
+	sqlite3_bind_int(statement, 18, endpoint->paused);
+	sqlite3_bind_int64(statement, 19, endpoint->old_until_ms);
+	sqlite3_bind_int64(statement, 20, endpoint->skipped);
+	bind_text(statement, 21, endpoint->skipped_from);
 	if (endpoint->number)
-		sqlite3_bind_int64(statement, 12, endpoint->number);
+		sqlite3_bind_int64(statement, 22, endpoint->number);
 	run(outbox, statement);
 	return endpoint->number ? endpoint->number : sqlite3_last_insert_rowid(outbox->db);
 }
@@ -388,9 +455,9 @@ static const char *append(char **at, const char *text, size_t bytes)
 }
 
 struct outbox_delivery *outbox_delivery_make(int64_t endpoint, const char *id, const char *type, const char *call,
-					     const char *line, const char *body, size_t bytes)
+					     const char *line, const char *cursor, const char *body, size_t bytes)
 {
-	size_t lengths = strlen(id) + strlen(type) + strlen(call) + strlen(line) + bytes + 5;
+	size_t lengths = strlen(id) + strlen(type) + strlen(call) + strlen(line) + strlen(cursor) + bytes + 6;
 	struct outbox_delivery *delivery = hs_zalloc(sizeof(*delivery) + lengths);
 	char *at = (char *)(delivery + 1);
 
@@ -399,6 +466,7 @@ struct outbox_delivery *outbox_delivery_make(int64_t endpoint, const char *id, c
 	delivery->type = append(&at, type, strlen(type));
 	delivery->call = append(&at, call, strlen(call));
 	delivery->line = append(&at, line, strlen(line));
+	delivery->cursor = append(&at, cursor, strlen(cursor));
 	delivery->body = append(&at, body, bytes);
 	delivery->bytes = bytes;
 	return delivery;
@@ -408,9 +476,9 @@ static struct outbox_delivery *read_delivery(sqlite3_stmt *statement)
 {
 	const char *body = sqlite3_column_blob(statement, 6);
 	size_t bytes = (size_t)sqlite3_column_bytes(statement, 6);
-	struct outbox_delivery *delivery =
-		outbox_delivery_make(sqlite3_column_int64(statement, 1), column(statement, 2), column(statement, 3),
-				     column(statement, 4), column(statement, 5), body ? body : "", bytes);
+	struct outbox_delivery *delivery = outbox_delivery_make(
+		sqlite3_column_int64(statement, 1), column(statement, 2), column(statement, 3), column(statement, 4),
+		column(statement, 5), column(statement, 13), body ? body : "", bytes);
 
 	delivery->number = sqlite3_column_int64(statement, 0);
 	delivery->created_at_ms = sqlite3_column_int64(statement, 7);
@@ -454,6 +522,7 @@ void outbox_add(struct outbox *outbox, struct outbox_delivery *delivery)
 	sqlite3_bind_int(statement, 11, delivery->attempts);
 	sqlite3_bind_int(statement, 12, delivery->last_status);
 	bind_text(statement, 13, delivery->last_error);
+	bind_text(statement, 14, delivery->cursor);
 	outbox->waiting += run(outbox, statement);
 }
 
@@ -571,6 +640,18 @@ int64_t outbox_replay(struct outbox *outbox, const char *id, int64_t now_ms)
 	sqlite3_bind_int64(statement, 3, endpoint);
 	outbox->waiting += run(outbox, statement);
 	return endpoint;
+}
+
+int64_t outbox_replay_all(struct outbox *outbox, int64_t endpoint, int64_t now_ms)
+{
+	sqlite3_stmt *statement = writer(outbox, REPLAY_ALL);
+	int64_t revived;
+
+	sqlite3_bind_int64(statement, 1, endpoint);
+	sqlite3_bind_int64(statement, 2, now_ms);
+	revived = run(outbox, statement);
+	outbox->waiting += revived;
+	return revived;
 }
 
 int64_t outbox_prune(struct outbox *outbox, int64_t before_ms)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define OUTBOX_MAX_WAITING 1000000 /* deliveries; then no more events are taken */
+#define OUTBOX_MAX_OF_ONE 100000   /* of one endpoint; then what happens is not kept for it, and is read from the log */
 #define OUTBOX_MAX_DEAD 100000     /* dead letters; the oldest are dropped */
 #define OUTBOX_ERROR 200           /* room for last_error */
 
@@ -24,22 +25,27 @@ struct outbox;
 struct outbox_endpoint {
 	int64_t number; /* key; 0: not stored yet */
 	const char *id, *url;
-	const char *words;  /* filter, blanks between */
-	const char *sealed; /* secret, sealed; "" where a file has it */
-	bool declared, enabled;
+	const char *words, *lines, *calls;  /* filter, blanks between */
+	int style;                          /* enum hs_webhook_style */
+	const char *sealed;                 /* secret, sealed; "" where a file has it */
+	const char *ca, *cert, *sealed_key; /* PEM, the key sealed; "" where there is none, or files have them */
+	bool declared, enabled, paused;
+	int64_t old_until_ms;     /* until then the secret has an older one beside it; 0: it has none */
 	int64_t failing_since_ms; /* wall clock; 0: it works */
 	int64_t delivered, dead;
 	int last_status;
 	const char *last_error;
+	int64_t skipped; /* events that were not kept */
+	const char *skipped_from;
 };
 
 /* A message for an endpoint: one block of memory (free). */
 struct outbox_delivery {
 	int64_t number; /* 0: not in the outbox */
 	int64_t endpoint;
-	const char *id, *type, *call, *line, *body; /* call, line: "" when there is none */
-	size_t bytes;                               /* of the body */
-	int64_t created_at_ms;                      /* the event's timestamp */
+	const char *id, *type, *call, *line, *cursor, *body; /* call, line, cursor: "" when there is none */
+	size_t bytes;                                        /* of the body */
+	int64_t created_at_ms;                               /* the event's timestamp */
 	int64_t due_at_ms;
 	int tries;    /* place in the retry schedule; 0: fresh */
 	int attempts; /* made in all */
@@ -52,7 +58,7 @@ struct outbox *outbox_open(const char *folder, bool full);
 
 /* Makes a delivery in memory; number 0. Texts are copied. */
 struct outbox_delivery *outbox_delivery_make(int64_t endpoint, const char *id, const char *type, const char *call,
-					     const char *line, const char *body, size_t bytes);
+					     const char *line, const char *cursor, const char *body, size_t bytes);
 
 /* ---- The place in the log ---- */
 
@@ -116,6 +122,9 @@ int outbox_each_dead(struct outbox *outbox, int64_t endpoint, int limit, outbox_
 
 /* Makes a dead letter a retry that is due now, from the schedule's beginning. Its endpoint's number, or -ENOENT. */
 int64_t outbox_replay(struct outbox *outbox, const char *id, int64_t now_ms);
+
+/* The same for all of an endpoint. How many there were. */
+int64_t outbox_replay_all(struct outbox *outbox, int64_t endpoint, int64_t now_ms);
 
 /* Forgets dead letters given up before this time and those beyond OUTBOX_MAX_DEAD. Returns how many. */
 int64_t outbox_prune(struct outbox *outbox, int64_t before_ms);

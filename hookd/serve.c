@@ -1,6 +1,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "hookd.h"
+#include "ledger.h"
 #include "log.h"
 #include "wire.h"
 #include <errno.h>
@@ -9,210 +10,130 @@
 
 /* ---- hook.list ---- */
 
+struct describing {
+	const struct hookd *hookd;
+	struct hs_webhook *at;
+};
+
+/* A public key is known when the secret has been opened. */
 static void describe_into(void *context, struct endpoint *endpoint)
 {
-	struct hs_webhook **at = context;
+	struct describing *describing = context;
 
-	endpoint_describe(endpoint, (*at)++);
+	if (endpoint->style == HS_WEBHOOK_STYLE_TELNYX)
+		endpoint_open_secrets(endpoint, describing->hookd->house->home);
+	endpoint_describe(endpoint, describing->at++);
+}
+
+struct endpoint *serve_find(struct hookd *hookd, struct hs_request *request, const char *id)
+{
+	struct endpoint *endpoint = dispatch_find(hookd->dispatch, id);
+
+	if (!endpoint)
+		hs_bus_refuse(request, HS_ERROR_NOT_FOUND, "webhook", NULL, "there is no endpoint of this id");
+	return endpoint;
+}
+
+bool serve_is_stuck(struct hookd *hookd, struct hs_request *request)
+{
+	if (!dispatch_is_stuck(hookd->dispatch))
+		return false;
+	hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
+	return true;
 }
 
 static void serve_list(void *context, struct hs_request *request)
 {
 	struct hookd *hookd = context;
+	const struct hs_hook_list *list = request->body;
 	AUTO(free) struct hs_webhook *webhooks = hs_zalloc((dispatch_count(hookd->dispatch) + 1) * sizeof(*webhooks));
-	struct hs_hook_list_answer answer = {dispatch_count(hookd->dispatch), webhooks};
-	struct hs_webhook *at = webhooks;
+	struct hs_hook_list_answer answer = {list->webhook ? 1 : dispatch_count(hookd->dispatch), webhooks};
+	struct describing describing = {hookd, webhooks};
+	bool of_one = list->webhook;
+	struct endpoint *one = of_one ? serve_find(hookd, request, list->webhook) : NULL;
 
-	dispatch_each(hookd->dispatch, describe_into, &at);
+	if (of_one && !one)
+		return;
+	if (one)
+		describe_into(&describing, one);
+	else
+		dispatch_each(hookd->dispatch, describe_into, &describing);
 	hs_bus_answer(request, &answer);
 }
 
-/* ---- hook.put ---- */
+/* ---- hook.pause ---- */
 
-/* A request whose host is being resolved before it is judged. */
-struct putting {
-	struct hookd *hookd;
-	struct hs_request *request;
-	struct endpoint *endpoint;
-	struct resolve_question *question;
-	struct putting *next;
-};
-
-static struct putting *take_out(struct putting *putting)
+static void serve_pause(void *context, struct hs_request *request)
 {
-	struct putting **at = &putting->hookd->putting;
-
-	while (*at != putting)
-		at = &(*at)->next;
-	*at = putting->next;
-	return putting;
-}
-
-static void answer_put(struct hs_request *request, const struct endpoint *endpoint)
-{
+	struct hookd *hookd = context;
+	const struct hs_hook_pause *pause = request->body;
+	struct endpoint *endpoint = serve_find(hookd, request, pause->webhook);
 	struct hs_webhook webhook;
-	struct hs_hook_put_answer answer = {&webhook};
+	struct hs_hook_pause_answer answer = {&webhook};
 
+	if (!endpoint || serve_is_stuck(hookd, request))
+		return;
+	endpoint->paused = pause->paused;
+	if (!pause->paused) {
+		endpoint->enabled = true;
+		endpoint->failing = false;
+		endpoint->failing_since_ms = 0;
+	}
+	hs_log(INFO, pause->paused ? "webhook.paused" : "webhook.resumed", LOG_TEXT("webhook", endpoint->id),
+	       LOG_INT("waiting", endpoint->waiting));
+	dispatch_changed(hookd->dispatch, endpoint);
+	if (dispatch_commit(hookd->dispatch) < 0) {
+		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
+		return;
+	}
 	endpoint_describe(endpoint, &webhook);
 	hs_bus_answer(request, &answer);
 }
 
-/* Refuses and frees when something is wrong with the words. */
-static bool words_are_good(struct hs_request *request, const struct hs_hook_put *put)
-{
-	for (size_t i = 0; i < put->events_count; i++)
-		if (!match_word_valid(put->events[i]) || strchr(put->events[i], ' ')) {
-			hs_bus_refuse(request, HS_ERROR_INVALID, "events", NULL,
-				      "\"%s\" is neither an event type (call.ended, call.*, *) nor a line state",
-				      put->events[i]);
-			return false;
-		}
-	return true;
-}
+/* ---- hook.attempts ---- */
 
-static char *join(const struct hs_hook_put *put)
-{
-	char *words = hs_strdup("");
-
-	for (size_t i = 0; i < put->events_count; i++) {
-		AUTO(free) char *before = words;
-
-		words = hs_printf("%s%s%s", before, i ? " " : "", put->events[i]);
-	}
-	return words;
-}
-
-static struct endpoint *make_endpoint(const struct hs_hook_put *put)
-{
-	AUTO(free) char *words = join(put);
-	struct outbox_endpoint row = {
-		.id = put->webhook,
-		.url = put->url,
-		.words = words,
-		.sealed = put->secret,
-		.enabled = true,
-		.last_error = "",
-	};
-
-	return endpoint_create(&row);
-}
-
-static void store(struct hookd *hookd, struct hs_request *request, struct endpoint *endpoint)
-{
-	struct endpoint *known = dispatch_find(hookd->dispatch, endpoint->id);
-
-	if (known) { /* asked again while the name was being resolved */
-		endpoint_destroy(endpoint);
-		answer_put(request, known);
-	} else if (dispatch_add(hookd->dispatch, endpoint) < 0) {
-		endpoint_destroy(endpoint);
-		hs_bus_refuse(request, HS_ERROR_OVERLOADED, NULL, NULL, "there are %d endpoints; delete one first",
-			      DISPATCH_MAX_ENDPOINTS);
-	} else if (dispatch_commit(hookd->dispatch) < 0) {
-		dispatch_remove(hookd->dispatch, endpoint);
-		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the endpoint cannot be stored; see health");
-	} else {
-		hs_log(INFO, "webhook.added", LOG_TEXT("webhook", endpoint->id), LOG_TEXT("host", endpoint->url.host));
-		answer_put(request, endpoint);
-	}
-}
-
-/* A name that cannot be resolved now is taken: every attempt checks again. One that leads inside is refused. */
-static void on_resolved(void *context, const struct egress_address *addresses, size_t count, const char *why)
-{
-	struct putting *putting = take_out(context);
-	char sentence[EGRESS_WHY];
-
-	if (count && egress_check(&putting->hookd->rules, &putting->endpoint->url, addresses, count, sentence) < 0) {
-		hs_bus_refuse(putting->request, HS_ERROR_INVALID, "url", NULL, "%s", sentence);
-		endpoint_destroy(putting->endpoint);
-	} else {
-		store(putting->hookd, putting->request, putting->endpoint);
-	}
-	free(putting);
-}
-
-static void judge(struct hookd *hookd, struct hs_request *request, struct endpoint *endpoint)
-{
-	char why[EGRESS_WHY];
-	int error = endpoint_open_secrets(endpoint, hookd->house->home);
-	bool blocked = egress_check_url(&hookd->rules, &endpoint->url, why) < 0;
-
-	if (error == -EXDEV)
-		hs_log(ERROR, "webhook.redirected", LOG_TEXT("webhook", endpoint->id),
-		       LOG_TEXT("host", endpoint->url.host), LOG_WHY("its secret was sealed for another URL"));
-	if (error == 0)
-		error = endpoint_reseal(endpoint, hookd->house->home); /* apid sealed it just before a rotation */
-	if (error < 0 || blocked) {
-		endpoint_destroy(endpoint);
-		if (blocked)
-			hs_bus_refuse(request, HS_ERROR_INVALID, "url", NULL, "%s", why);
-		else
-			hs_bus_refuse(request, HS_ERROR_INVALID, "secret", NULL,
-				      "it is not a whsec_ secret sealed to hookd for this URL");
-	} else if (endpoint->url.numeric) {
-		store(hookd, request, endpoint);
-	} else {
-		struct putting *putting = hs_zalloc(sizeof(*putting));
-
-		*putting = (struct putting){hookd, request, endpoint, NULL, hookd->putting};
-		hookd->putting = putting;
-		putting->question = resolve_ask(hookd->resolve, endpoint->url.host, on_resolved, putting);
-	}
-}
-
-void serve_finish(struct hookd *hookd)
-{
-	for (struct putting *putting = TAKE(hookd->putting), *next; putting; putting = next) {
-		next = putting->next;
-		resolve_forget(putting->question);
-		hs_bus_refuse(putting->request, HS_ERROR_UNAVAILABLE, NULL, NULL, "hookd ends; ask again");
-		endpoint_destroy(putting->endpoint);
-		free(putting);
-	}
-}
-
-static void serve_put(void *context, struct hs_request *request)
+static void serve_attempts(void *context, struct hs_request *request)
 {
 	struct hookd *hookd = context;
-	const struct hs_hook_put *put = request->body;
-	struct endpoint *known = dispatch_find(hookd->dispatch, put->webhook);
-	struct egress_url url;
-	char why[EGRESS_WHY];
+	const struct hs_hook_attempts *wanted = request->body;
+	struct endpoint *endpoint = serve_find(hookd, request, wanted->webhook);
+	struct hs_arena *arena;
+	struct hs_hook_attempts_answer answer = {0};
+	int64_t last = 0;
 
-	if (known && !known->declared)
-		answer_put(request, known);
-	else if (known || !strcmp(put->webhook, "state") || !strcmp(put->webhook, "dtmf"))
-		hs_bus_refuse(request, HS_ERROR_INVALID, "webhook", NULL, "this id belongs to the configuration file");
-	else if (dispatch_is_stuck(hookd->dispatch))
-		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
-	else if (egress_parse_url(put->url, EGRESS_HTTP, &url, why) < 0)
-		hs_bus_refuse(request, HS_ERROR_INVALID, "url", NULL, "%s", why);
-	else if (words_are_good(request, put))
-		judge(hookd, request, make_endpoint(put));
+	if (!endpoint)
+		return;
+	arena = hs_arena_create();
+	answer.attempts = hs_arena_alloc(arena, (size_t)wanted->limit * sizeof(*answer.attempts));
+	answer.attempts_count =
+		ledger_list(dispatch_ledger(hookd->dispatch, endpoint), wanted->has_since ? wanted->since : -1,
+			    (size_t)wanted->limit, arena, answer.attempts, &last);
+	answer.cursor = last;
+	if (answer.attempts_count)
+		answer.cursor = answer.attempts[answer.attempts_count - 1].number;
+	answer.more = answer.cursor < last;
+	hs_bus_answer(request, &answer);
+	hs_arena_destroy(arena);
 }
 
 /* ---- hook.delete ---- */
+
+bool serve_is_declared(struct hs_request *request, const struct endpoint *endpoint)
+{
+	if (endpoint->declared)
+		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, "webhook", "declared",
+			      "the configuration file declares it (webhooks): change it there");
+	return endpoint->declared;
+}
 
 static void serve_delete(void *context, struct hs_request *request)
 {
 	struct hookd *hookd = context;
 	const struct hs_hook_delete *delete = request->body;
-	struct endpoint *endpoint = dispatch_find(hookd->dispatch, delete->webhook);
+	struct endpoint *endpoint = serve_find(hookd, request, delete->webhook);
 
-	if (!endpoint) {
-		hs_bus_refuse(request, HS_ERROR_NOT_FOUND, "webhook", NULL, "there is no endpoint of this id");
+	if (!endpoint || serve_is_declared(request, endpoint) || serve_is_stuck(hookd, request))
 		return;
-	}
-	if (endpoint->declared) {
-		hs_bus_refuse(request, HS_ERROR_WRONG_STATE, "webhook", "declared",
-			      "the configuration file declares it (webhooks.outgoing.%s)", endpoint->id);
-		return;
-	}
-	if (dispatch_is_stuck(hookd->dispatch)) {
-		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
-		return;
-	}
 	hs_log(INFO, "webhook.deleted", LOG_TEXT("webhook", endpoint->id), LOG_INT("dropped", endpoint->waiting));
 	dispatch_remove(hookd->dispatch, endpoint);
 	if (dispatch_commit(hookd->dispatch) < 0)
@@ -221,7 +142,7 @@ static void serve_delete(void *context, struct hs_request *request)
 		hs_bus_answer(request, NULL);
 }
 
-/* ---- hook.dead, hook.replay ---- */
+/* ---- hook.dead, hook.replay, hook.revive ---- */
 
 struct listing {
 	struct hookd *hookd;
@@ -271,9 +192,9 @@ static void serve_replay(void *context, struct hs_request *request)
 	struct hookd *hookd = context;
 	const struct hs_hook_replay *replay = request->body;
 
-	if (dispatch_is_stuck(hookd->dispatch))
-		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
-	else if (dispatch_replay(hookd->dispatch, replay->delivery) < 0)
+	if (serve_is_stuck(hookd, request))
+		return;
+	if (dispatch_replay(hookd->dispatch, replay->delivery) < 0)
 		hs_bus_refuse(request, HS_ERROR_NOT_FOUND, "delivery", NULL, "there is no dead letter of this id");
 	else if (dispatch_commit(hookd->dispatch) < 0)
 		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
@@ -281,7 +202,33 @@ static void serve_replay(void *context, struct hs_request *request)
 		hs_bus_answer(request, NULL);
 }
 
+static void serve_revive(void *context, struct hs_request *request)
+{
+	struct hookd *hookd = context;
+	const struct hs_hook_revive *revive = request->body;
+	bool of_one = revive->webhook;
+	struct endpoint *endpoint = of_one ? serve_find(hookd, request, revive->webhook) : NULL;
+	struct hs_hook_revive_answer answer;
+
+	if ((of_one && !endpoint) || serve_is_stuck(hookd, request))
+		return;
+	answer.queued = dispatch_replay_all(hookd->dispatch, endpoint);
+	if (dispatch_commit(hookd->dispatch) < 0)
+		hs_bus_refuse(request, HS_ERROR_UNAVAILABLE, NULL, NULL, "the outbox cannot be written; see health");
+	else
+		hs_bus_answer(request, &answer);
+}
+
+void serve_finish(struct hookd *hookd)
+{
+	put_finish(hookd);
+	trial_finish(hookd);
+	again_finish(hookd);
+}
+
 const struct hs_door serve_doors[SERVE_DOORS] = {
-	{HS_HOOK_LIST, serve_list}, {HS_HOOK_PUT, serve_put},       {HS_HOOK_DELETE, serve_delete},
-	{HS_HOOK_DEAD, serve_dead}, {HS_HOOK_REPLAY, serve_replay},
+	{HS_HOOK_LIST, serve_list},     {HS_HOOK_PUT, serve_put},           {HS_HOOK_CHANGE, serve_change},
+	{HS_HOOK_ROTATE, serve_rotate}, {HS_HOOK_PAUSE, serve_pause},       {HS_HOOK_DELETE, serve_delete},
+	{HS_HOOK_TEST, serve_test},     {HS_HOOK_ATTEMPTS, serve_attempts}, {HS_HOOK_AGAIN, serve_again},
+	{HS_HOOK_DEAD, serve_dead},     {HS_HOOK_REPLAY, serve_replay},     {HS_HOOK_REVIVE, serve_revive},
 };

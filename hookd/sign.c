@@ -1,6 +1,9 @@
 #include "sign.h"
+#include "cleanup.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +76,113 @@ void sign_message(const struct sign_secrets *secrets, const char *id, int64_t ti
 		sodium_bin2base64(at, (size_t)(ret_header + SIGN_HEADER_TEXT - at), mac, sizeof(mac), BASE64);
 		at += strlen(at);
 	}
+}
+
+/* ---- Styles ---- */
+
+/* With two secrets the older one, which all receivers still know. */
+static const struct sign_secret *only_secret(const struct sign_secrets *secrets)
+{
+	return &secrets->secrets[secrets->count ? secrets->count - 1 : 0];
+}
+
+static void write_query(const struct sign_request *request, char ret_query[SIGN_QUERY])
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+	char hex[2 * sizeof(hash) + 1];
+
+	crypto_hash_sha256(hash, (const uint8_t *)request->body, request->bytes);
+	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+	snprintf(ret_query, SIGN_QUERY, "%cbodySHA256=%s", strchr(request->url, '?') ? '&' : '?', hex);
+}
+
+/* The auth token is the whole text that its owner was shown. */
+static void sign_twilio(const struct sign_request *request, struct sign_lines *ret)
+{
+	const struct sign_secret *secret = only_secret(request->secrets);
+	AUTO(free) char *text = NULL;
+	char token[SIGN_SECRET_TEXT], *line = ret->text[1];
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	unsigned int bytes = 0;
+
+	write_query(request, ret->query);
+	text = hs_printf("%s%s", request->url, ret->query);
+	sign_format_secret(secret->key, secret->bytes, token);
+	HMAC(EVP_sha1(), token, (int)strlen(token), (const uint8_t *)text, strlen(text), mac, &bytes);
+	sodium_memzero(token, sizeof(token));
+	line += snprintf(line, SIGN_LINE, "X-Twilio-Signature: ");
+	sodium_bin2base64(line, (size_t)(ret->text[1] + SIGN_LINE - line), mac, bytes, BASE64);
+	ret->count = 2;
+}
+
+static void make_pair(const struct sign_secret *secret, uint8_t public_key[crypto_sign_PUBLICKEYBYTES],
+		      uint8_t private_key[crypto_sign_SECRETKEYBYTES])
+{
+	uint8_t seed[crypto_sign_SEEDBYTES];
+
+	crypto_generichash(seed, sizeof(seed), secret->key, secret->bytes, NULL, 0);
+	crypto_sign_seed_keypair(public_key, private_key, seed);
+	sodium_memzero(seed, sizeof(seed));
+}
+
+void sign_public(const struct sign_secrets *secrets, char ret_text[SIGN_PUBLIC_TEXT])
+{
+	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], private_key[crypto_sign_SECRETKEYBYTES];
+
+	make_pair(&secrets->secrets[0], public_key, private_key);
+	sodium_memzero(private_key, sizeof(private_key));
+	sodium_bin2base64(ret_text, SIGN_PUBLIC_TEXT, public_key, sizeof(public_key), BASE64);
+}
+
+static void sign_telnyx(const struct sign_request *request, struct sign_lines *ret)
+{
+	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], private_key[crypto_sign_SECRETKEYBYTES];
+	uint8_t signature[crypto_sign_BYTES];
+	AUTO(free) char *text = sign_bytes(request);
+	char *line = ret->text[2];
+
+	make_pair(only_secret(request->secrets), public_key, private_key);
+	crypto_sign_detached(signature, NULL, (const uint8_t *)text, strlen(text), private_key);
+	sodium_memzero(private_key, sizeof(private_key));
+	snprintf(ret->text[1], SIGN_LINE, "telnyx-timestamp: %" PRId64, request->timestamp_s);
+	line += snprintf(line, SIGN_LINE, "telnyx-signature-ed25519: ");
+	sodium_bin2base64(line, (size_t)(ret->text[2] + SIGN_LINE - line), signature, sizeof(signature), BASE64);
+	ret->count = 3;
+}
+
+static void sign_standard(const struct sign_request *request, struct sign_lines *ret)
+{
+	char header[SIGN_HEADER_TEXT];
+
+	sign_message(request->secrets, request->id, request->timestamp_s, request->body, request->bytes, header);
+	snprintf(ret->text[1], SIGN_LINE, "webhook-timestamp: %" PRId64, request->timestamp_s);
+	snprintf(ret->text[2], SIGN_LINE, "webhook-signature: %s", header);
+	ret->count = 3;
+}
+
+void sign_attempt(const struct sign_request *request, struct sign_lines *ret)
+{
+	ret->query[0] = '\0';
+	snprintf(ret->text[0], SIGN_LINE, "webhook-id: %s", request->id);
+	if (request->style == HS_WEBHOOK_STYLE_TWILIO)
+		sign_twilio(request, ret);
+	else if (request->style == HS_WEBHOOK_STYLE_TELNYX)
+		sign_telnyx(request, ret);
+	else
+		sign_standard(request, ret);
+}
+
+char *sign_bytes(const struct sign_request *request)
+{
+	char query[SIGN_QUERY];
+
+	if (request->style == HS_WEBHOOK_STYLE_TELNYX)
+		return hs_printf("%" PRId64 "|%.*s", request->timestamp_s, (int)request->bytes, request->body);
+	if (request->style != HS_WEBHOOK_STYLE_TWILIO)
+		return hs_printf("%s.%" PRId64 ".%.*s", request->id, request->timestamp_s, (int)request->bytes,
+				 request->body);
+	write_query(request, query);
+	return hs_printf("%s%s", request->url, query);
 }
 
 void sign_message_id(const char *cursor, const char *endpoint, char ret_id[SIGN_MESSAGE_ID])

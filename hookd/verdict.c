@@ -4,13 +4,14 @@
 #include "log.h"
 #include "metrics.h"
 #include "outbox.h"
+#include "show.h"
 #include "trace.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define PAUSE_MAX_MS 60000 /* of an endpoint that answers 429: one wrong header must not stop a day's events */
+#define PAUSE_MAX_MS 60000 /* of an endpoint that answers 429 or 503: one wrong header must not stop a day's events */
 
 static void mark_dirty(struct lane *lane)
 {
@@ -110,7 +111,7 @@ static void try_again(struct lane *lane, struct outbox_delivery *delivery, const
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uint32_t)delivery->number * 2654435761u;
 	delay_ms = retry_delay_ms(&rules, ++delivery->tries, random, after_ms);
-	if (result->status == 429 && after_ms > 0)
+	if ((result->status == 429 || result->status == 503) && after_ms > 0)
 		breaker_pause(&lane->breaker, hs_clock_ms() + (after_ms < PAUSE_MAX_MS ? after_ms : PAUSE_MAX_MS));
 	if (delay_ms == RETRY_NEVER) {
 		bury(lane, delivery, delivery->last_error);
@@ -165,15 +166,37 @@ static void record(struct lane *lane, const struct outbox_delivery *delivery, co
 			     result->why);
 }
 
+static void keep_shown(struct lane *lane, const struct outbox_delivery *delivery, const struct deliver_result *result)
+{
+	struct show_what what = {
+		.delivery = delivery->id,
+		.type = delivery->type,
+		.cursor = delivery->cursor,
+		.url = lane->endpoint->url.text,
+		.body = delivery->body,
+		.bytes = delivery->bytes,
+		.attempt = delivery->attempts,
+	};
+	struct show show;
+
+	if (!lane->dispatch->setup.house->config->webhooks->log_attempts)
+		return;
+	show_blotted(&what, result, &show);
+	ledger_add(lane->ledger, &show.attempt);
+	show_finish(&show);
+}
+
 void verdict_take(struct lane *lane, struct outbox_delivery *delivery, const struct deliver_result *result)
 {
 	delivery->attempts++;
 	delivery->last_status = lane->endpoint->last_status = result->status;
 	record(lane, delivery, result);
+	keep_shown(lane, delivery, result);
 	if (retry_judge(result->status) == RETRY_DELIVERED)
 		succeeded(lane, delivery);
 	else
 		failed(lane, delivery, result);
+	lane->endpoint->failing = breaker_is_open(&lane->breaker);
 }
 
 void verdict_set_up(struct dispatch *dispatch)

@@ -182,7 +182,7 @@ class Contract:
 
     def message(self, name, row):
         known = {"kind", "from", "to", "doc", "http", "scope", "status", "errors", "upload", "public", "raw",
-                 "audience", "fields", "answer", "patient"}
+                 "audience", "fields", "answer", "patient", "deadline_ms"}
         if unknown := set(row) - known:
             fail(name, f"unknown attribute {sorted(unknown)}")
         if not row.get("doc"):
@@ -328,6 +328,8 @@ def source(c):
         for key in ("upload", "public", "patient"):
             if row.get(key):
                 init.append(f".is_{key} = true")
+        if "deadline_ms" in row:
+            init.append(f".deadline_ms = {row['deadline_ms']}")
         if "audience" in row:
             init.append(f".audience = HS_EDGE_{upper(row['audience'])}")
         out.append(f"\t[HS_{upper(name)}] = {{" + ", ".join(init) + "},")

@@ -71,7 +71,7 @@ static void tell(struct request *request, int status, bool is_change)
 static void record(struct request *request, int status)
 {
 	const char *method = http_method(request->exchange);
-	bool is_change = strcmp(method, "POST") == 0 || strcmp(method, "DELETE") == 0;
+	bool is_change = strcmp(method, "POST") == 0 || strcmp(method, "DELETE") == 0 || strcmp(method, "PUT") == 0;
 	count(request, status);
 	if (is_change || request->call[0] || hs_log_wants(HS_LOG_LEVEL_DEBUG))
 		tell(request, status, is_change);

@@ -44,7 +44,7 @@ static const struct command commands[] = {
 	 "Prints the token, this once, and its row for api.tokens.\n"
 	 "Scopes: calls:read calls:control audio digits webhooks metrics",
 	 token_run},
-	{"webhook-secret", "state|dtmf", "the signing secret of webhooks.outgoing.*",
+	{"webhook-secret", "state|dtmf|ID", "the signing secret of a webhook of the configuration",
 	 "Only where the configuration gives none and one was made at the first start.", webhook_secret_run},
 	{"log", "LEVEL [DAEMON]", "change the log level until the next start",
 	 "LEVEL: error, warn, info, debug. Without DAEMON: of all.", log_run},

@@ -236,24 +236,36 @@ int token_run(struct hookctl *ctl, int count, char **words)
 	return HOOKCTL_OK;
 }
 
+/* Where a webhook of the configuration is; NULL: it has none of this name. */
+static const char *webhook_url(const struct hs_config_webhooks *webhooks, const char *id)
+{
+	if (!strcmp(id, "state"))
+		return webhooks->outgoing->state ? webhooks->outgoing->state->url : NULL;
+	if (!strcmp(id, "dtmf"))
+		return webhooks->outgoing->dtmf ? webhooks->outgoing->dtmf->url : NULL;
+	for (size_t i = 0; i < webhooks->endpoints_count; i++)
+		if (!strcmp(webhooks->endpoints[i].id, id))
+			return webhooks->endpoints[i].url;
+	return NULL;
+}
+
 /* hookd keeps what it made in a file of its own folder, sealed to itself for the endpoint's URL. */
 int webhook_secret_run(struct hookctl *ctl, int count, char **words)
 {
-	const struct hs_config_outgoing *outgoing = ctl->config->webhooks->outgoing;
 	char sealed[8192] = "", *text = NULL;
-	if (count != 1 || (strcmp(words[0], "state") != 0 && strcmp(words[0], "dtmf") != 0))
-		return hookctl_usage(ctl, "state or dtmf?");
-	const struct hs_config_endpoint *endpoint = strcmp(words[0], "dtmf") != 0 ? outgoing->state : outgoing->dtmf;
+	if (count != 1 || !hs_id_valid(words[0]))
+		return hookctl_usage(ctl, "state, dtmf, or the id of one of webhooks.endpoints?");
+	const char *url = webhook_url(ctl->config->webhooks, words[0]);
 	AUTO(free) char *path = hs_printf("%s/hookd/secret-%s", ctl->home, words[0]);
 	AUTO(close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return hookctl_fail(ctl,
-				    "none was made: the configuration has no webhooks.outgoing.%s, gives its secret, "
-				    "or hookd never started",
+				    "none was made: the configuration has no webhook %s, gives its secret, or hookd "
+				    "never started",
 				    words[0]);
 	if (fd < 0 || read(fd, sealed, sizeof(sealed) - 1) <= 0)
 		return hookctl_fail(ctl, "cannot read %s: %s", path, strerror(errno));
-	AUTO(free) char *destination = hs_printf("url:%s", endpoint ? endpoint->url : "");
+	AUTO(free) char *destination = hs_printf("url:%s", url ? url : "");
 	int error = hs_secret_open(ctl->home, HS_ROLE_HOOKD, destination, sealed, &text);
 	if (error)
 		return hookctl_fail(

@@ -136,7 +136,8 @@ def test_numbers_go_on_after_any_end():
 def test_webhooks_are_passed_on():
     with House() as house:
         hook = {"id": "w1", "url": "https://example.org/x", "declared": False, "enabled": True, "pending": 0,
-                "delivered": 0, "dead": 0}
+                "delivered": 0, "dead": 0, "style": "standard", "paused": False, "failing": False, "own_ca": False,
+                "client_cert": False, "skipped": 0}
         house.manners["hook.put"] = lambda role, body: {"webhook": {**hook, "id": body["webhook"], "url": body["url"]}}
         house.manners["hook.list"] = lambda role, body: {"webhooks": [hook]}
         house.manners["hook.delete"] = lambda role, body: {} if body["webhook"] == "w1" else {"error": "not_found"}
@@ -157,6 +158,30 @@ def test_webhooks_are_passed_on():
         assert house.ask("webhooks.delete", webhook="w2")["error"] == "not_found"
         assert house.ask("webhooks.dead") == {"deliveries": []} and house.asked_of("hook.dead")[0]["limit"] == 100
         assert house.ask("webhooks.replay", delivery="d1") == {}
+        house.manners["hook.rotate"] = lambda role, body: {"webhook": hook}
+        house.manners["hook.change"] = lambda role, body: {"webhook": hook, "moved": "url" in body}
+        house.manners["hook.pause"] = lambda role, body: {"webhook": {**hook, "paused": body["paused"]}}
+        house.manners["hook.attempts"] = lambda role, body: {"attempts": [], "cursor": 0, "more": False}
+        house.manners["hook.again"] = house.manners["hook.revive"] = lambda role, body: {"queued": 3}
+        assert house.ask("webhooks.get", webhook="w1") == {"webhook": hook}
+        assert house.asked_of("hook.list")[-1]["webhook"] == "w1"
+        rotated = house.ask("webhooks.rotate", webhook="w1")
+        assert len(decode_secret(rotated["secret"])) == 32 and house.asked_of("hook.rotate")[0]["keep_s"] == 86400
+        assert house.asked_of("hook.rotate")[0]["secret"].startswith("sealed:")
+        tls = {"ca": "-----BEGIN x", "client_cert": "-----BEGIN y", "client_key": "-----BEGIN z"}
+        assert house.ask("webhooks.change", webhook="w1", lines=["phone1"], tls=tls) == {"webhook": hook}
+        changed = house.asked_of("hook.change")[0]
+        assert "secret" not in changed and changed["tls"]["client_key"].startswith("sealed:")
+        assert changed["tls"]["ca"] == tls["ca"] and changed["lines"] == ["phone1"]
+        moved = house.ask("webhooks.change", webhook="w1", url="https://example.org/y", events=["call.*"])
+        assert len(decode_secret(moved["secret"])) == 32 and house.asked_of("hook.change")[1]["secret"] != moved["secret"]
+        assert house.ask("webhooks.change", webhook="w1", events=["bells.*"])["field"] == "events"
+        assert house.ask("webhooks.pause", webhook="w1")["webhook"]["paused"]
+        assert not house.ask("webhooks.resume", webhook="w1")["webhook"]["paused"]
+        assert house.ask("webhooks.deliveries", webhook="w1")["attempts"] == []
+        assert house.asked_of("hook.attempts")[0]["limit"] == 20
+        assert house.ask("webhooks.again", webhook="w1", **{"from": "1.g1.1"}) == {"queued": 3}
+        assert house.ask("webhooks.revive") == {"queued": 3}
         house.tell("hookd", "hook.failed", webhook="w1", delivery="d1", attempts=9, why="404", disabled=True)
         assert house.event("webhook.failed")["disabled"] is True
         house.close_door("hookd")

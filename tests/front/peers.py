@@ -351,7 +351,10 @@ PORT = dict({"line": "phone1", "channel": 1, "state": "idle", "voltage_source": 
 RING = {"call_id": "c1-abc", "line": "phone1", "state": "ringing"}
 STATUS = {"state": "on_hook", "state_source": "inferred", "line": "phone1", "operator_connected": False}
 HOOK = {"id": "w1-a", "url": "https://example.org/x", "declared": False, "enabled": True, "pending": 0, "delivered": 0,
-        "dead": 0}
+        "dead": 0, "style": "standard", "paused": False, "failing": False, "own_ca": False, "client_cert": False,
+        "skipped": 0}
+ATTEMPT = {"number": 1, "delivery": "msg_1", "event_type": "dtmf", "at": now_text(), "attempt": 1, "took_ms": 3,
+           "url": "https://example.org/x", "headers": ["webhook-id: msg_1"], "status": 204}
 PLAY = {"play_id": "p1-1", "line": "phone1", "call_id": "c1-abc"}
 DEFAULTS = {
     "phone.ring": {"body": RING}, "phone.hangup": {"body": RING}, "phone.status": {"body": STATUS},
@@ -362,6 +365,10 @@ DEFAULTS = {
     "calls.get": {"body": {"call": CALL}}, "calls.hangup": {"body": {"call": CALL}},
     "calls.hold": {"body": {"call": CALL}}, "calls.flash": {"body": {"call": CALL}}, "webhooks.list": {"body": {"webhooks": [HOOK]}},
     "webhooks.create": {"body": {"webhook": HOOK, "secret": "whsec_x"}}, "webhooks.dead": {"body": {"deliveries": []}},
+    **dict.fromkeys(("webhooks.get", "webhooks.change", "webhooks.pause", "webhooks.resume"), {"body": {"webhook": HOOK}}),
+    "webhooks.rotate": {"body": {"webhook": HOOK, "secret": "whsec_x"}}, "webhooks.again": {"body": {"queued": 2}},
+    "webhooks.test": {"body": {"attempt": ATTEMPT, "signed_bytes": "x"}}, "webhooks.revive": {"body": {"queued": 1}},
+    "webhooks.deliveries": {"body": {"attempts": [ATTEMPT], "cursor": 1, "more": False}},
     "suite.health": {"body": {"state": "ok", "version": "0.1.0", "parts": []}},
     "suite.metrics": {"body": {"text": "hookswitch_up 1\n"}},
 }

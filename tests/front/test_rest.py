@@ -38,7 +38,21 @@ ROUTES = [
     ("GET", "/api/v1/webhooks", {}, "webhooks.list", {}, 200),
     ("POST", "/api/v1/webhooks", {"json": {"url": "https://example.org/x"}}, "webhooks.create",
      {"url": "https://example.org/x"}, 201),
+    ("GET", "/api/v1/webhooks/w1-a", {}, "webhooks.get", {"webhook": "w1-a"}, 200),
+    ("PUT", "/api/v1/webhooks/w1-a", {"json": {"lines": ["phone1"], "style": "telnyx"}}, "webhooks.change",
+     {"webhook": "w1-a", "lines": ["phone1"], "style": "telnyx"}, 200),
     ("DELETE", "/api/v1/webhooks/w1-a", {}, "webhooks.delete", {"webhook": "w1-a"}, 200),
+    ("POST", "/api/v1/webhooks/w1-a/pause", {}, "webhooks.pause", {"webhook": "w1-a"}, 200),
+    ("POST", "/api/v1/webhooks/w1-a/resume", {}, "webhooks.resume", {"webhook": "w1-a"}, 200),
+    ("POST", "/api/v1/webhooks/w1-a/rotate", {"json": {"keep_s": 60}}, "webhooks.rotate",
+     {"webhook": "w1-a", "keep_s": 60}, 200),
+    ("POST", "/api/v1/webhooks/w1-a/test", {}, "webhooks.test", {"webhook": "w1-a"}, 200),
+    ("GET", "/api/v1/webhooks/w1-a/deliveries?since=7&limit=3", {}, "webhooks.deliveries",
+     {"webhook": "w1-a", "since": 7, "limit": 3}, 200),
+    ("POST", "/api/v1/webhooks/w1-a/replay", {"json": {"from": "1.g1.1", "to": "1.g1.9"}}, "webhooks.again",
+     {"webhook": "w1-a", "from": "1.g1.1", "to": "1.g1.9"}, 202),
+    ("POST", "/api/v1/webhooks/dead-letters/replay", {"json": {"webhook": "w1-a"}}, "webhooks.revive",
+     {"webhook": "w1-a"}, 202),
     ("GET", "/api/v1/webhooks/dead-letters?limit=3", {}, "webhooks.dead", {"limit": 3}, 200),
     ("POST", "/api/v1/webhooks/dead-letters/d1/replay", {}, "webhooks.replay", {"delivery": "d1"}, 202),
     ("GET", "/api/v1/health", {}, "suite.health", {}, 200),
@@ -153,10 +167,10 @@ def test_bad_input(suite, front, method, path, more, status, name, field):
 
 @pytest.mark.parametrize("path,allowed", [("/api/v1/calls", {"GET", "HEAD", "POST", "OPTIONS"}),
                                           ("/api/v1/phone/ring", {"POST", "OPTIONS"}),
-                                          ("/api/v1/webhooks/w", {"DELETE", "OPTIONS"}),
+                                          ("/api/v1/webhooks/w", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
                                           ("/", {"GET", "HEAD", "OPTIONS"})])
 def test_allow(front, path, allowed):
-    reply = ask(front, "PUT", path)
+    reply = ask(front, "PATCH", path)
     problem(reply, 405, "method_not_allowed")
     assert {m.strip() for m in reply.headers["Allow"].split(",")} == allowed
     reply = ask(front, "OPTIONS", path, headers={})

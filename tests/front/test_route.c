@@ -33,6 +33,8 @@ static const struct {
 	{"DELETE", "/api/v1/webhooks/w1", 0, HS_WEBHOOKS_DELETE, "w1"},
 	{"GET", "/api/v1/webhooks/dead-letters", 0, HS_WEBHOOKS_DEAD, NULL},
 	{"POST", "/api/v1/webhooks/dead-letters/d1/replay", 0, HS_WEBHOOKS_REPLAY, "d1"},
+	{"POST", "/api/v1/webhooks/dead-letters/replay", 0, HS_WEBHOOKS_REVIVE, NULL},
+	{"POST", "/api/v1/webhooks/w1/replay", 0, HS_WEBHOOKS_AGAIN, "w1"},
 	{"DELETE", "/api/v1/webhooks/dead-letters", -EPERM, 0, "GET, HEAD"},
 	{"PUT", "/api/v1/calls", -EPERM, 0, "GET, HEAD, POST"},
 	{"get", "/api/v1/calls", -EPERM, 0, "GET, HEAD, POST"},

@@ -10,7 +10,7 @@
 
 static void push(struct lane *lane, const char *call, int number, bool first)
 {
-	struct outbox_delivery *delivery = outbox_delivery_make(1, "m", "dtmf", call, "phone1", "{}", 2);
+	struct outbox_delivery *delivery = outbox_delivery_make(1, "m", "dtmf", call, "phone1", "", "{}", 2);
 
 	delivery->number = number;
 	lane_push(lane, delivery, first);

@@ -22,13 +22,14 @@ static bool wants(enum match_kind kind, const char *const *words, const char *ty
 	struct hs_arena *arena = hs_arena_create();
 	const struct hs_json *event;
 	struct hs_wire_fault fault;
-	struct match_filter filter = {kind, words, 0};
+	struct match_filter filter = {kind, {words, 0}, {0}, {0}};
+	struct hs_event_head head = {.type = type, .line = "phone1", .call_id = "c1-a"};
 	bool wanted;
 
-	while (words && words[filter.count])
-		filter.count++;
+	while (words && words[filter.types.count])
+		filter.types.count++;
 	assert_int_equal(hs_wire_parse(text, strlen(text), arena, &event, &fault), 0);
-	wanted = match_wants(&filter, type, event);
+	wanted = match_wants(&filter, &head, event);
 	hs_arena_destroy(arena);
 	return wanted;
 }
@@ -75,6 +76,30 @@ static void events_are_filtered_by_type_group_or_state(void **state)
 	assert_true(wants(MATCH_EVENT, NULL, "call.ended", "{}"));
 }
 
+static void events_are_filtered_by_line_and_call(void **state)
+{
+	static const char *const ids[] = {"phone1", "c1-a"};
+	struct match_words one = {ids, 1}, other = {ids + 1, 1};
+	static const struct {
+		const char *line, *call;
+		bool by_line, by_call, by_both;
+	} rows[] = {
+		{"phone1", "c1-a", true, true, true},   {"phone2", "c1-a", false, true, false},
+		{"phone1", NULL, true, false, false},   {NULL, "c1-a", false, true, false},
+		{"phone1", "c1-b", true, false, false}, {NULL, NULL, false, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct hs_event_head head = {.type = "call.ended", .line = rows[i].line, .call_id = rows[i].call};
+		struct match_filter by_line = {MATCH_EVENT, {0}, one, {0}}, by_call = {MATCH_EVENT, {0}, {0}, other},
+				    by_both = {MATCH_EVENT, {0}, one, other};
+
+		assert_int_equal(match_wants(&by_line, &head, NULL), rows[i].by_line);
+		assert_int_equal(match_wants(&by_call, &head, NULL), rows[i].by_call);
+		assert_int_equal(match_wants(&by_both, &head, NULL), rows[i].by_both);
+	}
+}
+
 static void its_own_failure_is_never_wanted(void **state)
 {
 	static const char *const all[] = {"*", "webhook.*", "webhook.failed", NULL};
@@ -92,9 +117,9 @@ static void words_must_be_able_to_match(void **state)
 					  "media.open", "OFF_HOOK",   ".*"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
-		assert_true(match_word_valid(good[i]));
+		assert_true(hs_wire_event_word(good[i]));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_false(match_word_valid(bad[i]));
+		assert_false(hs_wire_event_word(bad[i]));
 }
 
 static void expect_body(enum match_kind kind, const char *text, const char *expected)
@@ -138,6 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(state_is_filtered_by_new_state),
+		cmocka_unit_test(events_are_filtered_by_line_and_call),
 		cmocka_unit_test(events_are_filtered_by_type_group_or_state),
 		cmocka_unit_test(its_own_failure_is_never_wanted),
 		cmocka_unit_test(words_must_be_able_to_match),

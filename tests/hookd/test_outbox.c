@@ -78,7 +78,8 @@ static int64_t add_endpoint(struct world *world, const char *id)
 
 static struct outbox_delivery *add(struct world *world, int64_t endpoint, const char *id)
 {
-	struct outbox_delivery *delivery = outbox_delivery_make(endpoint, id, "dtmf", "c1-a", "phone1", "{\"a\":1}", 7);
+	struct outbox_delivery *delivery =
+		outbox_delivery_make(endpoint, id, "dtmf", "c1-a", "phone1", "1.g1.7", "{\"a\":1}", 7);
 
 	delivery->created_at_ms = 123;
 	outbox_add(world->outbox, delivery);
@@ -232,6 +233,12 @@ static void count_endpoints(void *context, const struct outbox_endpoint *endpoin
 	assert_string_equal(endpoint->words, "call.* dtmf");
 	assert_string_equal(endpoint->sealed, "sealed:x");
 	assert_int_equal(endpoint->failing_since_ms, 77);
+	assert_string_equal(endpoint->lines, "phone1 phone2");
+	assert_string_equal(endpoint->calls, "");
+	assert_int_equal(endpoint->style, 3);
+	assert_true(endpoint->paused);
+	assert_string_equal(endpoint->sealed_key, "sealed:y");
+	assert_string_equal(endpoint->skipped_from, "1.g1.9");
 }
 
 static void endpoints_are_kept(void **state)
@@ -245,6 +252,11 @@ static void endpoints_are_kept(void **state)
 	endpoint.delivered = 5;
 	endpoint.words = "call.* dtmf";
 	endpoint.failing_since_ms = 77;
+	endpoint.lines = "phone1 phone2";
+	endpoint.style = 3;
+	endpoint.paused = true;
+	endpoint.sealed_key = "sealed:y";
+	endpoint.skipped_from = "1.g1.9";
 	assert_int_equal(outbox_save_endpoint(world->outbox, &endpoint), endpoint.number);
 	assert_int_equal(outbox_commit(world->outbox, true), 0);
 	reopen(world);

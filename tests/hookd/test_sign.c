@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sign.h"
@@ -21,6 +22,40 @@ static void the_published_vector_is_met(void **state)
 	assert_int_equal(secrets.count, 1);
 	sign_message(&secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, strlen(body), header);
 	assert_string_equal(header, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+/* What Twilio's own libraries compute for the same token, URL and body. */
+static void twilio_signs_the_url_with_the_hash_of_the_body(void **state)
+{
+	static const char body[] = "{\"property\": \"value\", \"boolean\": true}";
+	static const char hash[] = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
+	struct sign_secrets secrets;
+	struct sign_request request = {
+		.style = HS_WEBHOOK_STYLE_TWILIO,
+		.secrets = &secrets,
+		.url = "https://mycompany.com/myapp.php?foo=1",
+		.id = "msg_1",
+		.timestamp_s = 1,
+		.body = body,
+		.bytes = strlen(body),
+	};
+	struct sign_lines lines;
+	char *bytes;
+
+	assert_int_equal(sign_read_secrets(KNOWN, &secrets), 0);
+	sign_attempt(&request, &lines);
+	assert_int_equal(lines.count, 2);
+	assert_string_equal(lines.text[0], "webhook-id: msg_1");
+	assert_string_equal(lines.text[1], "X-Twilio-Signature: Vx6uuH9AXabmDRpWrCigcxrBYoU=");
+	assert_memory_equal(lines.query, "&bodySHA256=", 12);
+	assert_string_equal(lines.query + 12, hash);
+	bytes = sign_bytes(&request);
+	assert_memory_equal(bytes, request.url, strlen(request.url));
+	assert_string_equal(bytes + strlen(request.url), lines.query);
+	free(bytes);
+	request.url = "https://mycompany.com/";
+	sign_attempt(&request, &lines);
+	assert_int_equal(lines.query[0], '?');
 }
 
 static void two_secrets_give_two_signatures(void **state)
@@ -98,8 +133,11 @@ static void ids_depend_on_event_and_endpoint(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_published_vector_is_met),      cmocka_unit_test(two_secrets_give_two_signatures),
-		cmocka_unit_test(bad_secrets_are_refused),          cmocka_unit_test(longest_keys_fit),
+		cmocka_unit_test(the_published_vector_is_met),
+		cmocka_unit_test(two_secrets_give_two_signatures),
+		cmocka_unit_test(twilio_signs_the_url_with_the_hash_of_the_body),
+		cmocka_unit_test(bad_secrets_are_refused),
+		cmocka_unit_test(longest_keys_fit),
 		cmocka_unit_test(ids_depend_on_event_and_endpoint),
 	};
 
