@@ -34,9 +34,8 @@ struct apid {
 	bool stopping; /* nothing more is begun */
 };
 
-/* serve.c: the doors, for main's table. */
-#define APID_DOORS 49
-extern const struct hs_door apid_doors[APID_DOORS];
+/* serve.c: a door for each request that serve.h's tables have. Returns how many. */
+size_t apid_doors(struct hs_door ret_doors[HS_MESSAGES]);
 
 /* hear.c: goes on after the facts our predecessor committed. */
 void hear_start(struct apid *apid);

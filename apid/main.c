@@ -123,18 +123,19 @@ static void finish(struct hs_house *house)
 	free(apid);
 }
 
-static const struct hs_daemon apid = {
-	.name = "apid",
-	.role = HS_ROLE_APID,
-	.sandbox = &apid_wall,
-	.doors = apid_doors,
-	.doors_count = APID_DOORS,
-	.start = start,
-	.stop = stop,
-	.finish = finish,
-};
-
 int main(int argc, char **argv)
 {
+	static struct hs_door doors[HS_MESSAGES];
+	const struct hs_daemon apid = {
+		.name = "apid",
+		.role = HS_ROLE_APID,
+		.sandbox = &apid_wall,
+		.doors = doors,
+		.doors_count = apid_doors(doors),
+		.start = start,
+		.stop = stop,
+		.finish = finish,
+	};
+
 	return hs_daemon_main(argc, argv, &apid);
 }

@@ -246,12 +246,12 @@ static void check_token(struct visit *visit)
 		admit(visit);
 }
 
+static const struct serve_row *const tables[] = {
+	serve_call_rows, serve_event_rows, serve_stream_rows, serve_hook_rows,     serve_suite_rows,
+	serve_line_rows, serve_place_rows, serve_party_rows,  serve_transfer_rows, serve_explain_rows};
+
 static const struct serve_row *row_of(enum hs_message_id message)
 {
-	static const struct serve_row *const tables[] = {serve_call_rows,  serve_event_rows, serve_stream_rows,
-							 serve_hook_rows,  serve_suite_rows, serve_line_rows,
-							 serve_place_rows, serve_party_rows, serve_transfer_rows};
-
 	for (size_t i = 0; i < HS_COUNT(tables); i++)
 		for (const struct serve_row *row = tables[i]; row->handle; row++)
 			if (row->message == message)
@@ -275,22 +275,12 @@ static void serve(void *context, struct hs_request *request)
 	check_token(visit);
 }
 
-const struct hs_door apid_doors[APID_DOORS] = {
-	{HS_PHONE_RING, serve},      {HS_PHONE_HANGUP, serve},        {HS_PHONE_STATUS, serve},
-	{HS_PHONE_AUDIO, serve},     {HS_LINES_LIST, serve},          {HS_LINES_GET, serve},
-	{HS_LINES_RING, serve},      {HS_LINES_HANGUP, serve},        {HS_LINES_AUDIO, serve},
-	{HS_CALLS_LIST, serve},      {HS_CALLS_CREATE, serve},        {HS_CALLS_GET, serve},
-	{HS_CALLS_HANGUP, serve},    {HS_CALLS_HOLD, serve},          {HS_CALLS_FLASH, serve},
-	{HS_EVENTS_LIST, serve},     {HS_EVENTS_OPEN, serve},         {HS_STREAM_OPEN, serve},
-	{HS_STREAM_CALL, serve},     {HS_STREAM_CLOSE, serve},        {HS_SUITE_HEALTH, serve},
-	{HS_SUITE_METRICS, serve},   {HS_WEBHOOKS_LIST, serve},       {HS_WEBHOOKS_CREATE, serve},
-	{HS_WEBHOOKS_DELETE, serve}, {HS_WEBHOOKS_DEAD, serve},       {HS_WEBHOOKS_REPLAY, serve},
-	{HS_LINES_MESSAGES, serve},  {HS_LINES_PORT, serve},          {HS_CALLS_MUTE, serve},
-	{HS_CALLS_DIGITS, serve},    {HS_CALLS_AUDIO, serve},         {HS_CALLS_STOP, serve},
-	{HS_CALLS_GATHER, serve},    {HS_CALLS_GATHER_STOP, serve},   {HS_CALLS_ANSWER, serve},
-	{HS_CALLS_TRANSFER, serve},  {HS_CALLS_BRIDGE, serve},        {HS_CALLS_UNBRIDGE, serve},
-	{HS_LINES_SETTINGS, serve},  {HS_WEBHOOKS_GET, serve},        {HS_WEBHOOKS_CHANGE, serve},
-	{HS_WEBHOOKS_PAUSE, serve},  {HS_WEBHOOKS_RESUME, serve},     {HS_WEBHOOKS_ROTATE, serve},
-	{HS_WEBHOOKS_TEST, serve},   {HS_WEBHOOKS_DELIVERIES, serve}, {HS_WEBHOOKS_AGAIN, serve},
-	{HS_WEBHOOKS_REVIVE, serve},
-};
+size_t apid_doors(struct hs_door ret_doors[HS_MESSAGES])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < HS_COUNT(tables); i++)
+		for (const struct serve_row *row = tables[i]; row->handle; row++)
+			ret_doors[count++] = (struct hs_door){row->message, serve};
+	return count;
+}

@@ -29,7 +29,8 @@ struct serve_row {
 
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
-	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[], serve_transfer_rows[];
+	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[], serve_transfer_rows[],
+	serve_explain_rows[];
 
 /* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
@@ -87,6 +88,11 @@ struct call *visit_call(struct visit *visit, const char *id);
 /* The party of such a call that can be heard: of a line, or with line NULL who the call began with. Refuses the visit
  * and returns NULL when there is none, or it is not answered. */
 struct leg *visit_party(struct visit *visit, const char *call, const char *line);
+
+/* Looks for a call's record, living or over, and hands it over: *call until found returns, what it points to with the
+ * arena, which found takes. Refuses the visit where there is none. */
+void visit_record(struct visit *visit, const char *call,
+		  void (*found)(struct visit *visit, const struct hs_call *call, struct hs_arena *arena));
 
 /* Answers with the call. Ends the visit. */
 void visit_answer_call(struct visit *visit, const struct call *call);

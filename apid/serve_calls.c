@@ -232,6 +232,7 @@ struct listing {
 	size_t count, bytes;
 	struct store_reader *reader;
 	void (*done)(struct listing *listing);
+	void (*found)(struct visit *visit, const struct hs_call *call, struct hs_arena *arena);
 };
 
 static bool see_leg(void *context, const struct store_row *row)
@@ -363,6 +364,26 @@ static void calls_get(struct visit *visit)
 	const struct hs_calls_get *body = visit->request->body;
 
 	read_call(visit, body->call, answer_get);
+}
+
+static void hand_over(struct listing *listing)
+{
+	if (listing->count == 0)
+		refuse_unknown_call(listing->visit);
+	else
+		listing->found(listing->visit, listing->calls, TAKE(listing->arena));
+}
+
+void visit_record(struct visit *visit, const char *call,
+		  void (*found)(struct visit *visit, const struct hs_call *call, struct hs_arena *arena))
+{
+	struct listing *listing;
+
+	if (!visit_begin_read(visit))
+		return;
+	listing = make_listing(visit, call, 1, hand_over);
+	listing->found = found;
+	read_listing(listing, get_in_worker);
 }
 
 /* ---- calls that live, or did ---- */

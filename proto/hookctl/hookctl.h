@@ -63,6 +63,7 @@ int keys_run(struct hookctl *ctl, int count, char **words);
 int webhook_secret_run(struct hookctl *ctl, int count, char **words);
 int alive_run(struct hookctl *ctl, int count, char **words);
 int folders_run(struct hookctl *ctl, int count, char **words);
+int explain_run(struct hookctl *ctl, int count, char **words);
 int doctor_run(struct hookctl *ctl, int count, char **words);
 int log_run(struct hookctl *ctl, int count, char **words);
 

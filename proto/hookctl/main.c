@@ -29,6 +29,9 @@ static const struct command commands[] = {
 	 "Shows SIP messages, bus messages, media facts and webhooks in the order in which they happened.\n"
 	 "--live goes on until Ctrl-C. --width N: columns of the page (the terminal's).",
 	 follow_run},
+	{"explain", "CALL", "what became of a call, and why",
+	 "In a sentence, in findings about its way and its audio, and step by step as far as the daemons remember.",
+	 explain_run},
 	{"call", "METHOD [JSON] [--to DAEMON]", "any request of the contract, by name",
 	 "For example: hookctl call lines.ring '{\"line\":\"phone1\"}'. JSON \"-\" is read from standard input.\n"
 	 "All requests: proto/docs/bus.md. --to is needed where several daemons answer (daemon.status).",

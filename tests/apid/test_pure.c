@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "cursor.h"
 #include "digits.h"
+#include "explain.h"
 #include "metrics_merge.h"
 #include "route.h"
 #include "secret.h"
@@ -337,9 +338,70 @@ static void test_figures_are_merged(void **state)
 	metrics_merge_destroy(merge);
 }
 
+/* ---- explanations ---- */
+
+static struct explanation explained(const struct hs_call *call)
+{
+	static struct explanation explanation;
+
+	explain_call(call, 20000, &explanation);
+	return explanation;
+}
+
+static void test_every_cause_has_a_sentence(void **state)
+{
+	struct hs_leg legs[] = {{.line = "kitchen", .ended_at = 9000}, {.line = "hall", .ended_at = 8000}};
+	struct hs_call call = {.state = HS_CALL_STATE_ENDED, .line = "kitchen", .legs_count = 2, .legs = legs};
+
+	for (call.cause = HS_CAUSE_NORMAL; call.cause < HS_CAUSE_COUNT; call.cause++) {
+		struct explanation said = explained(&call);
+
+		assert_true(strlen(said.sentence) > 10 && said.sentence[strlen(said.sentence) - 1] == '.');
+		assert_null(strstr(said.sentence, "(null)"));
+	}
+	call.cause = legs[0].cause = HS_CAUSE_BUSY;
+	legs[0].has_sip_status = true;
+	legs[0].sip_status = 486;
+	assert_string_equal(explained(&call).sentence, "kitchen was busy (SIP 486).");
+	call.cause = HS_CAUSE_NORMAL;
+	call.ended_by = "line";
+	call.answered_at = 6000;
+	call.duration_ms = 2500;
+	assert_string_equal(explained(&call).sentence, "It was hung up by hall after 2.5 s of conversation.");
+	call.state = HS_CALL_STATE_UP;
+	assert_string_equal(explained(&call).sentence, "It is up, for 14.0 s.");
+	call.legs_count = 0;
+	call.state = HS_CALL_STATE_RINGING;
+	assert_non_null(strstr(explained(&call).sentence, "kitchen"));
+}
+
+static void test_findings_about_audio(void **state)
+{
+	struct hs_media_figures media = {
+		.packets_received = 970, .packets_sent = 1000, .packets_lost = 30, .jitter_us = 2000};
+	struct hs_leg leg = {
+		.line = "hall", .answered_at = 1000, .ended_at = 21000, .media = &media, .why = "it was late"};
+	struct hs_call call = {.state = HS_CALL_STATE_ENDED, .line = "hall", .legs_count = 1, .legs = &leg};
+
+	assert_string_equal(explained(&call).findings[1], "hall: it was late");
+	assert_string_equal(explained(&call).findings[2], "3.0 % of what hall said was lost on its way to us.");
+	media.packets_lost = 2;
+	assert_string_equal(explained(&call).findings[2],
+			    "The audio of hall was good: 970 packets heard, 2 lost, jitter 2 ms.");
+	media.packets_received = media.packets_sent = 0;
+	assert_non_null(strstr(explained(&call).findings[2], "Nothing was heard from hall: no packet"));
+	assert_non_null(strstr(explained(&call).findings[3], "Nothing was sent to hall"));
+	media.packets_refused = 60;
+	assert_non_null(strstr(explained(&call).findings[2], "60 packets came and were refused"));
+	leg.ended_at = 1500; /* too short to judge */
+	assert_int_equal(explained(&call).count, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_cause_has_a_sentence),
+		cmocka_unit_test(test_findings_about_audio),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_complete_numbers),
 		cmocka_unit_test(test_numbers_sent),

@@ -115,6 +115,28 @@ def test_call_and_status(suite):
     assert "hookswitch_" in figures["text"]
 
 
+def test_explain(suite):
+    """A call that was answered, one that nobody answered, and none."""
+    phone = suite.phone()
+    call = one_call(suite, phone)
+    wait_for(lambda: suite.get(f"/api/v1/calls/{call}")["call"]["state"] == "ended")
+    said = suite.get(f"/api/v1/calls/{call}/explain")
+    assert said["sentence"].startswith("It was hung up by ") and "of conversation" in said["sentence"], said
+    assert said["call"]["id"] == call and said["silent"] == [] and not said["cut"]
+    steps = [(s["daemon"], s["kind"], s["what"]) for s in said["steps"]]
+    assert any(what.startswith("INVITE") for _, kind, what in steps if kind == "sip"), steps
+    assert ("apid", "state", "call: ringing -> up") in steps and all(kind != "bus" for _, kind, _ in steps), steps
+    assert [s["at"] for s in said["steps"]] == sorted(s["at"] for s in said["steps"])
+
+    call = suite.post("/api/v1/phone/ring", {"timeout_s": 1}, status=202).json()["call_id"]
+    phone.wait_call()
+    wait_for(lambda: suite.get(f"/api/v1/calls/{call}")["call"]["state"] == "ended")
+    text = suite.hookctl("explain", call).stdout
+    assert text.startswith("phone1 did not answer in time"), text
+    assert "INVITE" in text and "CANCEL" in text, text
+    assert suite.request("GET", "/api/v1/calls/c1-never/explain").status_code == 404
+
+
 def findings(done):
     return [(f["level"], f["about"], f["finding"]) for f in json.loads(done.stdout)]
 
@@ -153,7 +175,7 @@ def test_doctor_before_the_first_start(tmp_path):
     (["call", "lines.get", "{"], 1, "JSON"), (["call", "lines.get", "{}"], 1, "line"),
     (["call", "lines.get", '{"line":"phone1","more":1}'], 1, "more"),
     (["call", "lines.get", '{"line":"nobody"}'], 1, "not_found"), (["call", "daemon.status"], 2, "--to"),
-    (["doctor", "me"], 2, "no arguments"), (["follow"], 2, "id of a call"), (["follow", "c1-nothing"], 1, "no daemon remembers"),
+    (["doctor", "me"], 2, "no arguments"), (["explain"], 2, "id of a call"), (["follow"], 2, "id of a call"), (["follow", "c1-nothing"], 1, "no daemon remembers"),
     (["tap", "rubbish"], 2, "no filter"), (["log", "loud"], 2, "no level"), (["token", "x"], 2, "scope"),
     (["token", "x", "everything"], 2, "no scope"), (["seal", "sip"], 2, "sealed"),
     (["seal", "webhook", "ftp://x"], 2, "URL"), (["call", "lines.list", "--token", "hs_wrong"], 1, "unauthorized")])
