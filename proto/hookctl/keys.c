@@ -76,6 +76,8 @@ static int show(struct hookctl *ctl)
 	AUTO(json_put) struct json_object *out = json_object_new_array();
 	bool has_copies = true;
 	int kept[KEYS_MAX];
+	if (far_keys(ctl, kept) > 0 && hs_keys_make_peers(ctl->home) < 0)
+		return hookctl_fail(ctl, "cannot make %s/" HS_KEYS_PEERS, ctl->home);
 	size_t kept_count = all_keys(ctl, true, kept);
 	for (size_t i = 0; i < kept_count; i++) {
 		struct hs_keys_status status;
