@@ -240,28 +240,6 @@ size_t call_record_bytes(const struct call *call)
 	return bytes;
 }
 
-static const char *party(const struct leg *leg)
-{
-	if (leg->number)
-		return leg->number;
-	return leg->line && leg->line->config->number ? leg->line->config->number : leg->line_id;
-}
-
-void call_record_parties(const struct call *call, const char *operator_number, const char **ret_from,
-			 const char **ret_to)
-{
-	const char *first = call->legs_count ? party(&call->legs[0]) : call->line_id;
-	const char *caller = call->caller_number, *dialled = call->dialled;
-
-	if (call->direction == HS_CALL_DIRECTION_INCOMING) {
-		*ret_from = caller ? caller : first;
-		*ret_to = dialled ? dialled : operator_number;
-	} else {
-		*ret_from = caller ? caller : operator_number;
-		*ret_to = dialled ? dialled : first;
-	}
-}
-
 void call_record_finish(struct call *call)
 {
 	free(call->dialled);

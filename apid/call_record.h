@@ -29,11 +29,6 @@ const char *call_record_gather(const struct store_row *row);
 /* The public form. Everything it points to lives in the arena. */
 void call_record_describe(const struct call *call, struct hs_arena *arena, struct hs_call *ret_call);
 
-/* Who called and who was called, as numbers or ids of lines: borrowed from the call and its lines. operator_number
- * stands for the operator. */
-void call_record_parties(const struct call *call, const char *operator_number, const char **ret_from,
-			 const char **ret_to);
-
 /* Frees the texts of a call that was loaded, not the call. */
 void call_record_finish(struct call *call);
 

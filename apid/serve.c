@@ -247,8 +247,8 @@ static void check_token(struct visit *visit)
 }
 
 static const struct serve_row *const tables[] = {
-	serve_call_rows, serve_event_rows, serve_stream_rows, serve_hook_rows,     serve_suite_rows,
-	serve_line_rows, serve_place_rows, serve_party_rows,  serve_transfer_rows, serve_explain_rows};
+	serve_call_rows,  serve_event_rows, serve_stream_rows,   serve_hook_rows,    serve_suite_rows, serve_line_rows,
+	serve_place_rows, serve_party_rows, serve_transfer_rows, serve_explain_rows, serve_twilio_rows};
 
 static const struct serve_row *row_of(enum hs_message_id message)
 {

@@ -30,7 +30,7 @@ struct serve_row {
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
 	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[], serve_transfer_rows[],
-	serve_explain_rows[];
+	serve_explain_rows[], serve_twilio_rows[];
 
 /* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
@@ -93,6 +93,9 @@ struct leg *visit_party(struct visit *visit, const char *call, const char *line)
  * arena, which found takes. Refuses the visit where there is none. */
 void visit_record(struct visit *visit, const char *call,
 		  void (*found)(struct visit *visit, const struct hs_call *call, struct hs_arena *arena));
+
+/* Who called and who was called, as numbers or ids of lines; borrowed from call and configuration. */
+void visit_parties(const struct visit *visit, const struct hs_call *call, const char **ret_from, const char **ret_to);
 
 /* Answers with the call. Ends the visit. */
 void visit_answer_call(struct visit *visit, const struct call *call);

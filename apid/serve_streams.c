@@ -71,22 +71,23 @@ static void stream_open(struct visit *visit)
 	ask_mediad(opening, HS_MEDIA_OPEN, &open, stream_opened);
 }
 
-/* Numbers as the caller's and the callee's telephones would say them. */
 static void stream_call(struct visit *visit)
 {
 	const struct hs_stream_call *body = visit->request->body;
 	struct line *line = visit_line(visit, body->line);
 	const struct leg *leg = line ? calls_leg_of(visit->apid->calls, line) : NULL;
+	struct hs_arena *arena = hs_arena_create();
 	struct hs_stream_call_answer reply = {0};
+	struct hs_call call;
 
-	if (!line)
-		return;
 	if (leg && leg->state == LEG_UP && leg->call->state == CALL_UP) {
-		reply.call_id = leg->call->id;
-		call_record_parties(leg->call, visit->apid->house->config->calls->operator_number, &reply.from_number,
-				    &reply.to_number);
+		call_record_describe(leg->call, arena, &call);
+		reply.call_id = call.id;
+		visit_parties(visit, &call, &reply.from_number, &reply.to_number);
 	}
-	visit_answer(visit, &reply);
+	if (line)
+		visit_answer(visit, &reply);
+	hs_arena_destroy(arena);
 }
 
 static void end_call(struct visit *visit, const char *id)

@@ -74,18 +74,4 @@ bool hs_talk_read(struct hs_talk *talk, bool text, const uint8_t *data, size_t b
 
 void hs_talk_destroy(struct hs_talk *talk); /* NULL is fine */
 
-/* ---- Twilio's names ---- */
-
-#define HS_TALK_SID 68 /* bytes of a name, with NUL */
-
-/* Twilio's name for an id of ours: prefix ("CA", "MZ") and 32 hexadecimal digits; the id itself where it is not made of
- * 128 bits. */
-void hs_talk_sid(const char *prefix, const char *id, char ret_sid[HS_TALK_SID]);
-
-/* And back: the id, of this kind and node. False: it cannot be one. */
-bool hs_talk_id(const char *sid, char kind, const char *node, char ret_id[HS_TALK_SID]);
-
-/* The one account that a node has. */
-void hs_talk_account(const char *node, char ret_sid[HS_TALK_SID]);
-
 #endif

@@ -5,6 +5,7 @@
 #define HS_TALK_INNER_H
 
 #include "law.h"
+#include "sid.h"
 #include "talk.h"
 #include "wire.h"
 #include <sys/queue.h>
@@ -93,7 +94,7 @@ struct hs_talk {
 	/* twilio */
 	bool may_see_digits;
 	char call[65];
-	char stream_sid[HS_TALK_SID];
+	char stream_sid[HS_SID_BYTES];
 	uint64_t numbers, chunks[2]; /* of messages and of audio that were sent */
 	bool has_begun;              /* begun_at is the stream's first timestamp */
 	uint32_t begun_at;

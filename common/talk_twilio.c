@@ -7,76 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SID_BYTES 16
-#define ID_LETTERS 26 /* 128 bits in digits of 5 bits */
-
-static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-
-/* ---- Names ---- */
-
-static bool read_letters(const char *letters, uint8_t ret_bytes[SID_BYTES])
-{
-	unsigned int pending = 0, bits = 0;
-	size_t at = 0;
-
-	if (strlen(letters) != ID_LETTERS || letters[0] > '7')
-		return false;
-	for (size_t i = 0; i < ID_LETTERS; i++) {
-		const char *found = strchr(alphabet, letters[i]);
-
-		if (!found)
-			return false;
-		pending = (pending << 5 | (unsigned int)(found - alphabet)) & 0xffff;
-		bits += i ? 5 : 3; /* the first one holds 3 */
-		if (bits >= 8)
-			ret_bytes[at++] = (uint8_t)(pending >> (bits -= 8));
-	}
-	return true;
-}
-
-void hs_talk_sid(const char *prefix, const char *id, char ret_sid[HS_TALK_SID])
-{
-	const char *letters = strchr(id, '-');
-	uint8_t bytes[SID_BYTES];
-
-	hs_copy(ret_sid, HS_TALK_SID, id);
-	if (!letters || !read_letters(letters + 1, bytes))
-		return;
-	hs_copy(ret_sid, HS_TALK_SID, prefix);
-	sodium_bin2hex(ret_sid + 2, HS_TALK_SID - 2, bytes, sizeof(bytes));
-}
-
-bool hs_talk_id(const char *sid, char kind, const char *node, char ret_id[HS_TALK_SID])
-{
-	uint8_t bytes[SID_BYTES];
-	char letters[ID_LETTERS + 1] = "";
-	unsigned int pending = 0, bits = 2;
-	size_t used, at = 0;
-
-	if (strlen(sid) != 2 + 2 * SID_BYTES ||
-	    sodium_hex2bin(bytes, sizeof(bytes), sid + 2, 2 * SID_BYTES, NULL, &used, NULL) || used != sizeof(bytes))
-		return hs_id_valid(sid) && hs_copy(ret_id, HS_TALK_SID, sid);
-	for (size_t i = 0; i < SID_BYTES; i++) {
-		pending = pending << 8 | bytes[i];
-		for (bits += 8; bits >= 5; bits -= 5)
-			letters[at++] = alphabet[pending >> (bits - 5) & 31];
-	}
-	return snprintf(ret_id, HS_TALK_SID, "%c%s-%s", kind, node ? node : "", letters) < HS_TALK_SID;
-}
-
-void hs_talk_account(const char *node, char ret_sid[HS_TALK_SID])
-{
-	uint8_t bytes[SID_BYTES] = {0};
-	size_t length = node ? strlen(node) : 0;
-
-	if (length > SID_BYTES)
-		length = SID_BYTES;
-	if (length)
-		memcpy(bytes + SID_BYTES - length, node, length);
-	hs_copy(ret_sid, HS_TALK_SID, "AC");
-	sodium_bin2hex(ret_sid + 2, HS_TALK_SID - 2, bytes, sizeof(bytes));
-}
-
 /* ---- To the operator ---- */
 
 static void say(struct hs_talk *talk, const char *event, struct hs_wire_out *words)
@@ -111,10 +41,10 @@ static void say_connected(struct hs_talk *talk, enum hs_line_state state, const 
 
 static void put_ids(const struct hs_talk *talk, struct hs_wire_out *words)
 {
-	char account[HS_TALK_SID], call[HS_TALK_SID];
+	char account[HS_SID_BYTES], call[HS_SID_BYTES];
 
-	hs_talk_account(talk->node, account);
-	hs_talk_sid("CA", talk->call, call);
+	hs_sid_account(talk->node, account);
+	hs_sid_make("CA", talk->call, call);
 	put(words, "\"accountSid\":");
 	hs_wire_put_text(words, account);
 	put_word(words, "callSid", call);
@@ -134,7 +64,7 @@ void hs_talk_call(struct hs_talk *talk, const struct hs_stream_call_answer *call
 		return;
 	hs_copy(talk->call, sizeof(talk->call), call->call_id);
 	hs_id_make('s', talk->node, id);
-	hs_talk_sid("MZ", id, talk->stream_sid);
+	hs_sid_make("MZ", id, talk->stream_sid);
 	put(&words, "\"start\":{");
 	put_ids(talk, &words);
 	put_word(&words, "streamSid", talk->stream_sid);

@@ -80,6 +80,7 @@ struct hs_message {
 	const char *scope;             /* a token needs it; NULL: none */
 	const char *raw;               /* content type when the answer's text goes out as it is */
 	bool is_upload;                /* body of the HTTP request is audio */
+	bool is_form;                  /* as Twilio has it: form, basic authentication, its own errors */
 	bool is_public;                /* no token needed */
 	bool is_patient;               /* nobody waits to hear that it is done */
 	int deadline_ms;               /* for the answer; 0: the usual one */

@@ -181,7 +181,7 @@ class Contract:
         return [Field(owner, name, row) for name, row in rows.items()]
 
     def message(self, name, row):
-        known = {"kind", "from", "to", "doc", "http", "scope", "status", "errors", "upload", "public", "raw",
+        known = {"kind", "from", "to", "doc", "http", "scope", "status", "errors", "upload", "form", "public", "raw",
                  "audience", "fields", "answer", "patient", "deadline_ms"}
         if unknown := set(row) - known:
             fail(name, f"unknown attribute {sorted(unknown)}")
@@ -325,7 +325,7 @@ def source(c):
         for key in ("scope", "raw"):
             if key in row:
                 init.append(f".{key} = {json.dumps(row[key])}")
-        for key in ("upload", "public", "patient"):
+        for key in ("upload", "form", "public", "patient"):
             if row.get(key):
                 init.append(f".is_{key} = true")
         if "deadline_ms" in row:
@@ -397,13 +397,14 @@ def openapi(c):
             "info": {"title": "hookswitch", "version": str(VERSION), "license": {"name": "see LICENSE", "identifier": "MIT"},
                      "description": "Anything that rings, as an API."},
             "servers": [{"url": "/"}], "security": [{"bearer": []}], "paths": paths,
-            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}, "schemas": schemas}}
+            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"},
+                                               "basic": {"type": "http", "scheme": "basic"}}, "schemas": schemas}}
 
 
 def operation(c, name, row, path):
     inside = [f for f in row["fields"] if "{" + f.name + "}" in path]
     rest = [f for f in row["fields"] if f not in inside]
-    op = {"operationId": name, "summary": row["doc"], "tags": [path.split("/")[3].split("{")[0]]}
+    op = {"operationId": name, "summary": row["doc"], "tags": [path.split("/")[3] if path.startswith("/api/") else name.split(".")[0]]}
     parameters = [{"name": f.name, "in": "path", "required": True, "schema": f.schema(), "description": f.doc} for f in inside]
     if row.get("upload"):
         kinds = ("audio/wav", "audio/basic", "audio/PCMU", "audio/PCMA")
@@ -414,7 +415,8 @@ def operation(c, name, row, path):
                        for f in rest]
     elif rest:
         needed = any(not f.optional for f in rest)
-        op["requestBody"] = {"required": needed, "content": {"application/json": {"schema": object_schema(rest, closed=True)}}}
+        kind = "application/x-www-form-urlencoded" if row.get("form") else "application/json"
+        op["requestBody"] = {"required": needed, "content": {kind: {"schema": object_schema(rest, closed=True)}}}
     if row["http"].startswith("POST"):
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": False,
                            "schema": {"type": "string", "maxLength": 64},
@@ -425,6 +427,8 @@ def operation(c, name, row, path):
         op["security"] = []
     else:
         op["description"] = f"Scope: {row['scope']}"
+    if row.get("form"):
+        op["security"] = [{"basic": []}]
     good = {"description": "done"}
     if row.get("raw"):
         good["content"] = {row["raw"].split(";")[0]: {"schema": {"type": "string"}}}
@@ -433,8 +437,11 @@ def operation(c, name, row, path):
     op["responses"] = {str(row.get("status", 200)): good}
     for error in ["bad_request", "unauthorized", "forbidden", "invalid", "rate_limited", *row.get("errors", [])]:
         status = str(c.errors[error]["status"])
+        kind, schema = "application/problem+json", "problem"
+        if row.get("form"):
+            kind, schema, status = "application/json", "twilio_problem", status.replace("422", "400")
         op["responses"].setdefault(status, {"description": c.errors[error]["title"], "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/problem"}}}})
+            kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}})
     return op
 
 

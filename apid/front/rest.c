@@ -5,6 +5,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "trace.h"
+#include "twilio.h"
 #include "upload.h"
 #include <errno.h>
 #include <stdio.h>
@@ -117,6 +118,8 @@ static void refuse(struct request *request, struct problem *problem, const char 
 	problem->had_token = request->had_token;
 	problem->scope = request->has_message ? hs_messages[request->message].scope : NULL;
 	problem_challenge(problem, challenge, sizeof(challenge));
+	if (request->is_twilio && problem->error == HS_ERROR_UNAUTHORIZED)
+		hs_copy(challenge, sizeof(challenge), "Basic realm=\"hookswitch\"");
 	snprintf(seconds, sizeof(seconds), "%d", problem_retry_after(problem));
 	if (challenge[0])
 		extra[used++] = (struct http_header){"WWW-Authenticate", challenge};
@@ -124,8 +127,9 @@ static void refuse(struct request *request, struct problem *problem, const char 
 		extra[used++] = (struct http_header){"Retry-After", seconds};
 	if (allow)
 		extra[used++] = (struct http_header){"Allow", allow};
-	AUTO(free) char *text = problem_text(problem);
-	send_answer(request, problem_status(problem), PROBLEM_TYPE, text, strlen(text), extra, is_last);
+	AUTO(free) char *text = request->is_twilio ? twilio_problem(problem) : problem_text(problem);
+	send_answer(request, request->is_twilio ? twilio_status(problem) : problem_status(problem),
+		    request->is_twilio ? "application/json" : PROBLEM_TYPE, text, strlen(text), extra, is_last);
 }
 
 void rest_refuse(struct request *request, struct problem *problem)
@@ -167,6 +171,7 @@ static struct request *request_of(struct rest *rest, struct http_exchange *excha
 	request = hs_zalloc(sizeof(*request));
 	request->rest = rest;
 	request->exchange = exchange;
+	request->is_twilio = twilio_is(http_path(exchange));
 	const char *id = http_header(exchange, "X-Request-Id");
 	if (hs_id_valid(id))
 		hs_copy(request->request_id, sizeof(request->request_id), id);
@@ -185,6 +190,9 @@ void rest_ended(void *context, struct http_exchange *exchange)
 	land(request);
 	hs_bus_forget(rest->front->house->bus, request->ticket);
 	upload_destroy(request->upload);
+	if (request->token)
+		explicit_bzero(request->token, strlen(request->token));
+	free(request->token);
 	free(request);
 }
 
@@ -275,24 +283,40 @@ static bool find_route(struct request *request, struct route_match *ret_match)
 	return true;
 }
 
-static bool check_token(struct request *request)
+static bool check_account(struct request *request, const struct route_match *match)
+{
+	char text[TWILIO_CREDENTIALS];
+	const char *user, *token, *field = http_header(request->exchange, "Authorization");
+	bool is_ours = twilio_credentials(field, text, &user, &token) && match->params_count &&
+		       strcmp(user, match->params[0].value) == 0;
+	if (is_ours && !request->token)
+		request->token = hs_strdup(token);
+	explicit_bzero(text, sizeof(text));
+	return is_ours || refuse_simply(request, HS_ERROR_UNAUTHORIZED, NULL,
+					"Send the account of the path and a token by basic authentication.");
+}
+
+static bool check_token(struct request *request, const struct route_match *match)
 {
 	const char *field = http_header(request->exchange, "Authorization");
 	request->had_token = *field;
-	if (hs_messages[request->message].is_public || front_token(field))
+	if (hs_messages[request->message].is_form)
+		return check_account(request, match);
+	if (front_token(field) && !request->token)
+		request->token = hs_strdup(front_token(field));
+	if (hs_messages[request->message].is_public || request->token)
 		return true;
 	return refuse_simply(request, HS_ERROR_UNAUTHORIZED, NULL,
 			     *field ? "Authorization must be: Bearer TOKEN."
 				    : "Send the token as: Authorization: Bearer TOKEN.");
 }
 
-/* A body without a type is taken for JSON: nothing else is understood, and no browser sends a token by itself. */
-static bool is_json(const char *content_type)
+/* A body without a type is taken for what it should be: nothing else is understood, and no browser sends a token by
+ * itself. */
+static bool is_type(const char *content_type, const char *wanted)
 {
-	if (!*content_type)
-		return true;
 	size_t length = strcspn(content_type, " \t;");
-	return length == strlen("application/json") && strncasecmp(content_type, "application/json", length) == 0;
+	return !*content_type || (length == strlen(wanted) && strncasecmp(content_type, wanted, length) == 0);
 }
 
 static bool check_content_type(struct request *request)
@@ -305,7 +329,10 @@ static bool check_content_type(struct request *request)
 	if (message->is_upload && !upload_format(type))
 		return refuse_simply(request, HS_ERROR_UNSUPPORTED_MEDIA, "Content-Type",
 				     "Content-Type must be " UPLOAD_ACCEPTED ".");
-	if (!message->is_upload && !is_json(type))
+	if (message->is_form && !is_type(type, TWILIO_TYPE))
+		return refuse_simply(request, HS_ERROR_UNSUPPORTED_MEDIA, "Content-Type",
+				     "Content-Type must be " TWILIO_TYPE ".");
+	if (!message->is_upload && !message->is_form && !is_type(type, "application/json"))
 		return refuse_simply(request, HS_ERROR_UNSUPPORTED_MEDIA, "Content-Type",
 				     "Content-Type must be application/json.");
 	return true;
@@ -323,7 +350,7 @@ static bool check_websocket(struct request *request)
 
 static bool admit(struct request *request, struct route_match *ret_match)
 {
-	return find_route(request, ret_match) && check_websocket(request) && check_token(request);
+	return find_route(request, ret_match) && check_websocket(request) && check_token(request, ret_match);
 }
 
 void rest_announced(void *context, struct http_exchange *exchange)
@@ -406,7 +433,7 @@ static bool take_key(struct request *request, const char **ret_key)
 static void fly(struct request *request, const void *body)
 {
 	struct caller caller = {
-		.token = front_token(http_header(request->exchange, "Authorization")),
+		.token = request->token,
 		.client = http_client(request->exchange),
 		.request_id = request->request_id,
 	};
@@ -426,7 +453,7 @@ static bool read_body(struct request *request, struct hs_arena *arena, const str
 	size_t bytes;
 	const char *text = (const char *)http_body(request->exchange, &bytes);
 	*ret_json = NULL;
-	if (bytes == 0 || hs_messages[request->message].is_upload)
+	if (bytes == 0 || hs_messages[request->message].is_upload || hs_messages[request->message].is_form)
 		return true;
 	int error = hs_wire_parse(text, bytes, arena, ret_json, &fault);
 	if (error)
@@ -451,6 +478,16 @@ static bool check_upload(struct request *request, struct route_body *body)
 	return true;
 }
 
+/* A form is written like a query. */
+static int add_form(const struct request *request, struct route_body *body, struct hs_wire_fault *ret_fault)
+{
+	size_t bytes;
+	const char *form = (const char *)http_body(request->exchange, &bytes);
+	if (strlen(form) != bytes)
+		return -EINVAL;
+	return route_add_query(hs_messages[request->message].body, form, body, ret_fault);
+}
+
 /* Path, query and body into one object. */
 static int merge(const struct request *request, const struct route_match *match, struct route_body *body,
 		 struct hs_wire_fault *ret_fault)
@@ -459,6 +496,8 @@ static int merge(const struct request *request, const struct route_match *match,
 	const struct hs_message *message = &hs_messages[request->message];
 	bool has_query = message->is_upload || strcmp(message->method, "GET") == 0;
 	int error = route_add_params(match, body, ret_fault);
+	if (!error && message->is_form)
+		error = add_form(request, body, ret_fault);
 	if (error)
 		return error;
 	return route_add_query(has_query ? message->body : &nothing, http_query(request->exchange), body, ret_fault);

@@ -21,6 +21,8 @@ struct request {
 	struct rest *rest;
 	struct http_exchange *exchange;
 	bool has_message, is_flying, had_token;
+	bool is_twilio; /* its path is one of Twilio's */
+	char *token;    /* wiped at the end; NULL: there is none */
 	enum hs_message_id message;
 	uint64_t ticket;
 	char request_id[65];

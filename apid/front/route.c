@@ -12,6 +12,8 @@ struct segment {
 	const char *text;
 	size_t length;
 	const struct hs_field *field; /* {name}: the field it fills; NULL: a literal */
+	const char *suffix;           /* what follows after the brace */
+	size_t suffix_length;
 };
 
 struct route {
@@ -43,7 +45,7 @@ static size_t cut(const char *path, struct segment *ret_segments)
 		size_t length = strcspn(++path, "/");
 		if (length == 0 || count == SEGMENTS)
 			return 0;
-		ret_segments[count++] = (struct segment){path, length, NULL};
+		ret_segments[count++] = (struct segment){path, length, NULL, NULL, 0};
 		path += length;
 	}
 	return *path ? 0 : count;
@@ -56,8 +58,12 @@ static void add_route(struct routes *routes, int message)
 	route->count = cut(hs_messages[message].path, route->segments);
 	for (size_t i = 0; i < route->count; i++) {
 		struct segment *segment = &route->segments[i];
-		if (segment->text[0] == '{')
-			segment->field = find_field(hs_messages[message].body, segment->text + 1, segment->length - 2);
+		if (segment->text[0] != '{')
+			continue;
+		segment->suffix = strchr(segment->text, '}') + 1;
+		segment->suffix_length = (size_t)(segment->text + segment->length - segment->suffix);
+		segment->field = find_field(hs_messages[message].body, segment->text + 1,
+					    (size_t)(segment->suffix - segment->text) - 2);
 	}
 }
 
@@ -81,6 +87,12 @@ void routes_destroy(struct routes *routes)
 
 /* ---- Finding ---- */
 
+static bool has_suffix(const struct segment *segment, const struct segment *path)
+{
+	size_t length = segment->suffix_length;
+	return path->length > length && memcmp(path->text + path->length - length, segment->suffix, length) == 0;
+}
+
 /* -1: no match; else how many segments are literal. */
 static int match(const struct route *route, const struct segment *path, size_t count)
 {
@@ -89,9 +101,10 @@ static int match(const struct route *route, const struct segment *path, size_t c
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		const struct segment *segment = &route->segments[i];
-		if (segment->field)
+		if (segment->field && has_suffix(segment, &path[i]))
 			continue;
-		if (segment->length != path[i].length || memcmp(segment->text, path[i].text, path[i].length) != 0)
+		if (segment->field || segment->length != path[i].length ||
+		    memcmp(segment->text, path[i].text, path[i].length) != 0)
 			return -1;
 		literal++;
 	}
@@ -113,7 +126,8 @@ static int fill_params(const struct route *route, const struct segment *path, st
 			continue;
 		struct route_param *param = &ret->params[ret->params_count++];
 		param->name = route->segments[i].field->name;
-		if (route_decode(path[i].text, path[i].length, false, param->value, sizeof(param->value)))
+		if (route_decode(path[i].text, path[i].length - route->segments[i].suffix_length, false, param->value,
+				 sizeof(param->value)))
 			return -ENOENT;
 	}
 	return 0;

@@ -3,6 +3,7 @@
 
 #include "cleanup.h"
 #include "id.h"
+#include "sid.h"
 #include "talk.h"
 #include <stdlib.h>
 #include <string.h>
@@ -470,11 +471,11 @@ static void a_call_as_twilio_tells_it(void **state)
 {
 	struct sent sent = {0};
 	struct hs_talk *talk = make(&sent, HS_STREAM_DIALECT_TWILIO, HS_STREAM_FORMAT_LINE, 8000, HS_STREAM_TRACK_BOTH);
-	char call[HS_TALK_SID];
+	char call[HS_SID_BYTES];
 	uint8_t silence[160];
 
 	memset(silence, 0xff, sizeof(silence));
-	hs_talk_sid("CA", call_id, call);
+	hs_sid_make("CA", call_id, call);
 	hs_talk_hello(talk, HS_LINE_STATE_ON_HOOK, NULL, HS_CODEC_PCMU);
 	hear(talk, HS_CODEC_PCMU, silence, sizeof(silence), false, 800);
 	expect_twilio(talk, "{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}");
@@ -568,21 +569,21 @@ static void a_bots_mistakes_are_ignored(void **state)
 
 static void names_go_there_and_back(void **state)
 {
-	char id[HS_ID_BYTES], sid[HS_TALK_SID], back[HS_TALK_SID];
+	char id[HS_ID_BYTES], sid[HS_SID_BYTES], back[HS_SID_BYTES];
 
 	for (int i = 0; i < 100; i++) {
 		hs_id_make('c', "n1", id);
-		hs_talk_sid("CA", id, sid);
+		hs_sid_make("CA", id, sid);
 		assert_int_equal(strlen(sid), 34);
-		assert_true(hs_talk_id(sid, 'c', "n1", back));
+		assert_true(hs_sid_read(sid, 'c', "n1", back));
 		assert_string_equal(back, id);
 	}
-	hs_talk_sid("CA", "c1-short", sid);
+	hs_sid_make("CA", "c1-short", sid);
 	assert_string_equal(sid, "c1-short");
-	assert_true(hs_talk_id(sid, 'c', "1", back));
+	assert_true(hs_sid_read(sid, 'c', "1", back));
 	assert_string_equal(back, "c1-short");
-	assert_false(hs_talk_id("", 'c', "1", back));
-	assert_false(hs_talk_id("a/b", 'c', "1", back));
+	assert_false(hs_sid_read("", 'c', "1", back));
+	assert_false(hs_sid_read("a/b", 'c', "1", back));
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* Texts and audio of an operator's WebSocket, in both dialects: understood or ignored, and the queues stay in bounds.
  */
+#include "sid.h"
 #include "talk.h"
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			.send = note,
 		};
 		struct hs_talk *talk = hs_talk_create(&setup);
-		char id[HS_TALK_SID];
+		char id[HS_SID_BYTES];
 
 		hs_talk_hello(talk, HS_LINE_STATE_ON_HOOK, NULL, HS_CODEC_PCMU);
 		hs_talk_call(talk, &(struct hs_stream_call_answer){.call_id = "c1-x"});
@@ -57,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		drive(talk, data, bytes < 1000 ? bytes : 1000);
 		hs_talk_destroy(talk);
 		if (bytes < sizeof(id) && memchr(data, 0, bytes))
-			hs_talk_id((const char *)data, 'c', "1", id);
+			hs_sid_read((const char *)data, 'c', "1", id);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "front.h"
 #include "log.h"
 #include "problem.h"
+#include "twilio.h"
 #include "upload.h"
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (token && strchr(token, ' '))
 		abort();
 	upload_format(text);
+	char credentials[TWILIO_CREDENTIALS];
+	const char *user;
+	if (twilio_credentials(text, credentials, &user, &token) && (strchr(user, ':') || strchr(token, ' ')))
+		abort();
 	struct problem problem = {.error = HS_ERROR_INVALID, .field = text};
 	AUTO(free) char *document = problem_text(&problem);
 	for (const char *c = document; *c; c++)
