@@ -82,6 +82,13 @@ void hs_keeper_grace(int64_t wanted_ms)
 	grace_ms = wanted_ms;
 }
 
+static int urgency = -1; /* priority in real time; 0: none; below: it gives way */
+
+void hs_keeper_urgent(int priority)
+{
+	urgency = priority;
+}
+
 int hs_keeper_hold(const char *name, int fd)
 {
 	if (!hs_keep_name_valid(name) || fd < 0)
@@ -190,8 +197,17 @@ static void schedule(int policy)
 static void give_way(struct keeper *keeper)
 {
 	keeper->policy = sched_getscheduler(0);
-	if (keeper->policy == SCHED_OTHER)
+	if (keeper->policy == SCHED_OTHER && urgency < 0)
 		schedule(SCHED_BATCH);
+}
+
+/* Neither noticing a death nor a successor's start waits for other programs. The scribe is none of it. */
+static void hurry(void)
+{
+	const struct sched_param priority = {.sched_priority = urgency};
+
+	if (urgency > 0 && sched_setscheduler(0, SCHED_FIFO, &priority) == 0)
+		hs_log(DEBUG, "keeper.real_time", LOG_INT("priority", urgency));
 }
 
 static void be_child(const struct keeper *keeper, int socket, pid_t parent,
@@ -203,7 +219,7 @@ static void be_child(const struct keeper *keeper, int socket, pid_t parent,
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(1); /* the keeper died before the line above */
-	if (keeper->policy == SCHED_OTHER)
+	if (keeper->policy == SCHED_OTHER && urgency < 0)
 		schedule(SCHED_OTHER);
 	prctl(PR_SET_NAME, keeper->name, 0, 0, 0);
 	close(keeper->signals);
@@ -451,6 +467,7 @@ int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *arg
 
 	if (result == 0)
 		begin_log(&keeper);
+	hurry();
 	if (result == 0 && hs_pulse_create() < 0)
 		hs_log(WARN, "keeper.no_pulse", LOG_WHY("a child that hangs will not be noticed"));
 	while (result == 0) {

@@ -42,6 +42,10 @@ int hs_keeper_hold(const char *name, int fd);
 /* Before hs_keeper_run: so long a child that was asked to stop may take, else 5 s; then it is killed. */
 void hs_keeper_grace(int64_t wanted_ms);
 
+/* Before hs_keeper_run: a death is somebody's silence. The keeper gives way to nobody, and with a priority above 0 it
+ * and what its children do until they choose another are done in real time, where the host grants it. */
+void hs_keeper_urgent(int priority);
+
 /* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0 or HS_KEEPER_GIVE_UP, or until
  * SIGTERM/SIGINT was passed on and the child is gone (killed after its grace). Restarts at once; after 5 deaths within
  * 10 s waits 100 ms, doubling to 5 s; the successor of a child that lived for a second never waits. A child that hangs

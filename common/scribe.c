@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -104,9 +105,12 @@ static void write_on(void)
  * to be written. One that cannot begin takes its time, so that its successors do not come in a rush. */
 static void be_scribe(const struct hs_scribe *scribe, int life)
 {
+	const struct sched_param none = {0};
 	char title[16];
 	sigset_t all;
 
+	if (sched_getscheduler(0) == SCHED_FIFO) /* its keeper's, if that is urgent */
+		sched_setscheduler(0, SCHED_OTHER, &none);
 	snprintf(title, sizeof(title), "%.8s-scribe", scribe->name);
 	prctl(PR_SET_NAME, title, 0, 0, 0);
 	sigfillset(&all);

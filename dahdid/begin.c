@@ -53,6 +53,7 @@ static void allow(int resource, rlim_t value)
 int begin_open(const struct hs_config *config, const char *home, int (*hold)(const char *name, int fd))
 {
 	find_group(config->dahdi);
+	hs_keeper_urgent((int)config->dahdi->priority);
 	if (config->dahdi->priority)
 		allow(RLIMIT_RTPRIO, (rlim_t)config->dahdi->priority);
 	if (config->dahdi->lock_memory)

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -47,6 +48,10 @@ def is_sanitized():
 
 def become_ordinary():
     if os.geteuid() == 0:
+        grant = int(os.environ.get("HOOKSWITCH_PRIORITY", 0))  # as a service has it
+        if grant:
+            resource.setrlimit(resource.RLIMIT_RTPRIO, (grant, grant))
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         os.setgroups([])
         os.setgid(UID)
         os.setuid(UID)
