@@ -280,7 +280,7 @@ static char pulse_digit(int number)
 	return (char)digit;
 }
 
-static void read_event(int number, struct chan_event *ret_event)
+void chan_read_event(int number, struct chan_event *ret_event)
 {
 	*ret_event = (struct chan_event){.kind = CHAN_OTHER, .number = number};
 	if (number & DAHDI_EVENT_PULSEDIGIT) {
@@ -293,14 +293,13 @@ static void read_event(int number, struct chan_event *ret_event)
 			ret_event->kind = event_rows[i].kind;
 }
 
-int chan_next_event(struct chan *chan, struct chan_event *ret_event)
+int chan_take_event(struct chan *chan, int *ret_number)
 {
-	int number = DAHDI_EVENT_NONE, tries = 0;
+	int tries = 0;
 
-	while (ioctl(chan->fd, DAHDI_GETEVENT, &number) < 0)
+	while (ioctl(chan->fd, DAHDI_GETEVENT, ret_number) < 0)
 		if (errno != EINTR || ++tries == TRY_AGAIN)
 			return fail(chan, "get_event", errno);
-	read_event(number, ret_event);
 	return 0;
 }
 

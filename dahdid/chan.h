@@ -81,8 +81,11 @@ void chan_close(struct chan *chan); /* closed is fine */
 
 int chan_ask(struct chan *chan, struct chan_facts *ret_facts);
 
-/* Takes the oldest event; CHAN_NOTHING when there is none. -ENODEV: the card is gone. */
-int chan_next_event(struct chan *chan, struct chan_event *ret_event);
+/* Takes the oldest event: the driver itself writes its number, or 0 when there is none. -ENODEV: the card is gone. */
+int chan_take_event(struct chan *chan, int *ret_number);
+
+/* What an event of this number is. */
+void chan_read_event(int number, struct chan_event *ret_event);
 
 /* Hook of a port, or of us on an exchange line. 0 also where the driver has only begun (EINPROGRESS). -EBUSY: not now;
  * -ENODATA: no tone zone. */

@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "watch.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,6 +241,28 @@ static void take_block(struct port *port, const uint8_t *block, size_t bytes)
 		exchange_hear(port, block, bytes);
 }
 
+/* How long nothing was heard of a call in which dahdid died. */
+static void end_silence(struct port *port, int64_t now_us)
+{
+	int64_t silence_us = now_us - port->audio.silent_since_us;
+
+	port->audio.silent_since_us = 0;
+	hs_metric_observe_us(port->dahdid->meters.silence, silence_us);
+	hs_log(INFO, "port.heard_again", LOG_LINE(port->r.line), LOG_CALL(port->r.call), LOG_LEG(port->r.leg),
+	       LOG_INT("silence_ms", silence_us / 1000));
+}
+
+static void note_sent(struct port *port)
+{
+	struct port_audio *audio = &port->audio;
+
+	if (!audio->is_attached || audio->sound)
+		return;
+	if (audio->silent_since_us)
+		end_silence(port, audio->heard_at_us);
+	*audio->sent_at_us = audio->heard_at_us;
+}
+
 int frames_due(const struct port *port)
 {
 	int64_t passed = port->audio.heard_at_us ? (hs_clock_us() - port->audio.heard_at_us) / 125 : 0;
@@ -260,8 +283,10 @@ int frames_read(struct port *port, int most)
 		take_block(port, block, (size_t)result);
 		blocks++;
 	}
-	if (blocks && port->audio.is_on)
+	if (blocks && port->audio.is_on) {
 		notice_gap(port, blocks);
+		note_sent(port);
+	}
 	return result >= 0 || result == -EAGAIN || result == -EINTR ? 0 : result;
 }
 
@@ -357,6 +382,7 @@ void frames_end(struct port *port)
 	if (!audio->is_on)
 		return;
 	audio->is_on = false;
+	audio->silent_since_us = *audio->sent_at_us = 0;
 	grid_leave(port);
 	if (port->chan.fd < 0)
 		return;
@@ -419,8 +445,32 @@ static void changed(void *context, bool is_up)
 	ports_each(dahdid->ports, attach_again, &is_up);
 }
 
+static void find_last(void *context, struct port *port)
+{
+	const struct dahdid *dahdid = context;
+	char key[HS_JOURNAL_KEY];
+	int64_t *kept;
+
+	snprintf(key, sizeof(key), "audio/%s", port->r.line);
+	kept = hs_journal_live(dahdid->house->journal, key, sizeof(*kept));
+	port->audio.sent_at_us = kept ? kept : &port->audio.own_sent_at_us;
+	port->audio.silent_since_us = *port->audio.sent_at_us;
+}
+
+static void forget_last(void *context, struct port *port)
+{
+	if (!port->audio.is_on)
+		port->audio.silent_since_us = 0;
+}
+
+void frames_restored(struct dahdid *dahdid)
+{
+	ports_each(dahdid->ports, forget_last, NULL);
+}
+
 int frames_open(struct dahdid *dahdid)
 {
+	ports_each(dahdid->ports, find_last, dahdid);
 	dahdid->audio = hs_audio_connect(dahdid->house->bus, heard, changed, dahdid);
 	return dahdid->audio ? 0 : -EADDRNOTAVAIL;
 }

@@ -10,8 +10,11 @@
 struct dahdid;
 struct port;
 
-/* Connects the audio edge. -EADDRNOTAVAIL. */
+/* Connects the audio edge, and finds when the predecessor of each port was heard last. -EADDRNOTAVAIL. */
 int frames_open(struct dahdid *dahdid);
+
+/* After ports were restored: calls that did not go on will not be heard again. */
+void frames_restored(struct dahdid *dahdid);
 
 /* Takes hold of the port's grant at mediad, as soon as there is a connection. Without a grant: nothing. */
 void frames_attach(struct port *port);

@@ -32,12 +32,19 @@ static void patience_over(uv_timer_t *timer)
 		port_step(port, PORT_UNHEARD, NULL);
 }
 
+static int tell_incoming(struct port *port)
+{
+	struct hs_leg_incoming fact = {
+		.leg = port->r.leg, .call = port->r.call, .line = port->r.line, .measured = true};
+
+	return tell_fact(port->dahdid, HS_LEG_INCOMING, &fact);
+}
+
 /* The port engages at once: the telephone must not be rung, and pulses count from now on. */
 void lift_offer(void *object, const void *argument)
 {
 	struct port *port = object;
 	char leg[HS_ID_BYTES], call[HS_ID_BYTES];
-	struct hs_leg_incoming fact = {.leg = leg, .call = call, .line = port->r.line, .measured = true};
 
 	ladder_hook(port, CHAN_ENGAGE);
 	port->counts.lifted++;
@@ -46,7 +53,8 @@ void lift_offer(void *object, const void *argument)
 	port_take_leg(port, leg, call, false);
 	hs_log(INFO, "leg.incoming", LOG_LINE(port->r.line), LOG_CALL(call), LOG_LEG(leg),
 	       LOG_INT("channel", port->chan.number));
-	if (!tell_has_room(port->dahdid) || port_save(port) || tell_fact(port->dahdid, HS_LEG_INCOMING, &fact)) {
+	port_tells(port);
+	if (!tell_has_room(port->dahdid) || port_save(port) || tell_incoming(port)) {
 		port_drop_leg(port); /* nobody knows of it: it never was */
 		port_step(port, PORT_UNHEARD, NULL);
 		return;
@@ -174,8 +182,8 @@ static void release(struct port *port)
 	ladder_hook(port, rows[how].hook);
 	if (how == HS_DISCONNECT_REVERSAL)
 		slow_polarity(port, true, NULL);
-	else
-		turn_back(port);
+	else if (how == HS_DISCONNECT_NONE)
+		turn_back(port); /* with a battery drop a card refuses it until the battery is back */
 	port->r.until_ms = hs_clock_ms() + rows[how].ms;
 	port_save(port);
 	port_wait(port, rows[how].ms, released);
@@ -202,6 +210,8 @@ void lift_park(void *object, const void *argument)
 {
 	struct port *port = object;
 
+	if (port->settings.disconnect == HS_DISCONNECT_BATTERY_DROP)
+		turn_back(port);
 	port_save(port);
 	port_wait(port, PARKED_MS, parked_long);
 	watch_hook(port, RELEASE_MS);
@@ -246,6 +256,7 @@ void lift_offer_parked(void *object, const void *argument)
 
 	uv_timer_stop(&port->timer);
 	chan_tone(&port->chan, CHAN_TONE_NONE);
+	turn_back(port);
 	find_ready(port, NULL);
 	lift_offer(port, NULL);
 }
@@ -254,6 +265,8 @@ void lift_offer_parked(void *object, const void *argument)
 
 void lift_restore_offered(struct port *port)
 {
+	if (port_is_untold(port))
+		tell_incoming(port);
 	port_wait(port, PATIENCE_MS, patience_over);
 	if (port->r.grant[0])
 		frames_begin(port);
@@ -274,6 +287,7 @@ void lift_restore_up(struct port *port)
 
 void lift_restore_releasing(struct port *port)
 {
+	tell_ended(port, HS_CAUSE_NORMAL, false, NULL);
 	port_wait(port, port->r.until_ms - hs_clock_ms(), released);
 }
 

@@ -24,6 +24,9 @@ void meters_create(struct meters *meters)
 					 "Audio blocks that the audio engine could not be given.");
 	meters->queue_full = hs_metric_counter("hookswitch_analog_event_overflows_total", "",
 					       "Times that a channel's event queue was full: events may be missing.");
+	meters->events_left =
+		hs_metric_counter("hookswitch_analog_events_left_total", "",
+				  "Events that a predecessor took from the driver and died before it had told them.");
 	meters->caller_ids = hs_metric_counter("hookswitch_analog_caller_ids_total", "result=\"sent\"",
 					       "Caller identifications on a line.");
 	meters->caller_ids_cut = hs_metric_counter("hookswitch_analog_caller_ids_total", "result=\"cut\"",
@@ -32,4 +35,6 @@ void meters_create(struct meters *meters)
 					  "Message-waiting indications by data on a line.");
 	meters->lamps_cut = hs_metric_counter("hookswitch_analog_lamps_total", "result=\"cut\"",
 					      "Message-waiting indications by data on a line.");
+	meters->silence = hs_metric_histogram("hookswitch_analog_silence_seconds", "",
+					      "How long nothing was heard of a call in which dahdid died.");
 }

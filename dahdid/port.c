@@ -16,6 +16,7 @@
 
 struct ports {
 	struct dahdid *dahdid;
+	uint64_t told; /* newest fact of the predecessor */
 	struct hs_table *by_line, *by_leg, *by_grant;
 	char had[HAD][65]; /* ring of legs that are over */
 	size_t had_next;
@@ -35,6 +36,7 @@ static void make_port(struct ports *ports, const struct hs_config_line *line,
 	port->r.layout = LAYOUT;
 	port->r.channel = (int)line->channel;
 	hs_copy(port->r.line, sizeof(port->r.line), line->id);
+	taking_open(&port->taking, ports->dahdid->house->journal, line->id);
 	if (settings_make(ports->dahdid->config, line, &port->settings, why) < 0)
 		hs_log(ERROR, "port.bad_setting", LOG_LINE(line->id), LOG_WHY(why));
 	port->life = life(port->settings.signalling);
@@ -52,6 +54,7 @@ struct ports *ports_create(struct dahdid *dahdid, const struct hs_fsm *(*life)(e
 	const struct hs_config *config = dahdid->house->config;
 
 	ports->dahdid = dahdid;
+	ports->told = hs_journal_newest(dahdid->house->journal);
 	ports->by_line = hs_table_create();
 	ports->by_leg = hs_table_create();
 	ports->by_grant = hs_table_create();
@@ -125,6 +128,16 @@ int port_save(struct port *port)
 
 	snprintf(key, sizeof(key), "port/%s", port->r.line);
 	return hs_journal_put(port->dahdid->house->journal, key, &port->r, sizeof(port->r));
+}
+
+void port_tells(struct port *port)
+{
+	port->r.told = hs_journal_newest(port->dahdid->house->journal);
+}
+
+bool port_is_untold(const struct port *port)
+{
+	return port->r.told == port->dahdid->ports->told;
 }
 
 void port_take_leg(struct port *port, const char *leg, const char *call, bool outgoing)

@@ -8,6 +8,7 @@
 #include "chan.h"
 #include "fsm.h"
 #include "settings.h"
+#include "taking.h"
 #include <uv.h>
 
 struct dahdid;
@@ -77,6 +78,7 @@ struct port_record {
 	uint32_t layout;
 	int state;
 	int channel;
+	uint64_t told; /* newest fact before its leg was told of: incoming, or ringing */
 	char line[65];
 	char leg[65], call[65]; /* "": no leg */
 	char grant[HS_FRAME_GRANT_BYTES + 1];
@@ -95,8 +97,10 @@ struct port_record {
 
 /* Audio of a port; frames.c's. */
 struct port_audio {
-	bool is_on;       /* blocks go both ways */
-	bool is_attached; /* mediad said so */
+	int64_t *sent_at_us;     /* hs_clock_us of the last blocks for mediad, in memory that outlives us; 0: none */
+	int64_t silent_since_us; /* likewise: the predecessor's last ones; 0: this call is ours alone */
+	bool is_on;              /* blocks go both ways */
+	bool is_attached;        /* mediad said so */
 	uint32_t sequence, timestamp;
 	int64_t written, heard; /* samples since the beginning: what the card got, and its clock */
 	int64_t heard_at_us;    /* when the last block was read */
@@ -108,6 +112,7 @@ struct port_audio {
 	size_t kept_bytes;
 	uint8_t *sound; /* caller identification that is being sent, or NULL */
 	size_t sound_bytes, sound_at;
+	int64_t own_sent_at_us; /* when the journal has no room */
 };
 
 /* Its place on the grid of its card's blocks; grid.c's. */
@@ -130,18 +135,20 @@ struct port {
 	struct settings settings;
 	const struct hs_fsm *life;
 	struct chan chan;
+	struct taking taking;
 	struct chan_facts facts; /* as asked last */
 	struct chan_span span;   /* likewise; number 0: not known */
 	enum hs_trouble trouble; /* 0: none */
 	int64_t seek_at_ms;      /* hs_clock_ms: not looked for before */
 	bool is_told;            /* apid knows whether it is reachable, as it is now */
 	bool told_reachable;
-	uv_poll_t *poll;  /* NULL: not open */
-	int polled;       /* UV_* that are waited for */
-	uv_timer_t timer; /* ringing, patience, releasing: one at a time */
-	uv_timer_t truth; /* until the hook is looked at again */
-	uv_timer_t owed;  /* until an end is told again */
-	uv_timer_t lamp;  /* until its lamp is told */
+	uv_poll_t *poll;        /* NULL: not open */
+	int polled;             /* UV_* that are waited for */
+	uv_timer_t timer;       /* ringing, patience, releasing: one at a time */
+	uv_timer_t truth;       /* until the hook is looked at again */
+	int64_t moves, doubted; /* events of the hook that came; how many had when it was not what the state says */
+	uv_timer_t owed;        /* until an end is told again */
+	uv_timer_t lamp;        /* until its lamp is told */
 	struct port_audio audio;
 	struct beat beat;
 	struct port_counts counts;
@@ -183,6 +190,10 @@ const char *port_state_name(const struct port *port);
 
 /* Writes the record. -ENOSPC: the journal is full. */
 int port_save(struct port *port);
+
+/* Before a new leg, or that it rings, is saved and then told; and true when a predecessor died between the two. */
+void port_tells(struct port *port);
+bool port_is_untold(const struct port *port);
 
 /* The port has this leg from now on; both are copied. */
 void port_take_leg(struct port *port, const char *leg, const char *call, bool outgoing);

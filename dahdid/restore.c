@@ -4,6 +4,8 @@
 #include "dahdid.h"
 #include "exchange.h"
 #include "find.h"
+#include "frames.h"
+#include "ladder.h"
 #include "lift.h"
 #include "log.h"
 #include "ring.h"
@@ -31,6 +33,8 @@ static void go_on_lighting(struct port *port)
 
 static void go_on_idle(struct port *port)
 {
+	if (port->facts.ringing) /* for a call that had not begun */
+		ladder_hook(port, CHAN_STOP_RING);
 	find_ready(port, NULL);
 }
 
@@ -48,13 +52,31 @@ static void (*const rows[PORT_STATES])(struct port *port) = {
 static void take_record(struct port *port, const struct port_record *record)
 {
 	port->r = *record;
-	port->r.grant[0] = 0;
-	if (record->leg[0]) {
-		port_take_leg(port, record->leg, record->call, record->outgoing);
-		port->r.answered = record->answered;
-		port->r.held = record->held;
-	}
+	port->r.grant[0] = port->r.leg[0] = port->r.call[0] = 0;
+	if (!record->leg[0] || record->state == PORT_IDLE) /* a call that had not begun: apid asks for it again */
+		return;
+	port_take_leg(port, record->leg, record->call, record->outgoing);
+	port->r.answered = record->answered;
+	port->r.held = record->held;
 	port_take_grant(port, record->grant);
+}
+
+/* What it told after it had saved its record for the last time. */
+static void catch_up(struct port *port)
+{
+	const struct dahdid *dahdid = port->dahdid;
+
+	if (!port->r.leg[0])
+		return;
+	if (tell_was_told(dahdid, HS_LEG_ENDED, port->r.leg)) {
+		port_take_grant(port, "");
+		port_drop_leg(port);
+		port->r.until_ms = 0;
+		port->r.state = PORT_RELEASING;
+	} else if (!port->r.answered && tell_was_told(dahdid, HS_LEG_ANSWERED, port->r.leg)) {
+		port->r.answered = true;
+		port->r.state = PORT_UP;
+	}
 }
 
 static int take_channel(struct port *port)
@@ -93,6 +115,7 @@ static void restore_one(void *context, const struct port_record *record, struct 
 		return;
 	}
 	take_record(port, record);
+	catch_up(port);
 	tell_owed(port);
 	fd = take_channel(port);
 	if (fd < 0 || port->r.state == PORT_AWAY || port->r.state == PORT_ALARM || !find_take_over(port, fd)) {
@@ -107,6 +130,7 @@ static void restore_one(void *context, const struct port_record *record, struct 
 		exchange_restore(port);
 	else
 		rows[port->r.state](port);
+	watch_left(port);
 	watch_events(port); /* what happened meanwhile */
 	if (port->chan.fd >= 0)
 		watch_hook(port, SOON_MS);
@@ -115,4 +139,5 @@ static void restore_one(void *context, const struct port_record *record, struct 
 void restore_ports(struct dahdid *dahdid)
 {
 	ports_left(dahdid->ports, restore_one, dahdid);
+	frames_restored(dahdid);
 }

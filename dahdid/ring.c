@@ -126,6 +126,7 @@ void ring_announce(void *object, const void *argument)
 	struct port *port = object;
 	const struct slow_call none = {0};
 
+	port_save(port);
 	if (!callerid_way(port->settings.caller_id)->is_reversed)
 		reversed(NULL, port, &none);
 	else if (slow_polarity(port, true, reversed) < 0)
@@ -181,6 +182,8 @@ void ring_start(void *object, const void *argument)
 
 	if (result == -EBUSY && !port->waited_ms) { /* the battery is dropped still, from before our time */
 		port->waited_ms = DROP_MS;
+		port_tells(port);
+		port_save(port);
 		port_wait(port, DROP_MS, ring_again);
 		return;
 	}
@@ -189,6 +192,7 @@ void ring_start(void *object, const void *argument)
 		return;
 	}
 	port->counts.rung++;
+	port_tells(port);
 	port_save(port);
 	tell_fact(port->dahdid, HS_LEG_RINGING, &fact);
 	wait_for_answer(port);
@@ -196,7 +200,12 @@ void ring_start(void *object, const void *argument)
 
 void ring_restore(struct port *port)
 {
-	wait_for_answer(port);
+	if (!port_is_untold(port)) {
+		wait_for_answer(port);
+		return;
+	}
+	ladder_hook(port, CHAN_STOP_RING); /* it may have begun or not */
+	ring_start(port, NULL);
 }
 
 void ring_burst_on(void *object, const void *argument)

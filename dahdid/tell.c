@@ -6,6 +6,7 @@
 #include "trace.h"
 #include "trouble.h"
 #include <stdio.h>
+#include <string.h>
 
 #define NEW_CALLS_PERCENT 75 /* of the journal's ring; above it only what runs may tell */
 #define AGAIN_MS 1000
@@ -18,6 +19,22 @@ int tell_fact(struct dahdid *dahdid, enum hs_message_id fact, const void *body)
 		hs_log(ERROR, "fact.not_told", LOG_TEXT("fact", hs_messages[fact].name),
 		       LOG_WHY("the journal is full: apid has not taken facts for long"));
 	return result;
+}
+
+bool tell_was_told(const struct dahdid *dahdid, enum hs_message_id fact, const char *leg)
+{
+	char head[80], member[80];
+	uint64_t seq = 0;
+	const void *data;
+	size_t bytes;
+
+	snprintf(head, sizeof(head), "{\"type\":\"%s\",", hs_messages[fact].name);
+	snprintf(member, sizeof(member), "\"leg\":\"%s\"", leg);
+	while (hs_journal_next(dahdid->house->journal, seq, &seq, &data, &bytes))
+		if (bytes > strlen(head) && memcmp(data, head, strlen(head)) == 0 &&
+		    memmem(data, bytes, member, strlen(member)))
+			return true;
+	return false;
 }
 
 bool tell_has_room(const struct dahdid *dahdid)

@@ -12,6 +12,10 @@ struct port;
 /* 0, or -ENOSPC when the journal is full: nothing was told then. */
 int tell_fact(struct dahdid *dahdid, enum hs_message_id fact, const void *body);
 
+/* True when this fact of the leg waits in the journal. What apid has acknowledged waits no more; but by then we had
+ * long saved what it was about. */
+bool tell_was_told(const struct dahdid *dahdid, enum hs_message_id fact, const char *leg);
+
 /* True while there is room for a new call: the ends of those in progress must always find theirs. */
 bool tell_has_room(const struct dahdid *dahdid);
 

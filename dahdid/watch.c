@@ -51,15 +51,19 @@ static void look(struct port *port, bool is_second)
 		port_step(port, facts.off_hook ? PORT_LIFTED : PORT_DOWN, NULL);
 		watch_hook(port, CORRECTED_LOOK);
 	} else if (is_wrong) { /* down: it may be a flash that has begun */
+		port->doubted = port->moves;
 		uv_timer_start(&port->truth, look_again, (uint64_t)port->settings.flash_ms + DEBOUNCE, 0);
 	} else if (port->r.state == PORT_PARKED) {
 		watch_hook(port, PARKED_LOOK);
 	}
 }
 
+/* What is down now may be the next flash, if the one that was doubted was told meanwhile. */
 static void look_again(uv_timer_t *timer)
 {
-	look(timer->data, true);
+	struct port *port = timer->data;
+
+	look(port, port->moves == port->doubted);
 }
 
 static void look_first(uv_timer_t *timer)
@@ -102,23 +106,24 @@ static void on_removed(struct port *port, const struct chan_event *event)
 static const struct {
 	enum port_event event;
 	void (*happened)(struct port *port, const struct chan_event *event);
-	bool is_used;
+	bool is_used, is_hook;
 } rows[CHAN_EVENTS] = {
-	[CHAN_ON_HOOK] = {PORT_DOWN, NULL, true},        [CHAN_OFF_HOOK] = {PORT_LIFTED, NULL, true},
-	[CHAN_FLASH] = {PORT_FLASHED, NULL, true},       [CHAN_PULSES] = {0, on_pulses, true},
-	[CHAN_PULSE_DIGIT] = {0, on_pulse_digit, true},  [CHAN_BURST_ON] = {PORT_BURST_ON, NULL, true},
-	[CHAN_BURST_OFF] = {PORT_BURST_OFF, NULL, true}, [CHAN_ALARM] = {PORT_ALARMED, NULL, true},
-	[CHAN_NO_ALARM] = {PORT_CLEARED, NULL, true},    [CHAN_RING_BEGAN] = {PORT_RINGS, NULL, true},
-	[CHAN_POLARITY] = {PORT_REVERSED, NULL, true},   [CHAN_DIALLED] = {PORT_DIALLED, NULL, true},
-	[CHAN_REMOVED] = {0, on_removed, true},
+	[CHAN_ON_HOOK] = {PORT_DOWN, NULL, true, true},         [CHAN_OFF_HOOK] = {PORT_LIFTED, NULL, true, true},
+	[CHAN_FLASH] = {PORT_FLASHED, NULL, true, true},        [CHAN_PULSES] = {0, on_pulses, true, true},
+	[CHAN_PULSE_DIGIT] = {0, on_pulse_digit, true, true},   [CHAN_BURST_ON] = {PORT_BURST_ON, NULL, true, false},
+	[CHAN_BURST_OFF] = {PORT_BURST_OFF, NULL, true, false}, [CHAN_ALARM] = {PORT_ALARMED, NULL, true, false},
+	[CHAN_NO_ALARM] = {PORT_CLEARED, NULL, true, false},    [CHAN_RING_BEGAN] = {PORT_RINGS, NULL, true, false},
+	[CHAN_POLARITY] = {PORT_REVERSED, NULL, true, false},   [CHAN_DIALLED] = {PORT_DIALLED, NULL, true, false},
+	[CHAN_REMOVED] = {0, on_removed, true, false},
 };
 
-static void take(struct port *port, const struct chan_event *event)
+static void happen(struct port *port, const struct chan_event *event)
 {
 	hs_metric_add(port->dahdid->meters.events[event->kind], 1);
 	hs_log(DEBUG, "port.event", LOG_LINE(port->r.line), LOG_INT("channel", port->chan.number),
 	       LOG_TEXT("event", chan_event_name(event->kind)), LOG_TEXT("state", port_state_name(port)));
 	ladder_came(port, event);
+	port->moves += rows[event->kind].is_hook;
 	if (!rows[event->kind].is_used)
 		return;
 	if (rows[event->kind].happened)
@@ -135,23 +140,43 @@ static void lose(struct port *port, int error)
 	port_step(port, PORT_LOST, &trouble);
 }
 
-void watch_events(struct port *port)
+/* One event. 0: there was none, or the channel is lost; else 1. */
+static int take(struct port *port)
 {
 	struct chan_event event;
+	int *number = taking_begin(&port->taking);
+	int result = chan_take_event(&port->chan, number);
+
+	chan_read_event(*number, &event);
+	if (result < 0)
+		lose(port, result);
+	else if (event.kind != CHAN_NOTHING)
+		happen(port, &event);
+	taking_end(&port->taking);
+	return result == 0 && event.kind != CHAN_NOTHING;
+}
+
+void watch_left(struct port *port)
+{
+	int number = taking_left(&port->taking);
+	struct chan_event event;
+
+	if (!number)
+		return;
+	chan_read_event(number, &event);
+	hs_metric_add(port->dahdid->meters.events_left, 1);
+	hs_log(INFO, "port.event_left", LOG_LINE(port->r.line), LOG_TEXT("event", chan_event_name(event.kind)),
+	       LOG_TEXT("state", port_state_name(port)));
+	happen(port, &event);
+	taking_end(&port->taking);
+}
+
+void watch_events(struct port *port)
+{
 	int count = 0;
 
-	while (port->chan.fd >= 0) {
-		int result = chan_next_event(&port->chan, &event);
-
-		if (result < 0) {
-			lose(port, result);
-			return;
-		}
-		if (event.kind == CHAN_NOTHING)
-			break;
+	while (port->chan.fd >= 0 && take(port))
 		count++;
-		take(port, &event);
-	}
 	if (count < QUEUE)
 		return;
 	hs_metric_add(port->dahdid->meters.queue_full, 1);

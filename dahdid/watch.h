@@ -24,6 +24,10 @@ void watch_audio(struct port *port, bool is_on);
 /* Reads at most so many blocks, and does what follows from them. The channel may be closed afterwards. */
 void watch_blocks(struct port *port, int most);
 
+/* Does what follows from the event that a predecessor took from the driver and told nobody of. The channel may be
+ * closed afterwards. */
+void watch_left(struct port *port);
+
 /* Takes all events that wait. The channel may be closed afterwards. */
 void watch_events(struct port *port);
 

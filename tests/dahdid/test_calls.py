@@ -9,9 +9,9 @@ def lift(dahdid, phone, line="phone1"):
     return dahdid.fact("leg.incoming", line=line)
 
 
-def answered(dahdid, phone):
+def answered(dahdid, phone, line="phone1"):
     """A call that the telephone began, answered by apid."""
-    incoming = lift(dahdid, phone)
+    incoming = lift(dahdid, phone, line)
     dahdid.ask("leg.answer", leg=incoming["leg"])
     dahdid.fact("leg.answered", leg=incoming["leg"], measured=True)
     return incoming["leg"]

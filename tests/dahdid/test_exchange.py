@@ -247,6 +247,23 @@ def test_no_battery(trunk, far, leg):
     dahdid.fact("line.changed", reachable=True)
 
 
+@pytest.mark.skipif(ON_CARD, reason="a real driver fails when it likes")
+@pytest.mark.parametrize("call, errors, why", [("HOOK", "EBUSY EIO", "could not be seized"), ("DIAL", "ENODATA EINVAL", "refused to dial")])
+def test_a_call_of_the_driver_fails(trunk, far, leg, call, errors, why):
+    dahdid = trunk()
+    for error in errors.split():
+        far.ask(f"fault {call} {error} 1")
+        name = leg()
+        dial(dahdid, name)
+        ended = dahdid.fact("leg.ended", leg=name, seconds=20)
+        assert ended["cause"] == "failed" and why in ended["why"] and state(dahdid) == "idle"
+    name = leg()
+    dial(dahdid, name)
+    dahdid.fact("leg.answered", leg=name, seconds=20)
+    dahdid.ask("leg.hangup", leg=name, cause="normal")
+    dahdid.fact("leg.ended", leg=name)
+
+
 @pytest.mark.refused
 def test_numbers_that_are_none(trunk, far, leg):
     dahdid = trunk()
@@ -308,6 +325,6 @@ def test_a_call_goes_on_after_kill(trunk, far, leg):
     before = dahdid.child()
     dahdid.kill()
     dahdid.fact("driver.started", keeps=True)
-    assert dahdid.child() != before and not far.has("released")
+    assert dahdid.child() != before and not far.has("released"), (far.events(), dahdid.tail())
     far.do("battery off")
     dahdid.fact("leg.ended", leg=name)
