@@ -72,6 +72,17 @@ static const struct variant variants[] = {
 				     .message = CLIP_DTMF_C_TERMINATED,
 				     .number = CLIP_DTMF_C_CALLER_NUMBER,
 				     .number_absent = CLIP_DTMF_C_ABSENCE},
+	[HS_CALLER_ID_DTMF_HASH] = {.way = {.before_ring = true, .is_reversed = true},
+				    .standard = ADSI_STANDARD_CLIP_DTMF,
+				    .silence_ms = 300,
+				    .message = CLIP_DTMF_HASH_TERMINATED,
+				    .number = CLIP_DTMF_HASH_CALLER_NUMBER,
+				    .number_absent = CLIP_DTMF_HASH_ABSENCE},
+	[HS_CALLER_ID_DTMF_AFTER] = {.standard = ADSI_STANDARD_CLIP_DTMF,
+				     .silence_ms = 600,
+				     .message = CLIP_DTMF_C_TERMINATED,
+				     .number = CLIP_DTMF_C_CALLER_NUMBER,
+				     .number_absent = CLIP_DTMF_C_ABSENCE},
 };
 
 /* No signal announces these to the telephone but what the variant says: it listens on hook always. */
@@ -164,7 +175,10 @@ static void add_number(struct message *message, const struct variant *variant, c
 	if (text[0])
 		add(message, variant->number, text);
 	else
-		add(message, variant->number_absent, variant->standard == ADSI_STANDARD_CLIP_DTMF ? "10" : "O");
+		add(message, variant->number_absent,
+		    variant->standard != ADSI_STANDARD_CLIP_DTMF ? "O"
+		    : variant->message == CLIP_DTMF_C_TERMINATED ? "10"
+								 : "1");
 }
 
 static void write_fsk(struct message *message, const struct variant *variant, const struct callerid *callerid)
