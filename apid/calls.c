@@ -229,7 +229,7 @@ static enum call_event lead_out(struct call *call, struct call_step *ret_step)
 		return CALL_REFUSE;
 	}
 	ret_step->why = "what the route leaves of the number cannot be dialled on a line";
-	if (routes_write(call->route, call->dialled, number) < 0)
+	if (routes_write(call->calls->setup.routes, call->route, call->dialled, number) < 0)
 		return CALL_REFUSE;
 	return ceiling_lets_out(call->calls, call->route, number, call->line_id, &ret_step->why) ? CALL_LINE
 												 : CALL_REFUSE;

@@ -391,6 +391,11 @@ void eventlog_end(const struct eventlog *log, char ret_cursor[CURSOR_BYTES])
 	end_of(log, log->end, ret_cursor);
 }
 
+void eventlog_newest(const struct eventlog *log, char ret_cursor[CURSOR_BYTES])
+{
+	end_of(log, log->next - 1, ret_cursor);
+}
+
 int eventlog_check(const struct eventlog *log, const char *cursor, int64_t *ret_seq)
 {
 	int64_t generation, seq;

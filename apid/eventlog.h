@@ -47,6 +47,9 @@ void eventlog_add(struct eventlog *log, enum hs_message_id event, int64_t at_ms,
 /* Cursor of the last event that was told. */
 void eventlog_end(const struct eventlog *log, char ret_cursor[CURSOR_BYTES]);
 
+/* Cursor of the last event that was added: it is told with this turn. */
+void eventlog_newest(const struct eventlog *log, char ret_cursor[CURSOR_BYTES]);
+
 /* Whether one can go on after this cursor. 0, -EINVAL: not a cursor, -ESTALE: it names events that are not (any more)
  * in this log. ret_seq: number of that event. */
 int eventlog_check(const struct eventlog *log, const char *cursor, int64_t *ret_seq);

@@ -65,7 +65,7 @@ void outside_number(struct leg *leg)
 	const char *dialled;
 	const struct hs_config_route *route = call_route_of(leg, &dialled);
 
-	if (route && dialled && routes_write(route, dialled, number) == 0)
+	if (route && dialled && routes_write(leg->call->calls->setup.routes, route, dialled, number) == 0)
 		leg->number = hs_strdup(number);
 }
 

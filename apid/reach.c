@@ -70,7 +70,7 @@ static bool may_go_out(struct call *call, const struct line *from, const struct 
 	if (first && line_is_exchange(first) && !outside_may_connect(call->calls))
 		return false;
 	*ret_why = "what the route leaves of the number cannot be dialled on a line";
-	return routes_write(route, number, sent) == 0 &&
+	return routes_write(call->calls->setup.routes, route, number, sent) == 0 &&
 	       ceiling_lets_out(call->calls, route, sent, from->config->id, ret_why);
 }
 

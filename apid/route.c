@@ -90,12 +90,19 @@ static const struct hs_config_route *find_out(const struct hs_config *config, co
 	return NULL;
 }
 
+static bool as_dialled_here(const struct hs_config *config, const char *number, char ret_number[HS_NUMBER_BYTES])
+{
+	const struct hs_config_numbers *numbers = config->numbers;
+
+	return hs_number_local(number, numbers->country, numbers->national, numbers->international, ret_number);
+}
+
 struct route routes_find(const struct routes *routes, const struct hs_config_line *from, const char *dialled)
 {
 	const struct hs_config_calls *calls = routes->config->calls;
 	const struct hs_config_route *out;
 	struct route route = {.kind = ROUTE_LINE};
-	char plain[HS_NUMBER_BYTES];
+	char plain[HS_NUMBER_BYTES], here[HS_NUMBER_BYTES];
 	const char *number;
 
 	if (!dialled || !dialled[0])
@@ -116,6 +123,8 @@ struct route routes_find(const struct routes *routes, const struct hs_config_lin
 	if (route.line || route.group)
 		return route;
 	out = number == plain ? find_out(routes->config, plain) : NULL;
+	if (!out && number == plain && as_dialled_here(routes->config, plain, here))
+		return routes_find(routes, from, here);
 	return out ? (struct route){.kind = ROUTE_OUT, .out = out} : (struct route){.kind = ROUTE_NOTHING};
 }
 
@@ -175,13 +184,18 @@ bool routes_may(const struct hs_config_route *out, const char *const *may_dial, 
 	return out->emergency;
 }
 
-int routes_write(const struct hs_config_route *out, const char *dialled, char ret_number[HS_NUMBER_BYTES])
+int routes_write(const struct routes *routes, const struct hs_config_route *out, const char *dialled,
+		 char ret_number[HS_NUMBER_BYTES])
 {
 	const char *prepend = out->prepend ? out->prepend : "";
 	char plain[HS_NUMBER_BYTES], number[2 * HS_NUMBER_BYTES];
 	size_t strip = (size_t)out->strip;
 
-	if (!hs_number_plain(dialled, plain) || strlen(plain) < strip)
+	if (!hs_number_plain(dialled, plain))
+		return -EINVAL;
+	if (plain[0] == '+' && !hs_config_route_takes(out, plain) && as_dialled_here(routes->config, plain, number))
+		hs_copy(plain, sizeof(plain), number);
+	if (strlen(plain) < strip)
 		return -EINVAL;
 	snprintf(number, sizeof(number), "%s%s", prepend, plain + strip);
 	if (!number[0] || strchr(number, '+') || !hs_copy(ret_number, HS_NUMBER_BYTES, number))

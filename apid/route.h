@@ -48,7 +48,8 @@ bool routes_may(const struct hs_config_route *out, const char *const *may_dial, 
 
 /* What is dialled on an exchange line for a number that fits the route. -EINVAL: nothing that can be dialled is left,
  * or too much. */
-int routes_write(const struct hs_config_route *out, const char *dialled, char ret_number[HS_NUMBER_BYTES]);
+int routes_write(const struct routes *routes, const struct hs_config_route *out, const char *dialled,
+		 char ret_number[HS_NUMBER_BYTES]);
 
 void routes_destroy(struct routes *routes); /* NULL is fine */
 

@@ -67,6 +67,9 @@ struct party {
 	const struct hs_config_route *route; /* outside: leads there */
 };
 
+/* Whether the token may show this number (or NULL) as the caller. If not, refuses the visit. */
+bool visit_may_show(struct visit *visit, const char *number);
+
 /* Who is to be connected: a line, or a number. Refuses the visit and returns false when nobody is. */
 bool visit_find_party(struct visit *visit, const char *to_line, const char *to_number, struct party *ret_party);
 

@@ -67,7 +67,7 @@ static void ring(struct visit *visit, struct line *line, const struct calls_orde
 	struct calls_order whole = *order;
 	const struct call *call;
 
-	if (!line)
+	if (!line || !visit_may_show(visit, order->caller_number))
 		return;
 	if (order->cadence && !knows_cadence(visit->apid->house->config->dahdi, order->cadence)) {
 		visit_refuse(visit, HS_ERROR_INVALID, "cadence", NULL, "dahdi.cadences has no such cadence");

@@ -3,6 +3,7 @@
 #include "outside.h"
 #include "serve.h"
 #include "watch.h"
+#include <string.h>
 
 static bool find_line(struct visit *visit, const char *field, const char *id, struct party *ret_party)
 {
@@ -31,7 +32,7 @@ static bool find_outside(struct visit *visit, const char *field, const char *num
 		visit_refuse(visit, HS_ERROR_FORBIDDEN, field, NULL,
 			     "the token may not dial this: its may_dial in api.tokens does not name the route %s",
 			     route->id);
-	else if (routes_write(route, number, sent) < 0)
+	else if (routes_write(visit->apid->routes, route, number, sent) < 0)
 		visit_refuse(visit, HS_ERROR_INVALID, field, NULL,
 			     "what the route %s leaves of the number cannot be dialled on a line", route->id);
 	else if (!ceiling_lets_out(visit->apid->calls, route, sent, NULL, &why))
@@ -109,6 +110,36 @@ static bool find_second(struct visit *visit, const struct hs_calls_create *body,
 	return false;
 }
 
+static bool same_number(const char *a, const char *b)
+{
+	char plain_a[HS_NUMBER_BYTES], plain_b[HS_NUMBER_BYTES];
+
+	return hs_number_plain(a, plain_a) && hs_number_plain(b, plain_b) && strcmp(plain_a, plain_b) == 0;
+}
+
+/* Of a line, of a group, or of the token. */
+static bool is_own(const struct visit *visit, const char *number)
+{
+	struct route route = routes_find(visit->apid->routes, NULL, number);
+
+	for (size_t i = 0; visit->token && i < visit->token->may_show_count; i++)
+		if (same_number(visit->token->may_show[i], number))
+			return true;
+	return route.kind == ROUTE_LINE || route.kind == ROUTE_GROUP;
+}
+
+bool visit_may_show(struct visit *visit, const char *number)
+{
+	bool any = visit->apid->house->config->calls->caller_numbers == HS_SHOWN_NUMBERS_ANY;
+
+	if (any || !number || !number[0] || is_own(visit, number))
+		return true;
+	visit_refuse(visit, HS_ERROR_FORBIDDEN, "caller_number", NULL,
+		     "the token may not show this number: give one of a line or group, or name it in may_show of the "
+		     "token (calls.caller_numbers is own)");
+	return false;
+}
+
 bool visit_find_party(struct visit *visit, const char *to_line, const char *to_number, struct party *ret_party)
 {
 	if (to_line)
@@ -171,8 +202,8 @@ static void calls_create_one(struct visit *visit)
 				    .ring_ms = visit_ring_ms(visit, body->has_timeout_s, body->timeout_s),
 				    .max_ms = body->has_max_duration_s ? body->max_duration_s * 1000 : 0};
 
-	if (!find_first(visit, body, &first) || !find_second(visit, body, &second) ||
-	    !can_be_connected(visit, to_field, &first, &second))
+	if (!visit_may_show(visit, body->caller_number) || !find_first(visit, body, &first) ||
+	    !find_second(visit, body, &second) || !can_be_connected(visit, to_field, &first, &second))
 		return;
 	if (first.route && !find_free(visit, "number", &first, NULL))
 		return;

@@ -131,6 +131,19 @@ static void check_groups(struct config_source *source, const struct hs_config *c
 	finish_names(&ids);
 }
 
+static void check_dialling(struct config_source *source, const struct hs_config *config)
+{
+	const struct {
+		const char *path, *value;
+	} rows[] = {{"numbers.country", config->numbers->country},
+		    {"numbers.national", config->numbers->national},
+		    {"numbers.international", config->numbers->international}};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++)
+		if (rows[i].value && rows[i].value[strspn(rows[i].value, "0123456789")])
+			config_fault(source, rows[i].path, "must be digits");
+}
+
 static void check_channels(struct config_source *source, const struct hs_config *config)
 {
 	struct names channels = {source, hs_table_create()};
@@ -344,6 +357,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 	check_line_names(source, config);
 	check_numbers(source, config);
 	check_groups(source, config);
+	check_dialling(source, config);
 	check_lines_exist(source, config);
 	check_channels(source, config);
 	config_check_routes(source, config);

@@ -1,5 +1,6 @@
 #include "number.h"
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_dialled(char c)
@@ -36,6 +37,20 @@ void hs_number_keys(const char *text, char ret_keys[HS_NUMBER_BYTES])
 		if (is_dialled(*text))
 			ret_keys[used++] = *text;
 	ret_keys[used] = '\0';
+}
+
+bool hs_number_local(const char *number, const char *country, const char *national, const char *international,
+		     char ret_number[HS_NUMBER_BYTES])
+{
+	size_t code = country ? strlen(country) : 0;
+	bool is_here = code > 0 && number[0] == '+' && strncmp(number + 1, country, code) == 0;
+	const char *prefix = is_here ? national : international;
+	const char *rest = number + 1 + (is_here ? code : 0);
+
+	if (number[0] != '+' || !*rest || strlen(prefix) + strlen(rest) >= HS_NUMBER_BYTES)
+		return false;
+	snprintf(ret_number, HS_NUMBER_BYTES, "%s%s", prefix, rest);
+	return true;
 }
 
 const char *hs_number_pattern_fault(const char *pattern)

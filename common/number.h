@@ -13,9 +13,14 @@
  * #, perhaps with + in front. false, and nothing is copied: it is none, or longer than 64. */
 bool hs_number_plain(const char *text, char ret_number[HS_NUMBER_BYTES]);
 
-/* Copies what of a text are keys of a telephone (digits, * and #), as an exchange takes it: pauses, letters and whatever
- * only makes it easy to read are left out, and what is beyond 64 keys. */
+/* Copies what of a text are keys of a telephone (digits, * and #), as an exchange takes it: pauses, letters and
+ * whatever only makes it easy to read are left out, and what is beyond 64 keys. */
 void hs_number_keys(const char *text, char ret_keys[HS_NUMBER_BYTES]);
+
+/* How a plain number with + in front is dialled in a country: national and international are dialled before the rest.
+ * country NULL: every such number is abroad. false, and nothing is written: there is no + in front, or no room. */
+bool hs_number_local(const char *number, const char *country, const char *national, const char *international,
+		     char ret_number[HS_NUMBER_BYTES]);
 
 /* What is wrong with a pattern, as the end of a sentence; NULL: nothing. In a pattern digits, *, # and a + in front
  * stand for themselves, X for 0-9, Z for 1-9, N for 2-9, and a dot at the end for one or more of anything. */

@@ -24,6 +24,8 @@
 #define TICK_MS 1000
 #define MAX_FIELDS 100
 #define FIRST_BODY 4096
+#define STREAM_SNDBUF 131072 /* bounds what the kernel keeps of it for a slow client */
+#define STREAM_BYTES 8192    /* asked for at once, of an answer without an end */
 #define MAX_DISCARD 16777216 /* bytes of a body that is too long */
 
 /* A second copy of one of these would let two readers of a request disagree. */
@@ -59,6 +61,8 @@ struct http_exchange {
 	uint8_t *body;
 	size_t body_bytes, body_size;
 	void *owner;
+	ssize_t (*read)(void *context, char *buffer, size_t size); /* of a stream; or NULL */
+	void *read_context;
 	TAILQ_ENTRY(http_exchange) link;
 };
 
@@ -506,23 +510,21 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
 
 /* ---- Answers ---- */
 
-static struct MHD_Response *make_response(const struct http_answer *answer)
+static void add_headers(struct MHD_Response *response, const struct http_answer *answer)
 {
-	const void *body = answer->type ? answer->body : "";
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(answer->type ? answer->bytes : 0, (void *)body, MHD_RESPMEM_MUST_COPY);
 	if (answer->type)
 		MHD_add_response_header(response, "Content-Type", answer->type);
 	for (const struct http_header *header = answer->headers; header && header->name; header++)
 		MHD_add_response_header(response, header->name, header->value);
 	if (answer->close)
 		MHD_add_response_header(response, "Connection", "close");
-	return response;
 }
 
-void http_answer(struct http_exchange *exchange, const struct http_answer *answer)
+/* Takes the response over. */
+static void send_response(struct http_exchange *exchange, const struct http_answer *answer,
+			  struct MHD_Response *response)
 {
-	struct MHD_Response *response = make_response(answer);
+	add_headers(response, answer);
 	exchange->state = EXCHANGE_ANSWERED;
 	exchange->connection->until_ms = hs_clock_ms() + ANSWER_MS;
 	if (MHD_queue_response(exchange->mhd, (unsigned)answer->status, response) != MHD_YES)
@@ -533,6 +535,50 @@ void http_answer(struct http_exchange *exchange, const struct http_answer *answe
 		MHD_resume_connection(exchange->mhd);
 		run_soon(exchange->http);
 	}
+}
+
+void http_answer(struct http_exchange *exchange, const struct http_answer *answer)
+{
+	const void *body = answer->type ? answer->body : "";
+	send_response(
+		exchange, answer,
+		MHD_create_response_from_buffer(answer->type ? answer->bytes : 0, (void *)body, MHD_RESPMEM_MUST_COPY));
+}
+
+/* A client that takes nothing for ANSWER_MS is cut off; one for whom there is nothing is not. */
+static ssize_t read_stream(void *context, uint64_t position, char *buffer, size_t size)
+{
+	struct http_exchange *exchange = context;
+	ssize_t bytes = exchange->read(exchange->read_context, buffer, size);
+	if (bytes < 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	exchange->connection->until_ms = bytes > 0 ? hs_clock_ms() + ANSWER_MS : INT64_MAX;
+	if (bytes == 0) {
+		exchange->is_suspended = true;
+		MHD_suspend_connection(exchange->mhd);
+	}
+	return bytes;
+}
+
+void http_answer_stream(struct http_exchange *exchange, const struct http_answer *answer,
+			ssize_t (*read)(void *context, char *buffer, size_t size), void *context)
+{
+	int sndbuf = STREAM_SNDBUF;
+	setsockopt(exchange->connection->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	exchange->read = read;
+	exchange->read_context = context;
+	send_response(exchange, answer,
+		      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, read_stream, exchange, NULL));
+}
+
+void http_stream_ready(struct http_exchange *exchange)
+{
+	if (!exchange->is_suspended)
+		return;
+	exchange->is_suspended = false;
+	exchange->connection->until_ms = hs_clock_ms() + ANSWER_MS;
+	MHD_resume_connection(exchange->mhd);
+	run_soon(exchange->http);
 }
 
 size_t http_clients(const struct http *http)
@@ -602,6 +648,7 @@ struct http *http_create(const struct http_setup *setup)
 void http_shut(struct http *http)
 {
 	struct connection *connection;
+	struct http_exchange *exchange;
 	if (http->setup.fd < 0)
 		return;
 	int fd = MHD_quiesce_daemon(http->mhd);
@@ -612,6 +659,11 @@ void http_shut(struct http *http)
 	{
 		if (connection->until_ms != INT64_MAX)
 			connection->until_ms = hs_clock_ms();
+	}
+	TAILQ_FOREACH(exchange, &http->exchanges, link)
+	{
+		if (exchange->read)
+			exchange->connection->until_ms = hs_clock_ms();
 	}
 }
 

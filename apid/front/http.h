@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #define HTTP_MAX_BODY 1048576
@@ -71,6 +72,15 @@ struct http_answer {
 };
 
 void http_answer(struct http_exchange *exchange, const struct http_answer *answer);
+
+/* An answer without an end: read is asked for the next bytes whenever the client can take some, until it is gone. It
+ * returns how many it wrote, 0: nothing now, until http_stream_ready; -1: that was all. The body of the answer is not
+ * used. */
+void http_answer_stream(struct http_exchange *exchange, const struct http_answer *answer,
+			ssize_t (*read)(void *context, char *buffer, size_t size), void *context);
+
+/* There are bytes again. */
+void http_stream_ready(struct http_exchange *exchange);
 
 /* Connections there are now. */
 size_t http_clients(const struct http *http);

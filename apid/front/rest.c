@@ -4,6 +4,7 @@
 #include "id.h"
 #include "log.h"
 #include "metrics.h"
+#include "sse.h"
 #include "trace.h"
 #include "twilio.h"
 #include "upload.h"
@@ -87,16 +88,23 @@ static void land(struct request *request)
 
 #define BASE_HEADERS 4
 
-/* extra: NULL-ended, at most 3. */
-static void send_answer(struct request *request, int status, const char *type, const char *body, size_t bytes,
-			const struct http_header *extra, bool is_last)
+static void base_headers(const struct request *request, struct http_header *ret_headers)
 {
-	struct http_header headers[BASE_HEADERS + 4] = {
+	const struct http_header base[BASE_HEADERS] = {
 		{"X-Request-Id", request->request_id},
 		{"Cache-Control", "no-store"},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
 	};
+	memcpy(ret_headers, base, sizeof(base));
+}
+
+/* extra: NULL-ended, at most 3. */
+static void send_answer(struct request *request, int status, const char *type, const char *body, size_t bytes,
+			const struct http_header *extra, bool is_last)
+{
+	struct http_header headers[BASE_HEADERS + 4] = {{NULL, NULL}};
+	base_headers(request, headers);
 	for (size_t i = 0; i < 3 && extra && extra[i].name; i++)
 		headers[BASE_HEADERS + i] = extra[i];
 	land(request);
@@ -107,6 +115,16 @@ static void send_answer(struct request *request, int status, const char *type, c
 void rest_answer(struct request *request, int status, const char *type, const char *body, size_t bytes)
 {
 	send_answer(request, status, type, body, bytes, NULL, false);
+}
+
+void rest_answer_stream(struct request *request, const char *type,
+			ssize_t (*read)(void *context, char *buffer, size_t size), void *context)
+{
+	struct http_header headers[BASE_HEADERS + 1] = {{NULL, NULL}};
+	base_headers(request, headers);
+	land(request);
+	record(request, 200);
+	http_answer_stream(request->exchange, &(struct http_answer){200, type, NULL, 0, headers, false}, read, context);
 }
 
 static void refuse(struct request *request, struct problem *problem, const char *allow, bool is_last)
@@ -190,6 +208,7 @@ void rest_ended(void *context, struct http_exchange *exchange)
 	land(request);
 	hs_bus_forget(rest->front->house->bus, request->ticket);
 	upload_destroy(request->upload);
+	sse_destroy(request->sse);
 	if (request->token)
 		explicit_bzero(request->token, strlen(request->token));
 	free(request->token);
@@ -549,7 +568,11 @@ void rest_asked(void *context, struct http_exchange *exchange, bool full)
 		return;
 	}
 	http_body(exchange, &bytes);
-	if (!serve_page(request) && admit(request, &match) && (bytes == 0 || check_content_type(request)))
+	if (serve_page(request) || !admit(request, &match) || (bytes > 0 && !check_content_type(request)))
+		return;
+	if (sse_is_wanted(request))
+		sse_begin(request);
+	else
 		ask(request, &match);
 }
 

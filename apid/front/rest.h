@@ -15,6 +15,7 @@
 
 struct rest;
 struct upload;
+struct sse;
 
 /* A request under way. */
 struct request {
@@ -28,6 +29,7 @@ struct request {
 	char request_id[65];
 	char call[65];         /* call it concerns, or "" */
 	struct upload *upload; /* audio; NULL: none */
+	struct sse *sse;       /* events as they come; NULL: none */
 };
 
 struct rest *rest_create(struct front *front);
@@ -41,6 +43,10 @@ void rest_ended(void *context, struct http_exchange *exchange);
 /* Answers a request: with JSON, or with a problem (its request_id, scope and had_token are filled in here). */
 void rest_answer(struct request *request, int status, const char *type, const char *body, size_t bytes);
 void rest_refuse(struct request *request, struct problem *problem);
+
+/* Answers with a stream (http_answer_stream). */
+void rest_answer_stream(struct request *request, const char *type,
+			ssize_t (*read)(void *context, char *buffer, size_t size), void *context);
 
 /* A problem with apid's own words. */
 void rest_refuse_answer(struct request *request, const struct hs_answer *answer);

@@ -2,8 +2,8 @@
 #include "cleanup.h"
 #include "feed.h"
 #include "id.h"
-#include "metrics.h"
-#include "wire.h"
+#include "lwsio.h"
+#include "route.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,11 @@ enum place {
 };
 
 struct subscription {
-	struct ws_client client;       /* first */
-	struct feed_listener listener; /* second */
+	struct front *front;
+	const struct subscription_way *way;
+	void *to;
+	char request_id[65], client[64];
+	struct feed_listener listener;
 	enum place place;
 	bool was_greeted, is_listening;
 	struct filter filter;
@@ -97,6 +100,11 @@ int subscription_read(const char *query, struct subscription_query *ret, struct 
 	return error;
 }
 
+bool subscription_since(struct subscription_query *query, const char *cursor)
+{
+	return hs_id_valid(cursor) && hs_copy(query->since, sizeof(query->since), cursor);
+}
+
 /* ---- Where he stands ---- */
 
 static void fetch(struct subscription *sub);
@@ -112,11 +120,11 @@ static void forget_token(struct subscription *sub)
 /* Into the ring, if it knows the place. */
 static bool enter_ring(struct subscription *sub)
 {
-	if (!ring_after(feed_ring(sub->client.front->feed), sub->at, &sub->next))
+	if (!ring_after(feed_ring(sub->front->feed), sub->at, &sub->next))
 		return false;
 	sub->place = PLACE_RING;
 	forget_token(sub);
-	hs_ws_want_write(sub->client.ws);
+	sub->way->want_write(sub->to);
 	return true;
 }
 
@@ -125,7 +133,7 @@ static void close_with_cursor(struct subscription *sub, const char *why)
 	char reason[HS_WS_MAX_REASON + 1];
 	snprintf(reason, sizeof(reason), "%s; resume with since=%s", why, sub->at);
 	sub->place = PLACE_CLOSED;
-	hs_ws_close(sub->client.ws, HS_WS_POLICY, reason);
+	sub->way->close(sub->to, HS_WS_POLICY, reason);
 }
 
 /* ---- Sending ---- */
@@ -135,7 +143,7 @@ static int send_hello(struct subscription *sub)
 	char text[128 + RING_CURSOR];
 	int length = snprintf(text, sizeof(text), "{\"type\":\"hello\",\"cursor\":\"%s\",\"digits\":%s}", sub->at,
 			      sub->filter.digits ? "true" : "false");
-	return hs_ws_send(sub->client.ws, true, text, (size_t)length);
+	return sub->way->send(sub->to, text, (size_t)length, NULL);
 }
 
 /* An event with its prev, which stands last in the object. */
@@ -144,7 +152,7 @@ static int send_event(struct subscription *sub, const char *text, size_t bytes, 
 	AUTO(free) char *message = hs_zalloc(bytes + PREV_BYTES);
 	memcpy(message, text, bytes - 1);
 	int tail = snprintf(message + bytes - 1, PREV_BYTES, ",\"prev\":\"%s\"}", sub->prev);
-	int error = hs_ws_send(sub->client.ws, true, message, bytes - 1 + (size_t)tail);
+	int error = sub->way->send(sub->to, message, bytes - 1 + (size_t)tail, cursor);
 	if (!error)
 		hs_copy(sub->prev, sizeof(sub->prev), cursor);
 	return error;
@@ -153,7 +161,7 @@ static int send_event(struct subscription *sub, const char *text, size_t bytes, 
 /* 0: there may be more to send; else nothing can be sent now. */
 static int send_from_ring(struct subscription *sub)
 {
-	const struct ring *ring = feed_ring(sub->client.front->feed);
+	const struct ring *ring = feed_ring(sub->front->feed);
 	if (sub->next < ring_first(ring)) {
 		close_with_cursor(sub, "too slow");
 		return -EPIPE;
@@ -201,9 +209,8 @@ static int send_from_page(struct subscription *sub)
 	return error;
 }
 
-static void on_writable(struct ws_client *client)
+void subscription_writable(struct subscription *sub)
 {
-	struct subscription *sub = (struct subscription *)client;
 	if (!sub->was_greeted) {
 		if (send_hello(sub))
 			return;
@@ -212,7 +219,7 @@ static void on_writable(struct ws_client *client)
 	for (int i = 0; i < EVENTS_A_TURN; i++)
 		if (sub->place == PLACE_RING ? send_from_ring(sub) : send_from_page(sub))
 			return;
-	hs_ws_want_write(client->ws);
+	sub->way->want_write(sub->to);
 }
 
 /* ---- Pages from apid ---- */
@@ -233,7 +240,7 @@ static void fetch_later(struct subscription *sub)
 {
 	if (!sub->timer) {
 		sub->timer = hs_zalloc(sizeof(*sub->timer));
-		uv_timer_init(sub->client.front->house->loop, sub->timer);
+		uv_timer_init(sub->front->house->loop, sub->timer);
 		sub->timer->data = sub;
 	}
 	uv_timer_start(sub->timer, on_timer, AGAIN_MS, 0);
@@ -263,7 +270,7 @@ static void on_page(void *context, const struct hs_answer *answer)
 	}
 	if (answer->error == HS_ERROR_UNAUTHORIZED) {
 		sub->place = PLACE_CLOSED;
-		hs_ws_close(sub->client.ws, HS_WS_UNAUTHORIZED, hs_errors[answer->error].name);
+		sub->way->close(sub->to, HS_WS_UNAUTHORIZED, hs_errors[answer->error].name);
 		return;
 	}
 	if (answer->error != HS_OK) {
@@ -274,7 +281,7 @@ static void on_page(void *context, const struct hs_answer *answer)
 	hs_copy(sub->page_end, sizeof(sub->page_end), page->cursor);
 	if (page->events_count > 0 || page->more || strcmp(page->cursor, sub->at) != 0) {
 		keep_page(sub, answer->json);
-		hs_ws_want_write(sub->client.ws);
+		sub->way->want_write(sub->to);
 		return;
 	}
 	/* The log ends here, and the ring does not know the place: its copy is on the way. */
@@ -295,12 +302,12 @@ static void fetch(struct subscription *sub)
 	};
 	struct caller caller = {
 		.token = sub->token,
-		.client = hs_ws_peer(sub->client.ws),
-		.request_id = sub->client.request_id,
+		.client = sub->client,
+		.request_id = sub->request_id,
 	};
 	sub->place = PLACE_PAGE;
 	if (!sub->ticket)
-		sub->ticket = front_ask(sub->client.front, HS_EVENTS_LIST, &list, &caller, on_page, sub);
+		sub->ticket = front_ask(sub->front, HS_EVENTS_LIST, &list, &caller, on_page, sub);
 }
 
 /* ---- The feed ---- */
@@ -313,13 +320,13 @@ static struct subscription *of_listener(struct feed_listener *listener)
 static void on_added(struct feed_listener *listener, const struct ring_event *event)
 {
 	struct subscription *sub = of_listener(listener);
-	const struct ring *ring = feed_ring(sub->client.front->feed);
+	const struct ring *ring = feed_ring(sub->front->feed);
 	if (sub->place == PLACE_AHEAD)
 		enter_ring(sub);
 	if (sub->place != PLACE_RING)
 		return;
 	if (sub->next + 1 < ring_next(ring) || filter_wants(&sub->filter, event)) {
-		hs_ws_want_write(sub->client.ws);
+		sub->way->want_write(sub->to);
 		return;
 	}
 	/* He has everything before it, and does not want it: no need to wake him. */
@@ -343,40 +350,33 @@ static void on_permission(void *context, const struct hs_answer *answer)
 	const struct hs_events_open_answer *open = answer->body;
 	sub->ticket = 0;
 	if (answer->error != HS_OK) {
-		ws_refuse_answer(&sub->client, hs_messages[HS_EVENTS_OPEN].scope, answer);
+		sub->place = PLACE_CLOSED;
+		sub->way->refuse(sub->to, answer);
 		return;
 	}
 	sub->filter.digits = open->digits;
 	if (!sub->at[0])
 		hs_copy(sub->at, sizeof(sub->at), open->cursor);
 	hs_copy(sub->prev, sizeof(sub->prev), sub->at);
-	hs_ws_accept(sub->client.ws);
+	sub->way->accept(sub->to);
 }
 
-static void on_opened(struct ws_client *client)
+void subscription_opened(struct subscription *sub)
 {
-	struct subscription *sub = (struct subscription *)client;
-	feed_listen(client->front->feed, &sub->listener);
+	feed_listen(sub->front->feed, &sub->listener);
 	sub->is_listening = true;
 	if (!enter_ring(sub))
 		fetch(sub);
-	hs_ws_want_write(client->ws);
+	sub->way->want_write(sub->to);
 }
 
-static void on_received(struct ws_client *client, bool text, const uint8_t *data, size_t bytes)
+void subscription_destroy(struct subscription *sub)
 {
-	/* Nothing is expected; looked up so rarely that it need not be kept. */
-	hs_metric_add(hs_metric_counter("hookswitch_ws_ignored_total", "kind=\"events\"",
-					"Messages of clients that mean nothing to us."),
-		      1);
-}
-
-static void on_closed(struct ws_client *client, int code, const char *why)
-{
-	struct subscription *sub = (struct subscription *)client;
+	if (!sub)
+		return;
 	if (sub->is_listening)
-		feed_leave(client->front->feed, &sub->listener);
-	hs_bus_forget(client->front->house->bus, sub->ticket);
+		feed_leave(sub->front->feed, &sub->listener);
+	hs_bus_forget(sub->front->house->bus, sub->ticket);
 	if (sub->timer)
 		uv_close((uv_handle_t *)sub->timer, free_timer);
 	hs_arena_destroy(sub->page);
@@ -385,39 +385,24 @@ static void on_closed(struct ws_client *client, int code, const char *why)
 	free(sub);
 }
 
-static void on_asked(const struct ws_request *request)
+struct subscription *subscription_create(const struct subscription_setup *setup)
 {
-	struct subscription_query query;
-	struct hs_wire_fault why;
-	if (subscription_read(request->head->query, &query, &why)) {
-		struct problem problem = {.error = HS_ERROR_INVALID, .field = why.field, .detail = why.why};
-		ws_refuse(request->front, request->ws, request->request_id, &problem);
-		return;
-	}
+	const struct subscription_query *query = setup->query;
 	struct subscription *sub = hs_zalloc(sizeof(*sub));
-	ws_client_begin(&sub->client, &subscription_kind, request);
-	sub->filter = query.filter;
+	sub->front = setup->front;
+	sub->way = setup->way;
+	sub->to = setup->to;
+	hs_copy(sub->request_id, sizeof(sub->request_id), setup->request_id);
+	hs_copy(sub->client, sizeof(sub->client), setup->client);
+	sub->filter = query->filter;
 	sub->listener.added = on_added;
 	sub->listener.broken = on_broken;
-	sub->token = hs_strdup(request->token);
-	sub->types = query.types[0] ? hs_strdup(query.types) : NULL;
-	hs_copy(sub->at, sizeof(sub->at), query.since);
-	sub->was_greeted = strcmp(query.hello, "true") != 0; /* who does not ask gets events and nothing else */
-	struct hs_events_open open = {.since = query.since[0] ? query.since : NULL};
-	struct caller caller = {
-		.token = sub->token,
-		.client = request->head->client,
-		.request_id = request->request_id,
-	};
-	sub->ticket = front_ask(request->front, HS_EVENTS_OPEN, &open, &caller, on_permission, sub);
+	sub->token = hs_strdup(setup->token);
+	sub->types = query->types[0] ? hs_strdup(query->types) : NULL;
+	hs_copy(sub->at, sizeof(sub->at), query->since);
+	sub->was_greeted = strcmp(query->hello, "true") != 0; /* who does not ask gets events and nothing else */
+	struct hs_events_open open = {.since = query->since[0] ? query->since : NULL};
+	struct caller caller = {.token = sub->token, .client = sub->client, .request_id = sub->request_id};
+	sub->ticket = front_ask(sub->front, HS_EVENTS_OPEN, &open, &caller, on_permission, sub);
+	return sub;
 }
-
-const struct ws_kind subscription_kind = {
-	.name = "events",
-	.before = "/api/v1/events",
-	.asked = on_asked,
-	.opened = on_opened,
-	.received = on_received,
-	.writable = on_writable,
-	.closed = on_closed,
-};

@@ -6,7 +6,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "stream.h"
-#include "subscription.h"
+#include "subscriber.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #define PER_ADDRESS 1000
 #define LOG_EVERY_MS 1000 /* of refusals for the same reason */
 
-static const struct ws_kind *const kinds[] = {&subscription_kind, &stream_kind};
+static const struct ws_kind *const kinds[] = {&subscriber_kind, &stream_kind};
 
 struct ws {
 	struct front *front;

@@ -1,5 +1,5 @@
 /* WebSockets of operators: who may come in, and to which room.
- * Called by main; calls lwsio, subscription (events) and stream (audio). Owns nothing but figures: a connection's state
+ * Called by main; calls lwsio, subscriber (events) and stream (audio). Owns nothing but figures: a connection's state
  * is its room's. A handshake that cannot succeed is answered with a plain HTTP problem document.
  */
 #ifndef FRONT_WS_H

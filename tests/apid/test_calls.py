@@ -427,3 +427,38 @@ def test_a_call_may_be_limited():
         assert house.wait_asked("leg.hangup", leg=leg)["cause"] == "time_limit"
         house.end(leg, by_far_end=False)
         assert house.event("call.ended", call_id=call["id"])["cause"] == "time_limit"
+
+
+@ordinary
+def test_a_snapshot_and_what_follows_are_all():
+    with House() as house:
+        house.register("phone1", "phone2")
+        one, _ = house.up("phone1")
+        two, leg = house.ring("phone2")
+        before = house.ask("events.snapshot")
+        assert [call["id"] for call in before["calls"]] == [one, two] and not before["more"]
+        assert {line["id"]: line["state"] for line in before["lines"]} == {
+            "phone1": "off_hook", "phone2": "on_hook", "phone3": "offline", "phone4": "offline"}
+        house.tell("sipd", "leg.ringing", leg=leg)
+        house.event("call.ringing", leg=leg)
+        after = house.ask("events.list", since=before["cursor"])["events"]
+        assert [event["type"] for event in after if event["type"] in ("state_change", "call.ringing")] == [
+            "state_change", "call.ringing"]
+        assert house.ask("events.snapshot", token="reader")["cursor"] == after[-1]["cursor"]
+
+
+@ordinary
+def test_only_own_numbers_are_shown():
+    with House() as house:
+        config = house.home / "hookswitch.yaml"
+        config.write_text(config.read_text().replace("max_active: 50", "max_active: 50, caller_numbers: own")
+                          .replace("{name: all,", "{name: all, may_show: ['+49 30 1234'],"))
+        house.kill_all()
+        house.register("phone1")
+        for number in ("555", "+49 30 9"):
+            assert house.ask("lines.ring", line="phone1", caller_number=number)["error"] == "forbidden"
+            assert house.ask("calls.create", line="phone1", caller_number=number)["field"] == "caller_number"
+        for number in ("202", "600", "+49301234", ""):
+            call, leg = house.ring(caller_number=number)
+            house.end(leg)
+            house.event("call.ended", call_id=call)

@@ -13,6 +13,8 @@
 
 /* ---- routes ---- */
 
+static struct hs_config_numbers numbers = {.national = "0", .international = "00"};
+
 static void test_routes(void **state)
 {
 	struct hs_config_port port = {.signalling = HS_SIGNALLING_FXSLS};
@@ -23,7 +25,12 @@ static void test_routes(void **state)
 	};
 	struct hs_config_route out[] = {{.id = "help", .pattern = "112"}, {.id = "all", .pattern = "NX."}};
 	struct hs_config_calls calls = {.operator_number = "0", .hotline = "hotline"};
-	struct hs_config config = {.lines_count = 3, .lines = lines, .calls = &calls, .routes_count = 2, .routes = out};
+	struct hs_config config = {.lines_count = 3,
+				   .lines = lines,
+				   .calls = &calls,
+				   .numbers = &numbers,
+				   .routes_count = 2,
+				   .routes = out};
 	struct routes *routes = routes_create(&config);
 	static const struct {
 		int from;
@@ -67,7 +74,12 @@ static void test_complete_numbers(void **state)
 					{.id = "town", .pattern = "9.", .has_max_length = true, .max_length = 4},
 					{.id = "all", .pattern = "11."}};
 	struct hs_config_calls calls = {.operator_number = "0", .hotline = "55"};
-	struct hs_config config = {.lines_count = 3, .lines = lines, .calls = &calls, .routes_count = 5, .routes = out};
+	struct hs_config config = {.lines_count = 3,
+				   .lines = lines,
+				   .calls = &calls,
+				   .numbers = &numbers,
+				   .routes_count = 5,
+				   .routes = out};
 	struct routes *routes = routes_create(&config);
 	static const struct {
 		const char *number;
@@ -89,6 +101,41 @@ static void test_complete_numbers(void **state)
 	routes_destroy(routes);
 }
 
+/* With + in front a number is dialled as one does here, where no line and no route takes it as it is. */
+static void test_numbers_of_the_world(void **state)
+{
+	struct hs_config_numbers here = {.country = "49", .national = "0", .international = "00"};
+	struct hs_config_line lines[] = {{.id = "desk", .number = "+49 30 77"}};
+	struct hs_config_route out[] = {
+		{.id = "usa", .pattern = "+1."}, {.id = "abroad", .pattern = "00."}, {.id = "town", .pattern = "0."}};
+	struct hs_config_calls calls = {.operator_number = "0", .hotline = "hotline"};
+	struct hs_config config = {
+		.lines_count = 1, .lines = lines, .calls = &calls, .numbers = &here, .routes_count = 3, .routes = out};
+	struct routes *routes = routes_create(&config);
+	static const struct {
+		const char *dialled;
+		int out;
+		const char *sent;
+	} rows[] = {{"+49 (30) 123", 2, "030123"},
+		    {"+44 20 5", 1, "0044205"},
+		    {"+1 415 5550100", 0, NULL},
+		    {"+49", -1, NULL}};
+
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		struct route route = routes_find(routes, NULL, rows[i].dialled);
+		char sent[HS_NUMBER_BYTES];
+
+		assert_ptr_equal(route.out, rows[i].out < 0 ? NULL : &out[rows[i].out]);
+		if (!route.out)
+			continue;
+		assert_int_equal(routes_write(routes, route.out, rows[i].dialled, sent), rows[i].sent ? 0 : -EINVAL);
+		if (rows[i].sent)
+			assert_string_equal(sent, rows[i].sent);
+	}
+	assert_ptr_equal(routes_find(routes, NULL, "+493077").line, &lines[0]);
+	routes_destroy(routes);
+}
+
 static void test_numbers_sent(void **state)
 {
 	static const struct {
@@ -107,14 +154,19 @@ static void test_numbers_sent(void **state)
 		{0, "12345678901234567890123456789012", "1234567890123456789012345678901234", NULL},
 	};
 
+	struct hs_config_calls calls = {.operator_number = "0"};
+	struct hs_config config = {.calls = &calls, .numbers = &numbers};
+	struct routes *routes = routes_create(&config);
+
 	for (size_t i = 0; i < HS_COUNT(rows); i++) {
-		struct hs_config_route out = {.strip = rows[i].strip, .prepend = rows[i].prepend};
+		struct hs_config_route out = {.pattern = "+.", .strip = rows[i].strip, .prepend = rows[i].prepend};
 		char sent[HS_NUMBER_BYTES];
 
-		assert_int_equal(routes_write(&out, rows[i].dialled, sent), rows[i].sent ? 0 : -EINVAL);
+		assert_int_equal(routes_write(routes, &out, rows[i].dialled, sent), rows[i].sent ? 0 : -EINVAL);
 		if (rows[i].sent)
 			assert_string_equal(sent, rows[i].sent);
 	}
+	routes_destroy(routes);
 }
 
 static void test_who_may_dial(void **state)
@@ -405,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_complete_numbers),
 		cmocka_unit_test(test_numbers_sent),
+		cmocka_unit_test(test_numbers_of_the_world),
 		cmocka_unit_test(test_who_may_dial),
 		cmocka_unit_test(test_digits_are_numbered),
 		cmocka_unit_test(test_audio_outranks_info),

@@ -369,6 +369,13 @@ DEFAULTS = {
     "webhooks.rotate": {"body": {"webhook": HOOK, "secret": "whsec_x"}}, "webhooks.again": {"body": {"queued": 2}},
     "webhooks.test": {"body": {"attempt": ATTEMPT, "signed_bytes": "x"}}, "webhooks.revive": {"body": {"queued": 1}},
     "webhooks.deliveries": {"body": {"attempts": [ATTEMPT], "cursor": 1, "more": False}},
+    **dict.fromkeys(("calls.mute", "calls.digits", "calls.stop", "calls.answer", "calls.transfer", "calls.bridge",
+                     "calls.unbridge"), {"body": {"call": CALL}}),
+    "calls.explain": {"body": {"sentence": "x", "findings": [], "call": CALL, "steps": [], "cut": False, "silent": []}},
+    "calls.gather": {"body": {"gather": "g1-1", "call_id": "c1-abc", "line": "phone1"}},
+    "calls.gather_stop": {"body": {"gather": "g1-1", "call_id": "c1-abc"}}, "calls.audio": {"body": PLAY},
+    "lines.settings": {"body": {"line": LINE}},
+    "events.snapshot": {"body": {"cursor": "1.g1.1", "lines": [LINE], "calls": [CALL], "more": False}},
     "suite.health": {"body": {"state": "ok", "version": "0.1.0", "parts": []}},
     "suite.metrics": {"body": {"text": "hookswitch_up 1\n"}},
 }

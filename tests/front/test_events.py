@@ -192,6 +192,7 @@ def test_refusals_fill_no_log(own):
         assert Client(front, EVENTS, token=None).status == 401
     assert Client(front, "/api/v1/nothing").status == 404
     most = 1 + int(time.monotonic() - began)
+    peers.wait_for(lambda: "status=404" in front.log.read_text(), what="the log's last line")  # a scribe writes it
     lines = [line for line in front.log.read_text().splitlines() if "ws.refused" in line]
     assert 1 <= sum("status=401" in line for line in lines) <= most, lines
     assert sum("status=404" in line for line in lines) == 1

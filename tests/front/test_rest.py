@@ -34,6 +34,24 @@ ROUTES = [
     ("POST", "/api/v1/calls/c1-abc/hangup", {}, "calls.hangup", {"call": "c1-abc"}, 200),
     ("POST", "/api/v1/calls/c1-abc/flash", {}, "calls.flash", {"call": "c1-abc"}, 200),
     ("POST", "/api/v1/calls/c1-abc/hold", {"json": {"held": True}}, "calls.hold", {"call": "c1-abc", "held": True}, 202),
+    ("GET", "/api/v1/calls/c1-abc/explain", {}, "calls.explain", {"call": "c1-abc"}, 200),
+    ("POST", "/api/v1/calls/c1-abc/mute", {"json": {"muted": True, "line": "phone1"}}, "calls.mute",
+     {"call": "c1-abc", "muted": True, "line": "phone1"}, 202),
+    ("POST", "/api/v1/calls/c1-abc/digits", {"json": {"digits": "12#"}}, "calls.digits",
+     {"call": "c1-abc", "digits": "12#"}, 202),
+    ("POST", "/api/v1/calls/c1-abc/stop", {}, "calls.stop", {"call": "c1-abc"}, 202),
+    ("POST", "/api/v1/calls/c1-abc/gather", {"json": {"min": 2, "max": 4}}, "calls.gather",
+     {"call": "c1-abc", "min": 2, "max": 4}, 202),
+    ("POST", "/api/v1/calls/c1-abc/gather/stop", {}, "calls.gather_stop", {"call": "c1-abc"}, 200),
+    ("POST", "/api/v1/calls/c1-abc/answer", {}, "calls.answer", {"call": "c1-abc"}, 202),
+    ("POST", "/api/v1/calls/c1-abc/transfer", {"json": {"to_line": "phone1"}}, "calls.transfer",
+     {"call": "c1-abc", "to_line": "phone1"}, 202),
+    ("POST", "/api/v1/calls/c1-abc/bridge", {"json": {"with": "c1-b"}}, "calls.bridge",
+     {"call": "c1-abc", "with": "c1-b"}, 202),
+    ("POST", "/api/v1/calls/c1-abc/unbridge", {}, "calls.unbridge", {"call": "c1-abc"}, 202),
+    ("POST", "/api/v1/lines/phone1/settings", {"json": {"do_not_disturb": True}}, "lines.settings",
+     {"line": "phone1", "do_not_disturb": True}, 200),
+    ("GET", "/api/v1/snapshot", {}, "events.snapshot", {}, 200),
     ("GET", "/api/v1/events?limit=5&type=dtmf,call.ended", {}, "events.list", {"limit": 5, "type": "dtmf,call.ended"}, 200),
     ("GET", "/api/v1/webhooks", {}, "webhooks.list", {}, 200),
     ("POST", "/api/v1/webhooks", {"json": {"url": "https://example.org/x"}}, "webhooks.create",
@@ -94,7 +112,8 @@ def test_every_public_message_has_a_tested_route(front):
     described = {(method.upper(), path) for path, row in paths.items() for method in row}
     tested = {(r[0], r[1].split("?")[0].replace("/phone1", "/{line}").replace("/c1-abc", "/{call}")
                .replace("/w1-a", "/{webhook}").replace("/d1/", "/{delivery}/")) for r in ROUTES}
-    uploads = {("POST", "/api/v1/phone/audio"), ("POST", "/api/v1/lines/{line}/audio")}
+    uploads = {("POST", "/api/v1/phone/audio"), ("POST", "/api/v1/lines/{line}/audio"),
+               ("POST", "/api/v1/calls/{call}/audio")}
     twilio = {(method, path) for method, path in described if path.startswith("/2010-04-01/")}  # test_twilio.py
     assert described - tested - uploads - twilio == set() and len(twilio) == 2
 
