@@ -96,6 +96,8 @@ static int start(struct hs_bus *bus)
 	int result;
 
 	bus_loop_start(bus);
+	if (bus->far)
+		bus_keys_create(bus);
 	bus_serve_create(bus);
 	bus_hear_create(bus);
 	bus_ask_create(bus);
@@ -119,6 +121,8 @@ struct hs_bus *hs_bus_create(const struct hs_bus_setup *setup)
 	bus->home = hs_strdup(setup->home);
 	bus->incarnation = hs_strdup(setup->incarnation);
 	bus->journal = setup->journal;
+	bus->far = hs_bus_is_far(setup->far, setup->role) ? setup->far : NULL;
+	bus->keep = setup->keep;
 	create_figures(bus);
 	find_names(bus);
 	result = start(bus);
@@ -142,6 +146,7 @@ void hs_bus_destroy(struct hs_bus *bus)
 		bus_link_close(bus->links[i]);
 	bus_serve_destroy(bus);
 	bus_pub_destroy(bus);
+	bus_keys_destroy(bus);
 	free(bus->home);
 	free(bus->incarnation);
 	free(bus->out.bytes);

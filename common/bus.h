@@ -6,14 +6,16 @@
  * Identity comes from the kernel: each end of a connection takes the uid of the other from its socket (SO_PEERCRED); a
  * stranger is left before a word is said. Each message is looked up in the contract: known, this sender may send
  * this here, every field in range; else it is refused and counted. Where the suite runs under one uid (degraded) the
- * role is what the envelope's source says. A handler gets a filled struct, never JSON. All calls are made on the loop's
- * thread; no callback runs before the call that caused it has returned.
+ * role is what the envelope's source says. Edges between hosts go over TCP, where a key of CURVE takes the uid's place.
+ * A handler gets a filled struct, never JSON. All calls are made on the loop's thread; no callback runs before the call
+ * that caused it has returned.
  */
 #ifndef HS_BUS_H
 #define HS_BUS_H
 
 #include "hs_proto.h"
 #include "journal.h"
+#include "keeper.h"
 #include <uv.h>
 
 struct hs_bus;
@@ -21,10 +23,19 @@ struct hs_bus;
 struct hs_bus_setup {
 	uv_loop_t *loop;
 	enum hs_role role;
-	const char *home;           /* HOOKSWITCH_HOME; sockets are in home/run */
-	const char *incarnation;    /* of this process */
-	struct hs_journal *journal; /* for facts; NULL: this daemon tells none */
+	const char *home;                /* HOOKSWITCH_HOME; sockets are in home/run */
+	const char *incarnation;         /* of this process */
+	struct hs_journal *journal;      /* for facts; NULL: this daemon tells none */
+	const struct hs_config_bus *far; /* edges to other hosts, borrowed; NULL: none */
+	struct hs_keep *keep;            /* has what hs_bus_listen opened */
 };
+
+/* Whether edges of the role reach other hosts. */
+bool hs_bus_is_far(const struct hs_config_bus *far, enum hs_role role);
+
+/* The keeper, before its wall: opens what the role is to listen at by TCP and holds it for the child. -errno with a log
+ * line. */
+int hs_bus_listen(const struct hs_config_bus *far, enum hs_role role, int (*hold)(const char *name, int fd));
 
 /* Binds the role's edges (folders must exist). NULL with a log line on failure. */
 struct hs_bus *hs_bus_create(const struct hs_bus_setup *setup);
@@ -168,6 +179,10 @@ void hs_audio_gather(struct hs_audio *audio, uint64_t peer);
 
 /* Sends what was gathered. How many frames were lost: the queue is full, or the peer is gone. */
 int hs_audio_release(struct hs_audio *audio);
+
+/* Reads keys that have changed. How many connections between hosts stood on an older key of ours. They are ended, and
+ * begun anew by whom they were, with the newest keys that both know. */
+int hs_bus_renew(struct hs_bus *bus);
 
 /* Lets queued messages go out (at most 1 s), closes everything. NULL is fine. The loop must turn once more
  * (uv_run until nothing is left) before uv_loop_close, which frees the rest. */

@@ -1,6 +1,7 @@
 /* What the files of bus share: connections, sockets on the loop, envelopes, refusals.
  * Called by bus*.c only. bus.c builds and ends; bus_loop.c turns; bus_wire.c is one connection: it reads, bus_out.c
- * writes; bus_socket.c listens and sends; bus_peer.c connects; bus_envelope.c reads what was said (pure); bus_serve.c,
+ * writes; bus_socket.c listens and sends; bus_peer.c connects; bus_tcp.c, bus_veil.c and bus_keys.c do both between
+ * hosts; bus_envelope.c reads what was said (pure); bus_serve.c,
  * bus_ask.c, bus_tell.c, bus_hear.c, bus_pub.c, bus_sub.c, bus_audio.c do the header's work, each with a part of its
  * own in struct hs_bus.
  */
@@ -8,9 +9,12 @@
 #define HS_BUS_INNER_H
 
 #include "bus.h"
+#include "curve.h"
+#include "keys.h"
 #include "metrics.h"
 #include "wire_inner.h"
 #include "zmtp.h"
+#include <sys/socket.h>
 
 #define BUS_FRAMES_MAX ZMTP_FRAMES_MAX /* head and 64 facts */
 #define BUS_FACTS_BATCH 64             /* facts a message */
@@ -65,6 +69,19 @@ struct bus_prefix {
 
 struct bus_socket;
 
+#define BUS_ADDRESS_BYTES 64
+
+/* What a connection between hosts wears: CURVE, and what is sealed, on its way in and out. */
+struct bus_veil {
+	struct curve *curve;
+	char address[BUS_ADDRESS_BYTES]; /* of the other end */
+	bool is_heard;                   /* something came, so it is there */
+	uint8_t *in;                     /* sealed, behind what is open and being handled */
+	size_t in_used, in_size;
+	uint8_t *out;
+	size_t out_at, out_used, out_size;
+};
+
 struct bus_wire {
 	struct bus_socket *socket;
 	uv_poll_t poll;
@@ -84,6 +101,7 @@ struct bus_wire {
 	size_t in_at, in_used, in_size;
 	bool has_more; /* whole messages are in it: the turn's budget was spent */
 	struct bus_out out;
+	struct bus_veil *veil;       /* NULL: it is one of this host */
 	struct bus_prefix *prefixes; /* of a subscriber */
 	int prefixes_count;
 	struct bus_wire *next, *next_dirty;
@@ -111,16 +129,26 @@ struct bus_socket {
 	struct zmtp_limits limits;
 	size_t most_messages, most_bytes; /* that wait for a connection */
 	bool brings_role;                 /* says which role it is when it connects */
-	struct bus_listener *listener;
+	struct bus_listener *listener, *far_listener;
+	struct bus_caller *caller; /* that brings it to another host */
 	struct bus_wire *wires;
 	struct bus_socket *next;
+};
+
+/* Accepts connections of one address. */
+struct bus_listener {
+	uv_poll_t poll;
+	int fd;
+	struct bus_socket *socket;
+	void (*come)(struct bus_socket *socket, int fd, const struct sockaddr *address); /* fd is its own */
+	int64_t again_at;                                                                /* 0: it listens */
 };
 
 /* ---- A connection to (binder, edge) that is made again and again ---- */
 
 struct bus_peer {
 	struct bus_socket socket; /* first */
-	char *path;
+	char *path;               /* NULL: it is on another host */
 	bool is_up, must_ping;
 	int64_t dial_at, wait_ms; /* 0: it is connected or connecting */
 	void (*changed)(struct bus_peer *peer);
@@ -150,6 +178,8 @@ enum bus_why {
 	BUS_WHYS,
 };
 
+struct bus_keys_room;
+struct bus_caller;
 struct bus_ask_room;
 struct bus_serve_room;
 struct bus_tell_room;
@@ -164,7 +194,10 @@ struct hs_bus {
 	enum hs_role role;
 	char *home, *incarnation;
 	struct hs_journal *journal;
-	int handles; /* libuv handles not yet closed; the last one frees the bus */
+	const struct hs_config_bus *far;
+	struct hs_keep *keep;
+	struct bus_keys_room *keys; /* NULL: nothing reaches other hosts */
+	int handles;                /* libuv handles not yet closed; the last one frees the bus */
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle;
@@ -243,6 +276,16 @@ int bus_out_parts(struct bus_wire *wire, const struct bus_part *parts, int count
 /* The same for bytes that are no message: greeting and commands. */
 int bus_out_bytes(struct bus_wire *wire, const uint8_t *data, size_t bytes);
 
+/* It is written at the end of the turn. */
+void bus_out_wake(struct bus_wire *wire);
+
+/* Whether something waits, sealed or not. */
+bool bus_out_waits(const struct bus_wire *wire);
+
+/* The parcel that goes out first, or NULL; and takes so many bytes off the queue. */
+struct bus_parcel *bus_out_first(const struct bus_wire *wire);
+void bus_out_pass(struct bus_wire *wire, size_t bytes);
+
 /* Writes what waits, as far as the kernel takes it. */
 void bus_out_flush(struct bus_wire *wire);
 
@@ -250,8 +293,9 @@ void bus_out_finish(struct bus_wire *wire);
 
 /* ---- bus_wire.c ---- */
 
-/* Begins to speak on a connected descriptor, which becomes ours. NULL: it cannot be watched, and is closed. */
-struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role role);
+/* Begins to speak on a descriptor that is connected, or connecting, and becomes ours, as the veil does (NULL: none; a
+ * veil must be begun then). NULL: it cannot be watched, and both are gone. */
+struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role role, struct bus_veil *veil);
 
 /* Reads and handles what was left over when the turn's budget was spent. */
 void bus_wire_go_on(struct bus_wire *wire);
@@ -280,6 +324,14 @@ void bus_wire_close(struct bus_wire *wire);
 void bus_socket_open(struct hs_bus *bus, struct bus_socket *socket, enum zmtp_type type, enum hs_role binder,
 		     enum hs_edge edge, void (*heard)(struct bus_socket *socket, struct bus_message *message));
 void bus_socket_close(struct bus_socket *socket); /* one that was never opened is fine */
+
+/* Whether a role may be at the other end, and whether it has as many connections as it may. */
+bool bus_socket_admits(const struct bus_socket *socket, enum hs_role role);
+bool bus_socket_is_crowded(const struct bus_socket *socket, enum hs_role role);
+
+/* Accepts on a descriptor that listens, which becomes ours. NULL: it cannot be watched, and is closed. */
+struct bus_listener *bus_socket_listen(struct bus_socket *socket, int fd,
+				       void (*come)(struct bus_socket *socket, int fd, const struct sockaddr *address));
 
 /* Listens at run/<our role>/<edge>/socket, in the place of a dead predecessor, and checks mode and owner. -errno with a
  * log line. */
@@ -340,6 +392,61 @@ int bus_link_send(struct bus_link *link, const struct bus_part *parts, int count
 /* Once there was no room there is none for anything, until all that waits is written: so the order is kept. */
 int bus_link_post(struct bus_link *link, struct bus_parcel *parcel);
 void bus_link_close(struct bus_link *link);
+
+/* ---- bus_tcp.c: edges between hosts ---- */
+
+/* Whether an edge reaches another host from here. */
+bool bus_tcp_is_far(const struct hs_bus *bus, enum hs_role binder, enum hs_edge edge);
+
+/* Listens for a socket's other ends, or connects to apid of another host, again and again. -errno with a log line. */
+int bus_tcp_open(struct bus_socket *socket);
+
+/* Connects when it is time to: when it is to be looked at again. */
+int64_t bus_tcp_tick(struct bus_socket *socket, int64_t now);
+
+/* A connection has ended, after its stage was set: one that we made is made again. */
+void bus_tcp_lost(struct bus_wire *wire);
+
+/* Who is at a connection has proved his key, so his role is known: false when he has too many connections. */
+bool bus_tcp_admit(struct bus_wire *wire);
+
+/* Keys have changed: ends connections whose key counts no more. */
+void bus_tcp_review(struct hs_bus *bus);
+
+/* ---- bus_veil.c: CURVE around a connection ---- */
+
+/* For a connection that is opened next, with whom is at this address. */
+struct bus_veil *bus_veil_create(const char *address);
+
+/* Says the greeting. server: the key that the other end must have; NULL: we are the server. */
+void bus_veil_begin(struct bus_wire *wire, const struct curve_pair *own, size_t own_count, const uint8_t *server);
+
+/* Reads once, and opens what is whole: 1, and in ret_plain what a peer without security would have sent, until
+ * bus_veil_pass; 0: there was nothing; -ENOTCONN: it is over; -EUSERS: he has too many; -errno of curve_hear. */
+int bus_veil_read(struct bus_wire *wire, struct zmtp_part *ret_plain);
+void bus_veil_pass(struct bus_wire *wire, size_t plain_bytes);
+
+/* Seals what waits, as far as one write goes: bytes that are ready to be written. */
+size_t bus_veil_seal(struct bus_wire *wire);
+void bus_veil_destroy(struct bus_veil *veil); /* NULL is fine */
+
+/* ---- bus_keys.c: who is known on other hosts ---- */
+
+/* Reads keys/<role>.curve.key and keys/peers/<node>.<role>.pub, and again each second: a change counts from then on. */
+void bus_keys_create(struct hs_bus *bus);
+void bus_keys_destroy(struct hs_bus *bus);
+
+/* Reads them now. */
+void bus_keys_look(struct hs_bus *bus);
+
+/* Our pairs, newest first: how many there are. */
+size_t bus_keys_own(const struct hs_bus *bus, const struct curve_pair **ret_own);
+
+/* The keys of a role: the one of this number, those of a file newest first; or NULL. */
+const uint8_t *bus_keys_of(const struct hs_bus *bus, enum hs_role role, size_t number);
+
+/* Whose key it is; HS_ROLE_NONE: a stranger's. */
+enum hs_role bus_keys_role(const struct hs_bus *bus, const uint8_t key[CURVE_KEY_BYTES]);
 
 /* ---- bus_envelope.c: pure ---- */
 

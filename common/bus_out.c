@@ -117,7 +117,7 @@ static void append(struct bus_out *out, struct bus_parcel *parcel)
 	*place(out, out->count++) = parcel;
 }
 
-static void wake(struct bus_wire *wire)
+void bus_out_wake(struct bus_wire *wire)
 {
 	struct hs_bus *bus = wire->socket->bus;
 
@@ -163,7 +163,7 @@ int bus_out_parcel(struct bus_wire *wire, struct bus_parcel *parcel, bool is_pat
 	if (is_patient)
 		bus_expect_company(wire->socket->bus);
 	else
-		wake(wire);
+		bus_out_wake(wire);
 	return 0;
 }
 
@@ -191,7 +191,7 @@ int bus_out_parts(struct bus_wire *wire, const struct bus_part *parts, int count
 	add_message(own(wire, bytes), parts, count);
 	wire->out.messages++;
 	wire->out.bytes += bytes;
-	wake(wire);
+	bus_out_wake(wire);
 	return 0;
 }
 
@@ -203,8 +203,18 @@ int bus_out_bytes(struct bus_wire *wire, const uint8_t *data, size_t bytes)
 		return result;
 	add_bytes(own(wire, bytes), data, bytes);
 	wire->out.bytes += bytes;
-	wake(wire);
+	bus_out_wake(wire);
 	return 0;
+}
+
+struct bus_parcel *bus_out_first(const struct bus_wire *wire)
+{
+	return wire->out.count ? wire->out.queue[wire->out.first] : NULL;
+}
+
+bool bus_out_waits(const struct bus_wire *wire)
+{
+	return wire->out.count || (wire->veil && wire->veil->out_at < wire->veil->out_used);
 }
 
 /* ---- Writing ---- */
@@ -247,9 +257,17 @@ static void pass(struct hs_bus *bus, struct bus_out *out, size_t bytes)
 	}
 }
 
+void bus_out_pass(struct bus_wire *wire, size_t bytes)
+{
+	pass(wire->socket->bus, &wire->out, bytes);
+}
+
 static void discard(struct bus_wire *wire)
 {
 	struct bus_out *out = &wire->out;
+
+	if (wire->veil)
+		wire->veil->out_at = wire->veil->out_used;
 
 	for (size_t i = 0; i < out->count; i++)
 		bus_parcel_drop(*place(out, i));
@@ -268,24 +286,42 @@ static void deafen(struct bus_wire *wire)
 	bus_due(bus, wire->sent_at + BUS_LAST_WORDS_MS);
 }
 
+/* What is offered to the kernel next. */
+static int offer(struct bus_wire *wire, struct iovec vectors[VECTORS], size_t *ret_bytes)
+{
+	struct bus_veil *veil = wire->veil;
+	int count = 1;
+
+	*ret_bytes = 0;
+	if (veil) {
+		*ret_bytes = bus_veil_seal(wire);
+		vectors[0] = (struct iovec){veil->out + veil->out_at, *ret_bytes};
+		return count;
+	}
+	count = gather(&wire->out, vectors);
+	for (int i = 0; i < count; i++)
+		*ret_bytes += vectors[i].iov_len;
+	return count;
+}
+
 void bus_out_flush(struct bus_wire *wire)
 {
 	struct iovec vectors[VECTORS];
 
-	while (wire->stage != BUS_CLOSED && wire->out.count) {
-		struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)gather(&wire->out, vectors)};
-		size_t offered = 0;
+	while (wire->stage != BUS_CLOSED && bus_out_waits(wire)) {
+		size_t offered;
+		struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)offer(wire, vectors, &offered)};
 		ssize_t sent = sendmsg(wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		for (size_t i = 0; i < message.msg_iovlen; i++)
-			offered += vectors[i].iov_len;
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN) {
 			deafen(wire);
 			return;
 		}
-		if (sent > 0)
+		if (sent > 0 && wire->veil)
+			wire->veil->out_at += (size_t)sent;
+		else if (sent > 0)
 			pass(wire->socket->bus, &wire->out, (size_t)sent);
 		if (sent < (ssize_t)offered) {
 			bus_wire_block(wire);

@@ -32,11 +32,25 @@ static void dial_later(struct bus_peer *peer)
 	bus_due(bus, peer->dial_at);
 }
 
+/* Who comes again has lost his last connection, even if we have not noticed yet. */
+static void leave_others(struct bus_wire *wire)
+{
+	struct bus_wire *next;
+
+	for (struct bus_wire *other = wire->socket->wires; other; other = next) {
+		next = other->next;
+		if (other != wire && other->stage == BUS_UP)
+			bus_wire_close(other);
+	}
+}
+
 static void came(struct bus_wire *wire)
 {
 	struct bus_peer *peer = (struct bus_peer *)wire->socket;
 
 	peer->wait_ms = FIRST_WAIT_MS;
+	set_up(peer, false);
+	leave_others(wire);
 	set_up(peer, true);
 }
 
@@ -44,8 +58,10 @@ static void went(struct bus_wire *wire)
 {
 	struct bus_peer *peer = (struct bus_peer *)wire->socket;
 
-	dial_later(peer);
-	set_up(peer, false);
+	if (peer->path)
+		dial_later(peer);
+	if (!bus_socket_wire(wire->socket, NULL))
+		set_up(peer, false);
 }
 
 /* A descriptor that is connected to the right one, or -errno. */
@@ -72,7 +88,7 @@ static int reach(struct bus_peer *peer)
 static void dial(struct bus_peer *peer)
 {
 	int fd = reach(peer);
-	struct bus_wire *wire = fd < 0 ? NULL : bus_wire_open(&peer->socket, fd, peer->socket.binder);
+	struct bus_wire *wire = fd < 0 ? NULL : bus_wire_open(&peer->socket, fd, peer->socket.binder, NULL);
 
 	peer->dial_at = 0;
 	if (!wire)
@@ -103,8 +119,10 @@ int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, enum zmtp_type type
 		  enum hs_edge edge, void (*heard)(struct bus_socket *socket, struct bus_message *message),
 		  void (*changed)(struct bus_peer *peer))
 {
-	peer->path = bus_socket_path(bus, binder, edge);
-	if (!peer->path)
+	bool is_far = bus_tcp_is_far(bus, binder, edge);
+
+	peer->path = is_far ? NULL : bus_socket_path(bus, binder, edge);
+	if (!peer->path && !is_far)
 		return -ENAMETOOLONG;
 	bus_socket_open(bus, &peer->socket, type, binder, edge, heard);
 	peer->socket.came = came;
@@ -113,6 +131,8 @@ int bus_peer_open(struct hs_bus *bus, struct bus_peer *peer, enum zmtp_type type
 	peer->wait_ms = FIRST_WAIT_MS;
 	peer->next = bus->peers;
 	bus->peers = peer;
+	if (is_far)
+		return bus_tcp_open(&peer->socket);
 	dial(peer);
 	return 0;
 }

@@ -23,13 +23,6 @@
 #define BACKLOG 128
 #define NO_DESCRIPTORS_MS 100
 
-struct bus_listener {
-	uv_poll_t poll;
-	int fd;
-	struct bus_socket *socket;
-	int64_t again_at; /* 0: it listens */
-};
-
 char *bus_socket_path(struct hs_bus *bus, enum hs_role binder, enum hs_edge edge)
 {
 	char *path = hs_printf("%s/run/%s/%s/socket", bus->home, hs_role_names[binder], hs_edges[edge].name);
@@ -70,13 +63,16 @@ enum hs_role bus_socket_role(int fd)
 	return hs_privs_role(who.uid);
 }
 
-static bool may_connect(const struct bus_socket *socket, enum hs_role role)
+bool bus_socket_admits(const struct bus_socket *socket, enum hs_role role)
 {
-	return role == HS_ROLES ||
-	       (role != HS_ROLE_NONE && hs_edges[socket->edge].connect[socket->binder] & 1u << role);
+	if (role == HS_ROLES || role == HS_ROLE_NONE)
+		return role == HS_ROLES;
+	if (socket->binder != socket->bus->role)
+		return role == socket->binder;
+	return hs_edges[socket->edge].connect[socket->binder] & 1u << role;
 }
 
-static bool is_crowded(const struct bus_socket *socket, enum hs_role role)
+bool bus_socket_is_crowded(const struct bus_socket *socket, enum hs_role role)
 {
 	int count = 0;
 
@@ -85,30 +81,32 @@ static bool is_crowded(const struct bus_socket *socket, enum hs_role role)
 	return count >= (role == HS_ROLES ? CONNECTIONS_OF_ALL : CONNECTIONS_MAX);
 }
 
-static void let_in(struct bus_socket *socket, int fd)
+static void let_in(struct bus_socket *socket, int fd, const struct sockaddr *address)
 {
 	enum hs_role role = bus_socket_role(fd);
 
-	if (!may_connect(socket, role)) {
+	if (!bus_socket_admits(socket, role)) {
 		bus_refused(socket->bus, BUS_WHY_STRANGER, role < HS_ROLES && role ? hs_role_names[role] : NULL,
 			    hs_edges[socket->edge].name);
 		close(fd);
-	} else if (is_crowded(socket, role)) {
+	} else if (bus_socket_is_crowded(socket, role)) {
 		bus_refused(socket->bus, BUS_WHY_OVERLOAD, role < HS_ROLES ? hs_role_names[role] : NULL,
 			    "it has too many connections");
 		close(fd);
 	} else {
-		bus_wire_open(socket, fd, role);
+		bus_wire_open(socket, fd, role, NULL);
 	}
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
 	struct bus_listener *listener = poll->data;
-	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct sockaddr_storage address = {0};
+	socklen_t length = sizeof(address);
+	int fd = accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
-		let_in(listener->socket, fd);
+		listener->come(listener->socket, fd, (const struct sockaddr *)&address);
 		return;
 	}
 	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
@@ -119,10 +117,8 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	bus_due(listener->socket->bus, listener->again_at);
 }
 
-int64_t bus_socket_tick(struct bus_socket *socket, int64_t now)
+static int64_t tick(struct bus_listener *listener, int64_t now)
 {
-	struct bus_listener *listener = socket->listener;
-
 	if (!listener || !listener->again_at)
 		return INT64_MAX;
 	if (now < listener->again_at)
@@ -130,6 +126,15 @@ int64_t bus_socket_tick(struct bus_socket *socket, int64_t now)
 	listener->again_at = 0;
 	uv_poll_start(&listener->poll, UV_READABLE, on_connection);
 	return INT64_MAX;
+}
+
+int64_t bus_socket_tick(struct bus_socket *socket, int64_t now)
+{
+	int64_t near = tick(socket->listener, now), far = tick(socket->far_listener, now);
+	int64_t call = bus_tcp_tick(socket, now);
+
+	near = near < far ? near : far;
+	return near < call ? near : call;
 }
 
 /* ---- Listening ---- */
@@ -184,11 +189,28 @@ static int listen_at(struct bus_socket *bus_socket, const char *path)
 	return result;
 }
 
+struct bus_listener *bus_socket_listen(struct bus_socket *socket, int fd,
+				       void (*come)(struct bus_socket *socket, int fd, const struct sockaddr *address))
+{
+	struct bus_listener *listener = bus_alloc(socket->bus, sizeof(*listener));
+
+	if (uv_poll_init(socket->bus->loop, &listener->poll, fd) < 0) {
+		close(fd);
+		return NULL;
+	}
+	bus_handle_opened(socket->bus, (uv_handle_t *)&listener->poll);
+	listener->poll.data = listener;
+	listener->fd = fd;
+	listener->socket = socket;
+	listener->come = come;
+	uv_poll_start(&listener->poll, UV_READABLE, on_connection);
+	return listener;
+}
+
 int bus_socket_bind(struct bus_socket *socket)
 {
 	struct hs_bus *bus = socket->bus;
 	AUTO(free) char *path = bus_socket_path(bus, socket->binder, socket->edge);
-	struct bus_listener *listener;
 	int fd;
 
 	if (!path)
@@ -198,24 +220,23 @@ int bus_socket_bind(struct bus_socket *socket)
 		hs_log(ERROR, "bus.cannot_bind", LOG_TEXT("path", path), LOG_WHY(strerror(-fd)));
 		return fd;
 	}
-	listener = bus_alloc(bus, sizeof(*listener));
-	if (uv_poll_init(bus->loop, &listener->poll, fd) < 0) {
-		close(fd);
+	socket->listener = bus_socket_listen(socket, fd, let_in);
+	if (!socket->listener)
 		return -EMFILE;
-	}
-	bus_handle_opened(bus, (uv_handle_t *)&listener->poll);
-	listener->poll.data = listener;
-	listener->fd = fd;
-	listener->socket = socket;
-	socket->listener = listener;
-	uv_poll_start(&listener->poll, UV_READABLE, on_connection);
-	return 0;
+	return bus_tcp_is_far(bus, socket->binder, socket->edge) ? bus_tcp_open(socket) : 0;
+}
+
+static void close_listener(struct hs_bus *bus, struct bus_listener *listener)
+{
+	if (!listener)
+		return;
+	uv_poll_stop(&listener->poll);
+	bus_handle_close(bus, (uv_handle_t *)&listener->poll);
+	close(listener->fd);
 }
 
 void bus_socket_close(struct bus_socket *socket)
 {
-	struct bus_listener *listener = socket->listener;
-
 	if (socket->type == ZMTP_NO_TYPE)
 		return;
 	for (struct bus_socket **at = &socket->bus->sockets; *at; at = &(*at)->next)
@@ -227,12 +248,9 @@ void bus_socket_close(struct bus_socket *socket)
 	while (socket->wires)
 		bus_wire_close(socket->wires);
 	socket->type = ZMTP_NO_TYPE;
-	if (!listener)
-		return;
-	uv_poll_stop(&listener->poll);
-	bus_handle_close(socket->bus, (uv_handle_t *)&listener->poll);
-	close(listener->fd);
-	socket->listener = NULL;
+	close_listener(socket->bus, socket->listener);
+	close_listener(socket->bus, socket->far_listener);
+	socket->listener = socket->far_listener = NULL;
 }
 
 /* ---- Sending ---- */
@@ -241,6 +259,8 @@ struct bus_wire *bus_socket_wire(struct bus_socket *socket, const struct bus_rou
 {
 	struct bus_wire *wire = route ? bus_wire_find(socket->bus, *route) : socket->wires;
 
+	while (!route && wire && wire->stage != BUS_UP)
+		wire = wire->next;
 	return wire && wire->stage == BUS_UP && wire->socket == socket ? wire : NULL;
 }
 
@@ -290,10 +310,10 @@ static nfds_t flush_all(struct hs_bus *bus, struct pollfd *ret_waiting, size_t s
 	for (size_t i = 0; i < bus->wires_size; i++) {
 		struct bus_wire *wire = bus->wires[i];
 
-		if (!wire || !wire->out.count)
+		if (!wire || !bus_out_waits(wire))
 			continue;
 		bus_out_flush(wire);
-		if (wire->out.count && count < size)
+		if (bus_out_waits(wire) && count < size)
 			ret_waiting[count++] = (struct pollfd){.fd = wire->fd, .events = POLLOUT};
 	}
 	return count;

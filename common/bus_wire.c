@@ -64,6 +64,7 @@ static void on_closed(uv_handle_t *handle)
 	bus_out_finish(wire);
 	free(wire->in);
 	free(wire->prefixes);
+	bus_veil_destroy(wire->veil);
 	free(wire);
 	bus_handle_closed(bus);
 }
@@ -90,13 +91,17 @@ void bus_wire_close(struct bus_wire *wire)
 	uv_poll_stop(&wire->poll);
 	uv_close((uv_handle_t *)&wire->poll, on_closed);
 	close(wire->fd);
+	if (wire->veil)
+		bus_tcp_lost(wire);
 	if (socket->went)
 		socket->went(wire);
 }
 
 static void refuse(struct bus_wire *wire, enum bus_why why, const char *detail)
 {
-	bus_refused(wire->socket->bus, why, wire->role < HS_ROLES ? hs_role_names[wire->role] : NULL, detail);
+	const char *from = wire->role < HS_ROLES ? hs_role_names[wire->role] : NULL;
+
+	bus_refused(wire->socket->bus, why, wire->veil ? wire->veil->address : from, detail);
 	bus_wire_close(wire);
 }
 
@@ -257,9 +262,30 @@ static const char *sentence(int error)
 		return "it sends more than a message may have";
 	case -ENOBUFS:
 		return "it subscribes too often";
+	case -EUSERS:
+		return "it has too many connections";
+	case -ENOKEY:
+		return "its key is in no file of keys/peers, or another role's";
+	case -EKEYREJECTED:
+		return "it does not know our key, or has not the key that it shows";
+	case -EBADMSG:
+		return "a box was changed on its way, repeated or left out";
+	case -EACCES:
+		return "it refuses our key";
 	default:
 		return "it does not speak as agreed";
 	}
+}
+
+static void refuse_fault(struct bus_wire *wire, int error)
+{
+	enum bus_why why = BUS_WHY_ENVELOPE;
+
+	if (error == -ENOBUFS || error == -EUSERS)
+		why = BUS_WHY_OVERLOAD;
+	else if (error == -ENOKEY || error == -EKEYREJECTED || error == -EACCES)
+		why = BUS_WHY_STRANGER;
+	refuse(wire, why, sentence(error));
 }
 
 static int greet(struct bus_wire *wire, const uint8_t *data, size_t bytes)
@@ -305,7 +331,7 @@ static size_t handle(struct bus_wire *wire, const uint8_t *data, size_t bytes)
 		at += passed;
 	}
 	if (result < 0 && wire->stage != BUS_CLOSED)
-		refuse(wire, result == -ENOBUFS ? BUS_WHY_OVERLOAD : BUS_WHY_ENVELOPE, sentence(result));
+		refuse_fault(wire, result);
 	if (result > 0 && wire->stage != BUS_CLOSED && at < bytes) {
 		wire->has_more = true;
 		wire->socket->bus->has_more = true;
@@ -348,9 +374,9 @@ static void make_room(struct bus_wire *wire)
 	wire->in = hs_resize(wire->in, 1, wire->in_size);
 }
 
-static void take(struct bus_wire *wire, size_t bytes)
+/* It lies right behind what is kept; where nothing is kept, at data. */
+static void take(struct bus_wire *wire, const uint8_t *data, size_t bytes)
 {
-	uint8_t *inbox = wire->socket->bus->inbox;
 	size_t passed;
 
 	wire->heard_at = now_of(wire);
@@ -363,9 +389,41 @@ static void take(struct bus_wire *wire, size_t bytes)
 			pass(wire, passed);
 		return;
 	}
-	passed = handle(wire, inbox, bytes);
+	passed = handle(wire, data, bytes);
 	if (wire->stage != BUS_CLOSED && passed < bytes)
-		keep(wire, inbox + passed, bytes - passed);
+		keep(wire, data + passed, bytes - passed);
+}
+
+/* What was sealed and is open now. */
+static void take_open(struct bus_wire *wire, const struct zmtp_part *open)
+{
+	if (open->bytes == 0)
+		return;
+	if (wire->in) {
+		make_room(wire);
+		if (wire->in_size - wire->in_used < open->bytes) {
+			wire->in_size = wire->in_used + open->bytes;
+			wire->in = hs_resize(wire->in, 1, wire->in_size);
+		}
+		memcpy(wire->in + wire->in_used, open->data, open->bytes);
+	}
+	take(wire, open->data, open->bytes);
+}
+
+static bool receive_sealed(struct bus_wire *wire)
+{
+	struct zmtp_part open = {NULL, 0};
+	int got = bus_veil_read(wire, &open);
+
+	if (got == -ENOTCONN)
+		bus_wire_close(wire);
+	else
+		take_open(wire, &open);
+	if (got != 0 && wire->stage != BUS_CLOSED)
+		bus_veil_pass(wire, open.bytes);
+	if (got < 0 && wire->stage != BUS_CLOSED)
+		refuse_fault(wire, got);
+	return got > 0;
 }
 
 /* One read. false: there was nothing. */
@@ -375,6 +433,8 @@ static bool receive(struct bus_wire *wire)
 	size_t room = READ_BYTES;
 	ssize_t got;
 
+	if (wire->veil)
+		return receive_sealed(wire);
 	if (wire->in) {
 		make_room(wire);
 		to = wire->in + wire->in_used;
@@ -384,7 +444,7 @@ static bool receive(struct bus_wire *wire)
 		got = recv(wire->fd, to, room, MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got > 0)
-		take(wire, (size_t)got);
+		take(wire, wire->socket->bus->inbox, (size_t)got);
 	else if (got == 0 || errno != EAGAIN)
 		bus_wire_close(wire);
 	return got > 0;
@@ -437,15 +497,26 @@ void bus_wire_block(struct bus_wire *wire)
 	watch(wire);
 }
 
-struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role role)
+static void say_hello(struct bus_wire *wire)
 {
-	struct hs_bus *bus = socket->bus;
-	struct bus_wire *wire = hs_zalloc(sizeof(*wire));
+	struct bus_socket *socket = wire->socket;
 	uint8_t text[ZMTP_GREETING_BYTES + ZMTP_ANSWER_MAX];
 	const char *role_name = socket->brings_role ? ROLE_NAME : NULL;
 
+	zmtp_greeting_write(text);
+	bus_out_bytes(wire, text,
+		      ZMTP_GREETING_BYTES + zmtp_ready_write(text + ZMTP_GREETING_BYTES, socket->type, role_name,
+							     hs_role_names[socket->bus->role]));
+}
+
+struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role role, struct bus_veil *veil)
+{
+	struct hs_bus *bus = socket->bus;
+	struct bus_wire *wire = hs_zalloc(sizeof(*wire));
+
 	if (uv_poll_init(bus->loop, &wire->poll, fd) < 0) {
 		close(fd);
+		bus_veil_destroy(veil);
 		free(wire);
 		return NULL;
 	}
@@ -454,15 +525,15 @@ struct bus_wire *bus_wire_open(struct bus_socket *socket, int fd, enum hs_role r
 	wire->socket = socket;
 	wire->fd = fd;
 	wire->role = role;
+	wire->veil = veil;
+	wire->must_ping = veil != NULL; /* a host that vanished says nothing */
 	wire->began_at = wire->heard_at = wire->sent_at = now_of(wire);
 	give_number(bus, wire);
 	wire->next = socket->wires;
 	socket->wires = wire;
 	watch(wire);
-	zmtp_greeting_write(text);
-	bus_out_bytes(wire, text,
-		      ZMTP_GREETING_BYTES + zmtp_ready_write(text + ZMTP_GREETING_BYTES, socket->type, role_name,
-							     hs_role_names[bus->role]));
+	if (!veil)
+		say_hello(wire);
 	bus_due(bus, wire->began_at + HANDSHAKE_MS);
 	return wire;
 }

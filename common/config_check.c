@@ -201,6 +201,32 @@ static bool is_address(const char *text)
 	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
+/* apid is at one end of each edge that reaches another host. */
+static void check_far_edges(struct config_source *source, const char *list, const struct hs_config_edge *edges,
+			    size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "bus.%s[%zu].host", list, i);
+		if (!is_address(edges[i].host))
+			config_fault(source, path, "must be a numeric address, such as 10.0.0.1");
+		snprintf(path, sizeof(path), "bus.%s[%zu].edge", list, i);
+		if (edges[i].binder != HS_FAR_BINDER_APID && edges[i].edge != HS_FAR_EDGE_REQUESTS)
+			config_fault(source, path,
+				     "must be requests: apid has no business at the other edges of hookd");
+	}
+}
+
+static void check_far(struct config_source *source, const struct hs_config *config)
+{
+	check_far_edges(source, "listen", config->bus->listen, config->bus->listen_count);
+	check_far_edges(source, "connect", config->bus->connect, config->bus->connect_count);
+	if (config->bus->listen_count && config->bus->connect_count)
+		config_fault(source, "bus.connect",
+			     "is for hosts without apid, bus.listen for the one that has it: leave one out");
+}
+
 static void check_server(struct config_source *source, const struct hs_config *config)
 {
 	const struct hs_config_server *server = config->server;
@@ -364,6 +390,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 	config_check_hooks(source, config);
 	check_sealed_texts(source, config);
 	check_server(source, config);
+	check_far(source, config);
 	check_order(source, config);
 	check_urls(source, config);
 	check_networks(source, "sip.local_networks", config->sip->local_networks, config->sip->local_networks_count);

@@ -246,6 +246,23 @@ static int check_groups(const struct daemon_plan *plan)
 	return result;
 }
 
+/* What reaches other hosts: a key of its own, and what is listened at. */
+static int prepare_far(struct daemon_plan *plan)
+{
+	enum hs_role role = plan->daemon->role;
+	int result;
+
+	if (!hs_bus_is_far(plan->config->bus, role))
+		return 0;
+	result = hs_keys_make(plan->home, HS_KEYS_CURVE(role));
+	if (result == 0)
+		result = hs_keys_make_peers(plan->home);
+	if (result < 0)
+		return fail("daemon.no_keys", plan->home, result,
+			    "keys/ in the home must be writable, and each key in it its daemon's alone");
+	return hs_bus_listen(plan->config->bus, role, hs_keeper_hold);
+}
+
 static int prepare(struct daemon_plan *plan)
 {
 	AUTO(free) char *ready = daemon_ready_path(plan->home, plan->daemon->name);
@@ -273,6 +290,9 @@ static int prepare(struct daemon_plan *plan)
 	if (result < 0)
 		return fail("daemon.no_keys", plan->home, result,
 			    "keys/ in the home must be writable, and each key in it its daemon's alone");
+	result = prepare_far(plan);
+	if (result < 0)
+		return result;
 	result = hs_ceilings_make(plan->home);
 	if (result < 0)
 		return fail("daemon.no_ceilings", plan->home, result,

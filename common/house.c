@@ -161,7 +161,9 @@ static void serve_reseal(void *context, struct hs_request *request)
 	}
 	hs_config_each_secret(life->house.config, life->house.role, count_old, &left);
 	hs_log(INFO, "keys.resealed", LOG_INT("resealed", resealed), LOG_INT("left", left.count));
-	hs_bus_answer(request, &(struct hs_keys_reseal_answer){.resealed = resealed, .left = left.count});
+	hs_bus_answer(request, &(struct hs_keys_reseal_answer){.resealed = resealed,
+							       .left = left.count,
+							       .standing = hs_bus_renew(life->house.bus)});
 }
 
 static const struct hs_door common_doors[] = {
@@ -270,7 +272,8 @@ static void watch_signal(struct life *life, uv_signal_t *handle, int number)
 
 static int build(struct life *life, const struct daemon_plan *plan, struct hs_keep *keep)
 {
-	struct hs_bus_setup setup = {&life->loop, plan->daemon->role, plan->home, life->incarnation, NULL};
+	struct hs_bus_setup setup = {&life->loop, plan->daemon->role, plan->home, life->incarnation,
+				     NULL,        plan->config->bus,  keep};
 
 	life->daemon = plan->daemon;
 	life->started_at_ms = hs_clock_ms();

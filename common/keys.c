@@ -13,18 +13,20 @@
 
 _Static_assert(HS_KEY_BYTES == crypto_box_SECRETKEYBYTES, "libsodium's keys all have one length");
 
-struct key_names keys_names(enum hs_role role)
+struct key_names keys_names(int key)
 {
-	bool is_token = role == HS_ROLE_APID;
+	enum hs_role role = (enum hs_role)(key % HS_ROLES);
+	const char *use = key >= HS_ROLES ? ".curve" : "";
+	bool is_token = key == HS_ROLE_APID;
 	struct key_names names = {
 		.mode = is_token ? 0440 : 0400,
 		.owner = is_token ? hs_privs_uid(HS_ROLE_OPS) : hs_privs_uid(role),
 		.group = (gid_t)hs_privs_uid(role),
 	};
 
-	snprintf(names.private, sizeof(names.private), "%s.key", is_token ? "token" : hs_role_names[role]);
+	snprintf(names.private, sizeof(names.private), "%s%s.key", is_token ? "token" : hs_role_names[role], use);
 	if (!is_token)
-		snprintf(names.public, sizeof(names.public), "%s.pub", hs_role_names[role]);
+		snprintf(names.public, sizeof(names.public), "%s%s.pub", hs_role_names[role], use);
 	snprintf(names.copy, sizeof(names.copy), "%s.sealed", names.private);
 	return names;
 }
@@ -152,6 +154,14 @@ static int wipe_older(int folder, const char *name, const unsigned char *newest)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int wipe_older_public(int folder, const struct key_names *names, const unsigned char *newest)
+{
+	unsigned char public[HS_KEY_BYTES];
+
+	crypto_scalarmult_base(public, newest);
+	return wipe_older(folder, names->public, public);
+}
+
 bool keys_exist(int folder, const char *name)
 {
 	return *name && faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -211,9 +221,9 @@ static int mend_public(int folder, const struct key_names *names, const struct h
 }
 
 /* The folder is locked. ret_keys: what the private file has now, to be wiped. */
-int keys_make(int folder, enum hs_role role, struct hs_keys *ret_keys)
+int keys_make(int folder, int key, struct hs_keys *ret_keys)
 {
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	int result = keys_read(folder, names.private, ret_keys);
 
 	if (result == -ENOENT)
@@ -230,20 +240,20 @@ bool hs_keys_has_pair(enum hs_role role)
 	return role == HS_ROLE_SIPD || role == HS_ROLE_HOOKD || role == HS_ROLE_HOOK_STREAM;
 }
 
-int hs_keys_make(const char *home, enum hs_role role)
+int hs_keys_make(const char *home, int key)
 {
 	AUTO(close) int folder = keys_open(home, !hs_privs_placed());
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	struct hs_keys keys;
 	int result;
 
-	if (role != HS_ROLE_APID && !hs_keys_has_pair(role))
+	if (key < HS_ROLES && key != HS_ROLE_APID && !hs_keys_has_pair((enum hs_role)key))
 		return 0;
 	if (folder < 0 || sodium_init() < 0)
 		return folder < 0 ? folder : -ENOTSUP;
 	if (hs_privs_placed()) /* they are root's to make: hookctl folders */
 		return check_mode(folder, &names);
-	result = keys_make(folder, role, &keys);
+	result = keys_make(folder, key, &keys);
 	sodium_memzero(&keys, sizeof(keys));
 	return result;
 }
@@ -257,18 +267,45 @@ int hs_keys_read(const char *home, const char *name, struct hs_keys *ret_keys)
 	return keys_read(folder, name, ret_keys);
 }
 
+/* ---- other hosts ---- */
+
+int hs_keys_make_peers(const char *home)
+{
+	AUTO(close) int folder = keys_open(home, !hs_privs_placed());
+
+	if (folder < 0)
+		return folder;
+	if (hs_privs_placed())
+		return keys_exist(folder, "peers") ? 0 : -ENOENT;
+	return mkdirat(folder, "peers", 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int hs_keys_read_peer(const char *home, const char *name, struct hs_keys *ret_keys)
+{
+	AUTO(free) char *path = hs_printf("%s/" HS_KEYS_PEERS, home);
+	AUTO(close) int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	uid_t owner = hs_privs_uid(HS_ROLE_OPS);
+	struct stat status;
+
+	if (folder < 0 || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode) || status.st_mode & 022 || (status.st_uid != owner && status.st_uid != 0))
+		return -EPERM;
+	return keys_read(folder, name, ret_keys);
+}
+
 /* ---- rotation ---- */
 
-int hs_keys_rotate(const char *home, enum hs_role role)
+int hs_keys_rotate(const char *home, int key)
 {
 	AUTO(close) int folder = keys_open(home, true);
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	struct hs_keys keys;
 	int result;
 
 	if (folder < 0 || sodium_init() < 0)
 		return folder < 0 ? folder : -ENOTSUP;
-	result = keys_make(folder, role, &keys);
+	result = keys_make(folder, key, &keys);
 	if (result == 0 && keys.count == 1) {
 		unsigned char fresh[HS_KEY_BYTES];
 
@@ -276,27 +313,29 @@ int hs_keys_rotate(const char *home, enum hs_role role)
 		result = append_key(folder, names.private, fresh);
 		sodium_memzero(fresh, sizeof(fresh));
 		if (result == 0)
-			result = keys_make(folder, role, &keys);
+			result = keys_make(folder, key, &keys);
 		result = result < 0 ? result : 1;
 	}
 	sodium_memzero(&keys, sizeof(keys));
 	return result;
 }
 
-int hs_keys_forget_old(const char *home, enum hs_role role)
+int hs_keys_forget_old(const char *home, int key)
 {
 	AUTO(close) int folder = keys_open(home, true);
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	struct hs_keys keys;
 	int result;
 
 	if (folder < 0 || sodium_init() < 0)
 		return folder < 0 ? folder : -ENOTSUP;
-	result = keys_make(folder, role, &keys);
+	result = keys_make(folder, key, &keys);
 	if (result == 0)
 		result = wipe_older(folder, names.private, keys.keys[0]);
+	if (result == 0 && *names.public)
+		result = wipe_older_public(folder, &names, keys.keys[0]);
 	if (result == 0)
-		result = keys_make(folder, role, &keys);
+		result = keys_make(folder, key, &keys);
 	sodium_memzero(&keys, sizeof(keys));
 	return result;
 }

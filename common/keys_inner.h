@@ -16,7 +16,7 @@ struct key_names {
 	gid_t group;
 };
 
-struct key_names keys_names(enum hs_role role);
+struct key_names keys_names(int key);
 
 /* The folder. To change something in it: made unless it is there, and locked until it is closed. -errno. */
 int keys_open(const char *home, bool change);
@@ -30,7 +30,7 @@ int keys_read(int folder, const char *name, struct hs_keys *ret_keys);
 int keys_write(int folder, const char *name, const void *data, size_t bytes, mode_t mode, uid_t owner, gid_t group);
 
 /* As hs_keys_make, in a locked folder. ret_keys: what the private file has now, to be wiped. */
-int keys_make(int folder, enum hs_role role, struct hs_keys *ret_keys);
+int keys_make(int folder, int key, struct hs_keys *ret_keys);
 
 /* Brings the sealed copy up to date. Without a recovery key there is none. -errno. */
 int keys_mend_copy(int folder, const struct key_names *names, const struct hs_keys *keys);

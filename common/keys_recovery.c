@@ -65,10 +65,10 @@ int keys_mend_copy(int folder, const struct key_names *names, const struct hs_ke
 	return result;
 }
 
-void hs_keys_status(const char *home, enum hs_role role, struct hs_keys_status *ret_status)
+void hs_keys_status(const char *home, int key, struct hs_keys_status *ret_status)
 {
 	AUTO(close) int folder = keys_open(home, false);
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	unsigned char plain[PLAIN_BYTES], stamp[HS_KEY_BYTES], mark[crypto_generichash_BYTES_MIN];
 	struct hs_keys keys, recovery;
 
@@ -141,11 +141,14 @@ int hs_keys_make_recovery(const char *home, char ret_text[HS_RECOVERY_TEXT])
 	crypto_box_keypair(public, private);
 	result = keys_write(folder, RECOVERY_PUBLIC, public, sizeof(public), 0644, hs_privs_uid(HS_ROLE_OPS),
 			    (gid_t)hs_privs_uid(HS_ROLE_OPS));
-	for (enum hs_role role = HS_ROLE_NONE + 1; role < HS_ROLES && result == 0; role++) {
-		struct key_names names = keys_names(role);
+	for (int key = HS_ROLE_NONE + 1; key < HS_KEYS_ALL && result == 0; key++) {
+		struct key_names names;
 
+		if (key == HS_KEYS_CURVE(HS_ROLE_NONE))
+			continue;
+		names = keys_names(key);
 		if (keys_exist(folder, names.private))
-			result = keys_make(folder, role, &keys);
+			result = keys_make(folder, key, &keys);
 	}
 	if (result == 0)
 		to_text(private, ret_text);
@@ -172,9 +175,9 @@ static int open_copy(int folder, const struct key_names *names, const unsigned c
 	return (int)bytes;
 }
 
-static int restore(int folder, enum hs_role role, const unsigned char *plain, size_t bytes)
+static int restore(int folder, int key, const unsigned char *plain, size_t bytes)
 {
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	struct hs_keys keys;
 	int result = keys_read(folder, names.private, &keys);
 	bool is_same = result == 0 && memcmp(keys.keys[0], plain + bytes - HS_KEY_BYTES, HS_KEY_BYTES) == 0;
@@ -185,15 +188,15 @@ static int restore(int folder, enum hs_role role, const unsigned char *plain, si
 	}
 	result = keys_write(folder, names.private, plain, bytes, names.mode, names.owner, names.group);
 	if (result == 0)
-		result = keys_make(folder, role, &keys);
+		result = keys_make(folder, key, &keys);
 	sodium_memzero(&keys, sizeof(keys));
 	return result < 0 ? result : 1;
 }
 
-int hs_keys_recover(const char *home, enum hs_role role, const char *text)
+int hs_keys_recover(const char *home, int key, const char *text)
 {
 	AUTO(close) int folder = keys_open(home, true);
-	struct key_names names = keys_names(role);
+	struct key_names names = keys_names(key);
 	unsigned char private[HS_KEY_BYTES], plain[PLAIN_BYTES];
 	int result;
 
@@ -203,7 +206,7 @@ int hs_keys_recover(const char *home, enum hs_role role, const char *text)
 	if (result == 0)
 		result = open_copy(folder, &names, private, plain);
 	if (result > 0)
-		result = restore(folder, role, plain, (size_t)result);
+		result = restore(folder, key, plain, (size_t)result);
 	sodium_memzero(private, sizeof(private));
 	sodium_memzero(plain, sizeof(plain));
 	return result;

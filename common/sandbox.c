@@ -1,4 +1,5 @@
 /* One wall after the other, from the keeper's start to the daemon's loop. */
+#include "bus.h"
 #include "cleanup.h"
 #include "config.h"
 #include "keys.h"
@@ -45,6 +46,18 @@ void hs_grant_connect(struct hs_grants *grants, uint16_t port)
 		grants->ports[grants->ports_count++] = port;
 }
 
+/* Other hosts: who they are, and apid's ports there. What is listened at the keeper has opened. */
+static void grant_far(const struct hs_sandbox_plan *plan, struct hs_grants *grants)
+{
+	const struct hs_config_bus *far = plan->config->bus;
+	AUTO(free) char *private = hs_printf("keys/%s.curve.key", plan->name);
+
+	hs_grant_path(grants, private, HS_READ, "its key for other hosts");
+	hs_grant_path(grants, HS_KEYS_PEERS, HS_READ, "whom it knows on other hosts");
+	for (size_t i = 0; i < far->connect_count && plan->role != HS_ROLE_APID; i++)
+		hs_grant_connect(grants, (uint16_t)far->connect[i].port);
+}
+
 static void grant_own(const struct hs_sandbox_plan *plan, struct hs_grants *grants)
 {
 	AUTO(free) char *run = hs_printf("run/%s", plan->name);
@@ -53,6 +66,8 @@ static void grant_own(const struct hs_sandbox_plan *plan, struct hs_grants *gran
 
 	hs_grant_path(grants, plan->name, HS_READ | HS_WRITE, "its own state");
 	hs_grant_path(grants, run, HS_READ | HS_WRITE | HS_SOCKETS, "its sockets, and the sign that it is ready");
+	if (hs_bus_is_far(plan->config->bus, plan->role))
+		grant_far(plan, grants);
 	if (!hs_keys_has_pair(plan->role))
 		return;
 	hs_grant_path(grants, private, HS_READ, "its own key");

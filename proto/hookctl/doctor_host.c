@@ -195,7 +195,8 @@ void doctor_keys(struct doctor *doctor)
 		return;
 	}
 	for (size_t i = 0; i < HS_COUNT(owners); i++)
-		examine_key(doctor, owners[i], &has_copies);
+		if (!hookctl_is_elsewhere(doctor->ctl, owners[i]))
+			examine_key(doctor, owners[i], &has_copies);
 	if (!has_copies)
 		doctor_find(doctor, FINDING_NOTE, "keys", "hookctl keys recovery-key",
 			    "if this machine is lost, so is every secret sealed here");

@@ -1,4 +1,5 @@
 /* folders: what a daemon needs to find when whoever starts it gives it its user, and not root's. */
+#include "bus.h"
 #include "ceilings.h"
 #include "cleanup.h"
 #include "hookctl.h"
@@ -22,6 +23,14 @@ static int hand_over_config(const struct hookctl *ctl)
 	return fchown(fd, 0, hs_privs_reader_gid()) < 0 || fchmod(fd, 0640) < 0 ? -errno : 0;
 }
 
+/* For connections between hosts. */
+static int make_far_key(const struct hookctl *ctl, enum hs_role role)
+{
+	int result = hs_keys_make(ctl->home, HS_KEYS_CURVE(role));
+
+	return result < 0 ? result : hs_keys_make_peers(ctl->home);
+}
+
 int folders_run(struct hookctl *ctl, int count, char **words)
 {
 	int result;
@@ -37,6 +46,8 @@ int folders_run(struct hookctl *ctl, int count, char **words)
 		result = hs_privs_place(ctl->home, (enum hs_role)role);
 		if (result >= 0)
 			result = hs_keys_make(ctl->home, (enum hs_role)role);
+		if (result >= 0 && hs_bus_is_far(ctl->config->bus, (enum hs_role)role))
+			result = make_far_key(ctl, (enum hs_role)role);
 		if (result >= 0)
 			printf("%s %lld\n", hs_role_names[role], (long long)hs_privs_uid((enum hs_role)role));
 	}

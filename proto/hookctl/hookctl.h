@@ -53,6 +53,9 @@ bool hookctl_flag(int *count, char **words, const char *name);
  * NULL when there is none. */
 char *hookctl_token(const struct hookctl *ctl);
 
+/* Whether a role is on another host than this one, by bus.listen or bus.connect. */
+bool hookctl_is_elsewhere(const struct hookctl *ctl, enum hs_role role);
+
 int tap_run(struct hookctl *ctl, int count, char **words);
 int follow_run(struct hookctl *ctl, int count, char **words);
 int call_run(struct hookctl *ctl, int count, char **words);

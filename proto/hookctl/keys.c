@@ -16,26 +16,57 @@
 
 #define FILE_BYTES (16 << 20)
 
+#define KEYS_MAX 8
+
 /* Whose secrets are at rest; apid's key is that of token hashes, which cannot be made anew. */
 static const enum hs_role owners[] = {HS_ROLE_SIPD, HS_ROLE_HOOKD, HS_ROLE_HOOK_STREAM};
-static const enum hs_role kept[] = {HS_ROLE_SIPD, HS_ROLE_HOOKD, HS_ROLE_HOOK_STREAM, HS_ROLE_APID};
 
-static const char *name_of(enum hs_role role)
+/* Those of this host that reach others: how many of their keys there are. */
+static size_t far_keys(const struct hookctl *ctl, int ret_keys[2])
 {
-	return role == HS_ROLE_APID ? "token" : hs_role_names[role];
+	size_t count = 0;
+	if (ctl->config->bus->listen_count)
+		ret_keys[count++] = HS_KEYS_CURVE(HS_ROLE_APID);
+	if (ctl->config->bus->connect_count) {
+		ret_keys[count++] = HS_KEYS_CURVE(HS_ROLE_HOOKD);
+		ret_keys[count++] = HS_KEYS_CURVE(HS_ROLE_OPS);
+	}
+	return count;
 }
 
-static int cannot(struct hookctl *ctl, const char *what, enum hs_role role, int error)
+/* All of this host that are made anew by a rotation, and (with_token) the one of token hashes, which is not. */
+static size_t all_keys(const struct hookctl *ctl, bool with_token, int ret_keys[KEYS_MAX])
 {
-	return hookctl_fail(ctl, "cannot %s the key of %s in %s/keys: %s", what, name_of(role), ctl->home,
+	size_t count = 0;
+	for (size_t i = 0; i < HS_COUNT(owners); i++)
+		if (!hookctl_is_elsewhere(ctl, owners[i]))
+			ret_keys[count++] = (int)owners[i];
+	count += far_keys(ctl, ret_keys + count);
+	if (with_token && !hookctl_is_elsewhere(ctl, HS_ROLE_APID))
+		ret_keys[count++] = HS_ROLE_APID;
+	return count;
+}
+
+static const char *name_of(int key)
+{
+	static char name[32];
+	if (key == HS_ROLE_APID)
+		return "token";
+	snprintf(name, sizeof(name), "%s%s", hs_role_names[key % HS_ROLES], key >= HS_ROLES ? ".curve" : "");
+	return name;
+}
+
+static int cannot(struct hookctl *ctl, const char *what, int key, int error)
+{
+	return hookctl_fail(ctl, "cannot %s the key of %s in %s/keys: %s", what, name_of(key), ctl->home,
 			    strerror(-error));
 }
 
 /* ---- status ---- */
 
-static void print_status(enum hs_role role, const struct hs_keys_status *status)
+static void print_status(int key, const struct hs_keys_status *status)
 {
-	printf("%-12s %s  %s%s\n", name_of(role), status->mark,
+	printf("%-12s %s  %s%s\n", name_of(key), status->mark,
 	       status->has_copy ? "can be recovered" : "no copy for a recovery key",
 	       status->has_old ? "; an old key is still readable: hookctl keys finish" : "");
 }
@@ -44,7 +75,11 @@ static int show(struct hookctl *ctl)
 {
 	AUTO(json_put) struct json_object *out = json_object_new_array();
 	bool has_copies = true;
-	for (size_t i = 0; i < HS_COUNT(kept); i++) {
+	int kept[KEYS_MAX];
+	if (far_keys(ctl, kept) > 0 && hs_keys_make_peers(ctl->home) < 0)
+		return hookctl_fail(ctl, "cannot make %s/" HS_KEYS_PEERS, ctl->home);
+	size_t kept_count = all_keys(ctl, true, kept);
+	for (size_t i = 0; i < kept_count; i++) {
 		struct hs_keys_status status;
 		int error = hs_keys_make(ctl->home, kept[i]);
 		if (error)
@@ -175,9 +210,13 @@ static int64_t member(const struct reply *reply, const char *name)
 	return json_object_get_int64(value);
 }
 
-/* Has the daemons seal what they keep to their newest keys; left: what of each still needs an older one, -1: unknown.
- */
-static int ask_daemons(struct hookctl *ctl, int64_t ret_resealed[HS_ROLES], int64_t ret_left[HS_ROLES])
+/* What the daemons said; left: what of each still needs an older key, -1: unknown; standing: connections that did. */
+struct answers {
+	int64_t resealed[HS_ROLES], left[HS_ROLES], standing[HS_ROLES];
+};
+
+/* Has the daemons seal what they keep to their newest keys, and begin connections between hosts anew with them. */
+static int ask_daemons(struct hookctl *ctl, struct answers *ret_answers)
 {
 	struct reply replies[HS_ROLES];
 	if (!link_open(ctl))
@@ -185,72 +224,105 @@ static int ask_daemons(struct hookctl *ctl, int64_t ret_resealed[HS_ROLES], int6
 	link_ask_all(ctl, HS_KEYS_RESEAL, NULL, replies);
 	for (enum hs_role role = HS_ROLE_NONE; role < HS_ROLES; role++) {
 		bool answered = replies[role].error == HS_OK && replies[role].body;
-		ret_resealed[role] = answered ? member(&replies[role], "resealed") : 0;
-		ret_left[role] = answered ? member(&replies[role], "left") : -1;
+		ret_answers->resealed[role] = answered ? member(&replies[role], "resealed") : 0;
+		ret_answers->left[role] = answered ? member(&replies[role], "left") : -1;
+		ret_answers->standing[role] = answered ? member(&replies[role], "standing") : -1;
 		reply_finish(&replies[role]);
 	}
 	return HOOKCTL_OK;
 }
 
+static void tell_others(const struct hookctl *ctl)
+{
+	int keys[KEYS_MAX];
+	for (size_t i = far_keys(ctl, keys); i > 0; i--)
+		printf("%s.pub in %s/keys belongs into keys/peers of the other hosts, in the place of the last one\n",
+		       name_of(keys[i - 1]), ctl->home);
+	if (hookctl_is_elsewhere(ctl, HS_ROLE_APID))
+		printf("hookd.pub belongs into keys/ where apid is, which seals to it\n");
+}
+
 static int rotate(struct hookctl *ctl)
 {
-	int64_t resealed[HS_ROLES], left[HS_ROLES];
-	for (size_t i = 0; i < HS_COUNT(owners); i++) {
-		int made = hs_keys_rotate(ctl->home, owners[i]);
+	struct answers answers;
+	int keys[KEYS_MAX];
+	size_t keys_count = all_keys(ctl, false, keys);
+	for (size_t i = 0; i < keys_count; i++) {
+		int made = hs_keys_rotate(ctl->home, keys[i]);
 		if (made < 0)
-			return cannot(ctl, "rotate", owners[i], made);
-		printf("%-12s %s\n", name_of(owners[i]),
-		       made ? "has a new key" : "goes on with the rotation under way");
+			return cannot(ctl, "rotate", keys[i], made);
+		printf("%-12s %s\n", name_of(keys[i]), made ? "has a new key" : "goes on with the rotation under way");
 	}
 	int count = reseal_file(ctl, false);
 	if (count < 0)
 		return hookctl_fail(ctl, "cannot seal %s anew: %s. The old keys still open it", ctl->config_path,
 				    strerror(-count));
 	printf("%d secrets of %s sealed anew\n", count, ctl->config_path ? ctl->config_path : "the configuration");
-	if (ask_daemons(ctl, resealed, left))
+	if (ask_daemons(ctl, &answers))
 		return HOOKCTL_FAILED;
 	for (size_t i = 0; i < HS_COUNT(owners); i++)
-		if (left[owners[i]] < 0)
+		if (hookctl_is_elsewhere(ctl, owners[i]))
+			continue;
+		else if (answers.left[owners[i]] < 0)
 			printf("%-12s is away; it is asked again by: hookctl keys finish\n", name_of(owners[i]));
 		else
 			printf("%-12s sealed %lld secrets of its store anew\n", name_of(owners[i]),
-			       (long long)resealed[owners[i]]);
+			       (long long)answers.resealed[owners[i]]);
+	tell_others(ctl);
 	puts("The old keys still open what is left. When the daemons were started anew: hookctl keys finish");
 	return HOOKCTL_OK;
 }
 
-/* One role's old key; left as of ask_daemons. */
-static int finish_one(struct hookctl *ctl, enum hs_role role, int64_t left)
+/* Why a key's old one must stay, as a sentence with its end; or NULL. */
+static char *why_needed(int key, const struct answers *answers)
+{
+	enum hs_role role = (enum hs_role)(key % HS_ROLES);
+	bool is_far = key >= HS_ROLES;
+	if (is_far && role == HS_ROLE_OPS)
+		return NULL; /* no connection of hookctl lasts */
+	if (answers->left[role] < 0)
+		return hs_printf("is away or cannot write its store: its old key stays");
+	if (!is_far && answers->left[role] > 0)
+		return hs_printf("still has %lld secrets as its configuration was when it started: start it anew",
+				 (long long)answers->left[role]);
+	if (is_far && answers->standing[role] > 0)
+		return hs_printf("had %lld connections on its old key, which are begun anew. If it says so again, the "
+				 "other host does not have its new %s.pub in keys/peers yet",
+				 (long long)answers->standing[role], name_of(key));
+	return NULL;
+}
+
+/* One old key, as far as nothing needs it. */
+static int finish_one(struct hookctl *ctl, int key, const struct answers *answers)
 {
 	struct hs_keys_status status;
-	hs_keys_status(ctl->home, role, &status);
+	hs_keys_status(ctl->home, key, &status);
 	if (!status.has_old) {
-		printf("%-12s has no old key\n", name_of(role));
+		printf("%-12s has no old key\n", name_of(key));
 		return HOOKCTL_OK;
 	}
-	if (left < 0)
-		return hookctl_fail(ctl, "%s is away or cannot write its store: its old key stays", name_of(role));
-	if (left > 0)
-		return hookctl_fail(ctl,
-				    "%s still has %lld secrets as its configuration was when it started: start it anew",
-				    name_of(role), (long long)left);
-	int error = hs_keys_forget_old(ctl->home, role);
+	AUTO(free) char *why = why_needed(key, answers);
+	if (why)
+		return hookctl_fail(ctl, "%s %s", hs_role_names[key % HS_ROLES], why);
+	int error = hs_keys_forget_old(ctl->home, key);
 	if (error)
-		return cannot(ctl, "wipe", role, error);
-	printf("%-12s old key wiped\n", name_of(role));
+		return cannot(ctl, "wipe", key, error);
+	printf("%-12s old key wiped\n", name_of(key));
 	return HOOKCTL_OK;
 }
 
 static int finish(struct hookctl *ctl)
 {
-	int64_t resealed[HS_ROLES], left[HS_ROLES];
+	struct answers answers;
+	int keys[KEYS_MAX];
+	size_t keys_count = all_keys(ctl, false, keys);
 	int code = HOOKCTL_OK, in_file = reseal_file(ctl, true);
 	if (in_file)
 		return hookctl_fail(ctl, "%s still has secrets for old keys: hookctl keys rotate", ctl->config_path);
-	if (ask_daemons(ctl, resealed, left))
+	if (ask_daemons(ctl, &answers))
 		return HOOKCTL_FAILED;
-	for (size_t i = 0; i < HS_COUNT(owners); i++)
-		if (finish_one(ctl, owners[i], left[owners[i]]))
+	for (size_t i = 0; i < keys_count; i++)
+		if (finish_one(ctl, keys[i], &answers))
 			code = HOOKCTL_FAILED;
 	return code;
 }
@@ -284,10 +356,11 @@ static const char *why_not(int error)
 static int recover(struct hookctl *ctl)
 {
 	char text[HS_RECOVERY_TEXT + 2] = "";
-	int code = HOOKCTL_OK;
+	int code = HOOKCTL_OK, kept[KEYS_MAX];
+	size_t kept_count = all_keys(ctl, true, kept);
 	if (!fgets(text, sizeof(text), stdin))
 		return hookctl_usage(ctl, "the recovery key is read from standard input");
-	for (size_t i = 0; i < HS_COUNT(kept); i++) {
+	for (size_t i = 0; i < kept_count; i++) {
 		int done = hs_keys_recover(ctl->home, kept[i], text);
 		printf("%-12s %s\n", name_of(kept[i]), done > 0 ? "restored" : done == 0 ? "is there" : why_not(done));
 		if (done < 0)

@@ -48,8 +48,11 @@ bool link_open(struct hookctl *ctl)
 	uv_unref((uv_handle_t *)&link->interrupt);
 	uv_unref((uv_handle_t *)&link->terminate);
 	ctl->link = link;
-	link->bus = hs_bus_create(&(struct hs_bus_setup){
-		.loop = &link->loop, .role = HS_ROLE_OPS, .home = ctl->home, .incarnation = link->incarnation});
+	link->bus = hs_bus_create(&(struct hs_bus_setup){.loop = &link->loop,
+							 .role = HS_ROLE_OPS,
+							 .home = ctl->home,
+							 .incarnation = link->incarnation,
+							 .far = ctl->config ? ctl->config->bus : NULL});
 	if (link->bus)
 		return true;
 	hookctl_fail(ctl, "cannot open the bus in %s/run: root, or the suite's own user, may", ctl->home);
@@ -112,10 +115,13 @@ void link_ask(struct hookctl *ctl, enum hs_role to, enum hs_message_id message, 
 	await_answers(ctl->link);
 }
 
-/* Part of the suite and of the message's receivers. A suite without analog lines has no dahdid. */
+/* Part of the suite here, or an apid elsewhere, and of the message's receivers. A suite without analog lines has no
+ * dahdid. */
 static bool takes(const struct hookctl *ctl, enum hs_role role, enum hs_message_id message)
 {
 	if (!(hs_messages[message].to & (1u << role)))
+		return false;
+	if (hookctl_is_elsewhere(ctl, role) && role != HS_ROLE_APID)
 		return false;
 	if (role != HS_ROLE_DAHDID)
 		return true;

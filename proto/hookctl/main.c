@@ -61,7 +61,7 @@ static const struct command commands[] = {
 	 "old\n"
 	 "keys still open what is left, until finish: it wipes those that nothing needs any more. Both may be "
 	 "interrupted\n"
-	 "and repeated.\n"
+	 "and repeated. Keys for other hosts (proto/curve.md) are among them where bus.listen or bus.connect is set.\n"
 	 "recovery-key: makes the key that restores all others, prints it this once, and seals copies of them to it.\n"
 	 "recover: reads the recovery key from standard input and restores the keys that are missing in keys/.",
 	 keys_run},
@@ -117,6 +117,17 @@ int hookctl_fail(const struct hookctl *ctl, const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return HOOKCTL_FAILED;
+}
+
+bool hookctl_is_elsewhere(const struct hookctl *ctl, enum hs_role role)
+{
+	const struct hs_config_bus *far = ctl->config->bus;
+	if (far->connect_count)
+		return role != HS_ROLE_HOOKD && role != HS_ROLE_OPS;
+	for (size_t i = 0; role == HS_ROLE_HOOKD && i < far->listen_count; i++)
+		if (far->listen[i].binder == HS_FAR_BINDER_HOOKD)
+			return true;
+	return false;
 }
 
 static void take_out(int *count, char **words, int at, int how_many)

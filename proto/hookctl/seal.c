@@ -68,7 +68,7 @@ static void print_pair(const struct hookctl *ctl, const char *shown, const char 
 static int seal_to(struct hookctl *ctl, enum hs_role role, const char *destination, const char *value,
 		   const char *shown, const char *plain)
 {
-	int error = hs_keys_make(ctl->home, role);
+	int error = hookctl_is_elsewhere(ctl, role) ? 0 : hs_keys_make(ctl->home, role);
 	if (error)
 		return hookctl_fail(ctl, "cannot make the key of %s in %s/keys: %s", hs_role_names[role], ctl->home,
 				    strerror(-error));

@@ -60,6 +60,8 @@ struct hs_bus *world_open(struct world *world, enum hs_role role)
 		.home = world->home,
 		.incarnation = incarnation,
 		.journal = world->journals[role],
+		.far = world->far,
+		.keep = role == HS_ROLE_APID ? world->keep : NULL,
 	};
 
 	world->buses[role] = hs_bus_create(&setup);

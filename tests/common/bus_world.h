@@ -12,6 +12,8 @@ struct world {
 	char home[64];
 	struct hs_bus *buses[HS_ROLES];
 	struct hs_journal *journals[HS_ROLES];
+	const struct hs_config_bus *far; /* of all, or NULL */
+	struct hs_keep *keep;            /* apid's, or NULL */
 };
 
 /* cmocka's fixtures: *state becomes a struct world. */

@@ -305,7 +305,8 @@ static void answers_what_all_answer(void **state)
 	assert_true(wait_ready(0) > 0);
 	hs_privs_setup(64200);
 	uv_loop_init(&question.loop);
-	question.bus = hs_bus_create(&(struct hs_bus_setup){&question.loop, HS_ROLE_OPS, home, "i1-test", NULL});
+	question.bus = hs_bus_create(&(struct hs_bus_setup){
+		.loop = &question.loop, .role = HS_ROLE_OPS, .home = home, .incarnation = "i1-test"});
 	assert_non_null(question.bus);
 	ask(&question, HS_DAEMON_STATUS, &(struct hs_daemon_status){0}, on_status);
 	assert_true(question.degraded);
