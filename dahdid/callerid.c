@@ -97,6 +97,19 @@ static const struct variant lamps[] = {
 			  .message = CLIP_MDMF_MSG_WAITING,
 			  .lamp = CLIP_VISUAL_INDICATOR,
 			  .messages = CLIP_NUM_MSG},
+	[HS_LAMP_ETSI_RING] = {.way = {.ring_ms = 250},
+			       .standard = ADSI_STANDARD_CLIP,
+			       .silence_ms = 600,
+			       .message = CLIP_MDMF_MSG_WAITING,
+			       .lamp = CLIP_VISUAL_INDICATOR,
+			       .messages = CLIP_NUM_MSG},
+	[HS_LAMP_ETSI_REVERSAL] = {.way = {.is_reversed = true},
+				   .standard = ADSI_STANDARD_CLIP,
+				   .has_alert = true,
+				   .silence_ms = 150,
+				   .message = CLIP_MDMF_MSG_WAITING,
+				   .lamp = CLIP_VISUAL_INDICATOR,
+				   .messages = CLIP_NUM_MSG},
 };
 
 static const struct variant *find(enum hs_caller_id kind)
@@ -110,6 +123,11 @@ const struct callerid_way *callerid_way(enum hs_caller_id kind)
 	const struct variant *variant = find(kind);
 
 	return variant ? &variant->way : &none;
+}
+
+const struct callerid_way *callerid_lamp_way(enum hs_lamp kind)
+{
+	return (size_t)kind < HS_COUNT(lamps) && lamps[kind].standard ? &lamps[kind].way : NULL;
 }
 
 /* ---- the message ---- */
@@ -269,7 +287,7 @@ uint8_t *callerid_make_lamp(enum hs_lamp kind, int messages, enum hs_codec law, 
 {
 	struct message message;
 
-	if ((size_t)kind >= HS_COUNT(lamps) || !lamps[kind].standard)
+	if (!callerid_lamp_way(kind))
 		return NULL;
 	begin(&message, &lamps[kind]);
 	write_lamp(&message, &lamps[kind], messages);

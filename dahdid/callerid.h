@@ -13,10 +13,14 @@
 struct callerid_way {
 	bool before_ring; /* else after the first burst */
 	bool is_reversed; /* the line is reversed meanwhile */
+	int ring_ms;      /* a short ring comes first; lamps */
 };
 
 /* The way of a variant; that of none is all false. */
 const struct callerid_way *callerid_way(enum hs_caller_id kind);
+
+/* That of a lamp; NULL: this kind takes no data. */
+const struct callerid_way *callerid_lamp_way(enum hs_lamp kind);
 
 struct callerid {
 	enum hs_caller_id kind;

@@ -14,9 +14,11 @@
 #define REST_MS 700            /* after a call or a ring: the telephone and the line have settled */
 #define TRANSFER_SPARE_MS 1000 /* the line stays open for so much longer than the sound takes */
 
+#define RING_PAUSE_MS 4000 /* after the ring that announces it: there is no second one */
+
 static bool by_data(const struct port *port)
 {
-	return !port->exchange && (port->settings.lamp == HS_LAMP_BELLCORE || port->settings.lamp == HS_LAMP_ETSI);
+	return !port->exchange && callerid_lamp_way(port->settings.lamp);
 }
 
 static void due(uv_timer_t *timer)
@@ -69,10 +71,42 @@ static void transferred(void *context, struct port *port, const struct slow_call
 	told(port);
 }
 
+/* Opens the line for the sound, on the hook. */
+static void open_line(void *context, struct port *port, const struct slow_call *call)
+{
+	int ms = (int)(port->caller_bytes / 8) + TRANSFER_SPARE_MS;
+
+	if (port->r.state == PORT_LIGHTING && port->caller_sound && slow_on_hook_transfer(port, ms, transferred) < 0)
+		told(port);
+}
+
+static void announce(struct port *port, const struct callerid_way *way)
+{
+	const int cadence[CHAN_CADENCE] = {way->ring_ms, RING_PAUSE_MS};
+	const struct slow_call none = {0};
+
+	if (way->ring_ms && chan_cadence(&port->chan, cadence) == 0 && ladder_hook(port, CHAN_RING) == 0)
+		return; /* lamp_alerted goes on */
+	if (!way->is_reversed)
+		open_line(NULL, port, &none);
+	else if (slow_polarity(port, true, open_line) < 0)
+		told(port);
+}
+
+void lamp_alerted(void *object, const void *argument)
+{
+	struct port *port = object;
+	const struct slow_call none = {0};
+
+	if (!callerid_lamp_way(port->settings.lamp)->ring_ms || port->audio.sound)
+		return;
+	ladder_hook(port, CHAN_STOP_RING);
+	open_line(NULL, port, &none);
+}
+
 void lamp_begin(void *object, const void *argument)
 {
 	struct port *port = object;
-	int ms;
 
 	drop_sound(port);
 	port->r.lamp_told = 0; /* nobody knows what it shows until all was played, our successor least */
@@ -80,15 +114,20 @@ void lamp_begin(void *object, const void *argument)
 	port->lamp_telling = port->r.messages;
 	port->caller_sound =
 		callerid_make_lamp(port->settings.lamp, port->lamp_telling, port->facts.law, &port->caller_bytes);
-	ms = (int)(port->caller_bytes / 8) + TRANSFER_SPARE_MS;
-	if (slow_on_hook_transfer(port, ms, transferred) < 0)
-		told(port);
+	announce(port, callerid_lamp_way(port->settings.lamp));
+}
+
+static void turn_back(struct port *port)
+{
+	if (port->r.reversed)
+		slow_polarity(port, false, NULL);
 }
 
 void lamp_sound_ended(struct port *port)
 {
 	hs_metric_add(port->dahdid->meters.lamps, 1);
 	hs_log(INFO, "port.lamp", LOG_LINE(port->r.line), LOG_INT("messages", port->lamp_telling));
+	turn_back(port);
 	told(port);
 }
 
@@ -106,6 +145,9 @@ void lamp_cut(void *object, const void *argument)
 	hs_metric_add(port->dahdid->meters.lamps_cut, 1);
 	drop_sound(port);
 	frames_end(port);
+	if (callerid_lamp_way(port->settings.lamp)->ring_ms)
+		ladder_hook(port, CHAN_STOP_RING);
+	turn_back(port);
 }
 
 void lamp_cut_by_handset(void *object, const void *argument)

@@ -19,6 +19,7 @@ void lamp_sound_ended(struct port *port);
 /* ---- actions ---- */
 
 void lamp_begin(void *object, const void *argument);
+void lamp_alerted(void *object, const void *argument);
 void lamp_end(void *object, const void *argument);
 void lamp_cut(void *object, const void *argument);
 void lamp_cut_by_handset(void *object, const void *argument);

@@ -66,12 +66,19 @@ static int set_polarity(struct chan *chan, struct slow_call *call)
 	return chan_polarity(chan, call->value);
 }
 
+/* A card refuses it while it rings or drops the battery: whoever comes to rest turns it once more. */
+static void turned(void *context, struct port *port, const struct slow_call *call)
+{
+	if (call->result < 0)
+		port->r.reversed = !call->value;
+}
+
 int slow_polarity(struct port *port, bool is_reversed, slow_done *done)
 {
 	const struct slow_call call = {.work = set_polarity, .value = is_reversed};
 
 	port->r.reversed = is_reversed;
-	return slow_begin(port, &call, done, NULL);
+	return slow_begin(port, &call, done ? done : turned, NULL);
 }
 
 static int transfer(struct chan *chan, struct slow_call *call)

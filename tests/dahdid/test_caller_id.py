@@ -107,6 +107,18 @@ def test_a_lamp_that_is_told_by_data(start, phone):
         ["on 3", "off 0"]
 
 
+@pytest.mark.parametrize("kind, feeds", [("etsi_ring", ["ringing", "onhook_transfer"]), ("etsi_reversal", ["onhook_transfer_reversed"])])
+def test_a_lamp_that_is_announced(start, phone, kind, feeds):
+    made = start(ONE, port={"lamp": kind, "echo_taps": 0})
+    made.fact("line.changed", line="phone1", reachable=True)
+    phone.forget()
+    made.ask("line.messages", line="phone1", waiting=3)
+    until(lambda: made.metric("hookswitch_analog_lamps_total", 'result="sent"') >= 1, what="lit")
+    until(lambda: shown(phone) in (None, "on"), what=lambda: f"on: {phone.news()[-9:]}")
+    until(lambda: phone.feeds()[-1] == "forward" or "reversed" not in kind, what="the line at rest")
+    assert set(feeds) <= set(phone.feeds()) and phone.feeds().count("ringing") == feeds.count("ringing"), phone.feeds()
+
+
 def test_a_lamp_waits_for_calls(start, phone, leg):
     """A call comes first, in both directions; then the lamp is told from the beginning."""
     made = start(ONE, port={"lamp": "bellcore", "caller_id": "none"})

@@ -182,6 +182,8 @@ static void lamps(void **state)
 		{HS_LAMP_ETSI, ADSI_STANDARD_CLIP, 3, CLIP_MDMF_MSG_WAITING, 0xff, 3},
 		{HS_LAMP_ETSI, ADSI_STANDARD_CLIP, 999, CLIP_MDMF_MSG_WAITING, 0xff, 255},
 		{HS_LAMP_ETSI, ADSI_STANDARD_CLIP, 0, CLIP_MDMF_MSG_WAITING, 0, 0},
+		{HS_LAMP_ETSI_RING, ADSI_STANDARD_CLIP, 3, CLIP_MDMF_MSG_WAITING, 0xff, 3},
+		{HS_LAMP_ETSI_REVERSAL, ADSI_STANDARD_CLIP, 3, CLIP_MDMF_MSG_WAITING, 0xff, 3},
 	};
 
 	for (size_t i = 0; i < HS_COUNT(rows); i++)
@@ -199,6 +201,7 @@ static void lamps(void **state)
 			assert_int_equal(display.lit, rows[i].lit);
 			assert_int_equal(display.waiting, rows[i].waiting);
 		}
+	assert_null(callerid_lamp_way(HS_LAMP_NEON));
 	assert_null(callerid_make_lamp(HS_LAMP_NEON, 1, HS_CODEC_PCMU, &(size_t){0}));
 }
 
