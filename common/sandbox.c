@@ -245,12 +245,7 @@ int hs_sandbox_enclose(const struct hs_sandbox_plan *plan)
 			limit(RLIMIT_AS, plan->sandbox->memory_bytes);
 	}
 	sandbox_trap_set(false);
-	if (sandbox_trap_is_tried()) /* by a predecessor, and these are the same */
-		return 0;
-	result = sandbox_probe(plan, had_calls && !only_logs(plan), state.has_files);
-	if (result == 0)
-		sandbox_trap_note_tried();
-	return result;
+	return sandbox_probe(plan, had_calls && !only_logs(plan), state.has_files);
 }
 
 int hs_sandbox_start(const struct hs_sandbox_plan *plan)

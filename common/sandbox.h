@@ -149,8 +149,8 @@ struct hs_sandbox_plan {
  * cannot do is told in the log and by hs_sandbox_missing. */
 int hs_sandbox_keeper(const struct hs_sandbox_plan *plan);
 
-/* The child, as its user and before it has a thread: limits, files, and a probe that tries what must fail, unless a
- * predecessor did, whose walls were the same. -EPERM with a log line: something forbidden worked. */
+/* The child, as its user and before it has a thread: limits, files, and a probe that tries what must fail, which
+ * takes about a millisecond. -EPERM with a log line: something forbidden worked. */
 int hs_sandbox_enclose(const struct hs_sandbox_plan *plan);
 
 /* The child, before it reads what its predecessor left: all threads get the filter of HS_START. -errno with a log

@@ -83,8 +83,4 @@ int sandbox_probe(const struct hs_sandbox_plan *plan, bool has_calls, bool has_f
 /* Notes a refused call in the keeper's page and dies of it. */
 void sandbox_trap_set(bool says_it_itself);
 
-/* Whether a child of this keeper tried its walls, and that one did so now. */
-bool sandbox_trap_is_tried(void);
-void sandbox_trap_note_tried(void);
-
 #endif

@@ -24,7 +24,6 @@
 struct note {
 	_Atomic int number;
 	_Atomic uint64_t arguments[ARGUMENTS];
-	_Atomic bool is_tried; /* by a child, who lets in nobody before it is: the walls keep what they promise */
 };
 
 static struct {
@@ -107,17 +106,6 @@ void sandbox_trap_set(bool says_it_itself)
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGSYS);
 	sigprocmask(SIG_UNBLOCK, &ours, NULL);
-}
-
-bool sandbox_trap_is_tried(void)
-{
-	return state.note && atomic_load(&state.note->is_tried);
-}
-
-void sandbox_trap_note_tried(void)
-{
-	if (state.note)
-		atomic_store(&state.note->is_tried, true);
 }
 
 static void count(const char *call)
