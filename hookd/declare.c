@@ -97,6 +97,7 @@ static void change(struct hookd *hookd, struct endpoint *endpoint, const struct 
 		   const char *lines)
 {
 	AUTO(free) char *sealed = secret_of(hookd, declared);
+	bool is_new = !hookd->house->predecessor_died; /* whoever takes a dead one's place has the same, and no time */
 
 	endpoint_set_words(&endpoint->words, words);
 	endpoint_set_words(&endpoint->lines, lines);
@@ -105,11 +106,13 @@ static void change(struct hookd *hookd, struct endpoint *endpoint, const struct 
 	if (strcmp(endpoint->given_url, declared->url) != 0 ||
 	    !hs_secret_same(hookd->house->home, HS_ROLE_HOOKD, endpoint->sealed, sealed)) {
 		hs_log(INFO, "webhook.moved", LOG_TEXT("webhook", endpoint->id), LOG_INT("waiting", endpoint->waiting));
+		is_new = true;
 		if (endpoint_move(endpoint, declared->url, sealed) < 0)
 			cannot_use(hookd, declared, "its URL cannot be read");
 	}
 	warn_blocked(hookd, endpoint);
-	dispatch_changed(hookd->dispatch, endpoint);
+	if (is_new)
+		dispatch_changed(hookd->dispatch, endpoint);
 }
 
 static void declare(struct hookd *hookd, const struct declared *declared)

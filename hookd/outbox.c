@@ -34,6 +34,7 @@ static const char schema[] =
 	" created_at INTEGER NOT NULL, due_at INTEGER NOT NULL, tries INTEGER NOT NULL, attempts INTEGER NOT NULL,"
 	" last_status INTEGER NOT NULL, last_error TEXT NOT NULL, PRIMARY KEY(endpoint, number)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS retry ON delivery(endpoint, due_at) WHERE state=1;"
+	"CREATE INDEX IF NOT EXISTS waiting ON delivery(endpoint, state) WHERE state<2;" /* to be counted at a start */
 	"CREATE INDEX IF NOT EXISTS dead ON delivery(due_at) WHERE state=2;"
 	"CREATE INDEX IF NOT EXISTS dead_id ON delivery(id) WHERE state=2;";
 
@@ -122,7 +123,7 @@ static const char *const texts[STATEMENTS] = {
 	[BURY] = "UPDATE delivery SET state=2, due_at=?2, tries=?3, attempts=?4, last_status=?5, last_error=?6"
 		 " WHERE number=?1 AND endpoint=?7",
 	[BURY_ALL] = "UPDATE delivery SET state=2, due_at=?2, last_error=?3 WHERE endpoint=?1 AND state<2",
-	[HASTEN] = "UPDATE delivery SET due_at=?2 WHERE endpoint=?1 AND state=1 AND due_at>?2",
+	[HASTEN] = "UPDATE delivery INDEXED BY retry SET due_at=?2 WHERE endpoint=?1 AND state=1 AND due_at>?2",
 	[EACH_DEAD] = "SELECT " COLUMNS " FROM delivery WHERE state=2 AND (?1=0 OR endpoint=?1)"
 		      " ORDER BY due_at DESC, number DESC LIMIT ?2",
 	[FIND_DEAD] = "SELECT number, endpoint FROM delivery WHERE state=2 AND id=?1",

@@ -33,7 +33,8 @@ def fill_outbox(house):
     endpoint = db.execute("SELECT number FROM endpoint").fetchone()[0]
     first = (db.execute("SELECT max(number) FROM delivery").fetchone()[0] or 0) + 1
     due = int(time.time() * 1000) + 3600_000
-    db.executemany("INSERT INTO delivery VALUES(?,?,?,?,'call.answered','c1-x','phone1',?,?,?,?,?,0,'')",
+    db.executemany("INSERT INTO delivery(endpoint, number, state, id, type, call, line, body, created_at, due_at, tries, attempts,"
+                   " last_status, last_error) VALUES(?,?,?,?,'call.answered','c1-x','phone1',?,?,?,?,?,0,'')",
                    ((endpoint, first + n, n % 2, f"msg_{n:032x}", body, due - 3600_000, due if n % 2 else 0, n % 2, n % 2)
                     for n in range(WEBHOOKS)))
     db.commit()
