@@ -2,6 +2,8 @@
 #include "ceilings.h"
 #include "cleanup.h"
 #include "daemon_inner.h"
+#include "handover.h"
+#include "journal.h"
 #include "keys.h"
 #include "log.h"
 #include "notify.h"
@@ -16,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define UNDRAINED_MS 2000 /* for a child that does not end by itself when its time is over */
@@ -26,7 +29,7 @@ extern char **environ;
 
 struct options {
 	const char *config;
-	bool check, dump, dump_sandbox;
+	bool check, dump, dump_sandbox, upgrade, detach;
 };
 
 /* ---- surroundings ---- */
@@ -137,9 +140,11 @@ static char *find_config(const struct options *options, const char *home)
 
 static void print_help(const char *name)
 {
-	printf("usage: %s [--config FILE] [--check-config | --dump-config | --dump-sandbox]\n\n"
+	printf("usage: %s [--config FILE] [--upgrade [--detach] | --check-config | --dump-config | --dump-sandbox]\n\n"
 	       "  --config FILE    read FILE (else $HOOKSWITCH_CONFIG, else hookswitch.yaml in the home, else "
 	       "defaults)\n"
+	       "  --upgrade        take over from the one that runs, with its calls; if there is none, just start\n"
+	       "  --detach         end as soon as that is done, and leave the daemon running\n"
 	       "  --check-config   say whether the configuration is good, and end\n"
 	       "  --dump-config    write the configuration in force as commented YAML, and end\n"
 	       "  --dump-sandbox   write which system calls, files and ports it may use, and why, and end\n"
@@ -161,6 +166,8 @@ static int read_options(int argc, char **argv, const char *name, struct options 
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{"dump-sandbox", no_argument, NULL, 's'},
+		{"upgrade", no_argument, NULL, 'u'},
+		{"detach", no_argument, NULL, 'b'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
@@ -168,6 +175,8 @@ static int read_options(int argc, char **argv, const char *name, struct options 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0) {
 		if (option == 'c')
 			ret_options->config = optarg;
+		ret_options->upgrade = ret_options->upgrade || option == 'u';
+		ret_options->detach = ret_options->detach || option == 'b';
 		ret_options->check = ret_options->check || option == 'k';
 		ret_options->dump = ret_options->dump || option == 'd';
 		ret_options->dump_sandbox = ret_options->dump_sandbox || option == 's';
@@ -197,10 +206,47 @@ static int fail(const char *event, const char *path, int error, const char *mend
 	return error;
 }
 
+/* How what the children keep is laid out, for the keeper of another program. The caller frees it. */
+static char *describe_layout(const struct hs_daemon *daemon)
+{
+	char *text = hs_printf("journal %d", HS_JOURNAL_LAYOUT);
+
+	for (size_t i = 0; i < daemon->layouts_count; i++) {
+		const struct hs_layout *layout = &daemon->layouts[i];
+		AUTO(free) char *shorter = text;
+
+		text = hs_printf("%s, %s %u/%zu", shorter, layout->what, layout->version, *layout->bytes);
+	}
+	return text;
+}
+
+/* Where a new keeper meets the old one: where no child gets to, if there is such a place. It is below the home, where
+ * every keeper is by then. */
+static const char *meeting_place(const struct daemon_plan *plan)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), hs_privs_placed() ? "run/%s/upgrade" : "run/%s.upgrade", plan->daemon->name);
+	return path;
+}
+
+/* The keeper that has the lock hands over, if that is what is wanted. */
+static int take_lock(const struct daemon_plan *plan, int fd)
+{
+	int result = plan->upgrade ? hs_handover_ask(fd) : -EBUSY;
+
+	close(fd);
+	return result != -EBUSY ? result
+				: fail("daemon.already_runs", plan->home, -EBUSY,
+				       "stop it first, give this one another HOOKSWITCH_HOME, or let it take over with "
+				       "--upgrade");
+}
+
 /* One keeper a role and home: a second one would take the sockets away from the first. The lock is a file in a folder
  * that belongs to the keeper's user, and ends with the last process that has it open. */
 static int lock(const struct daemon_plan *plan)
 {
+	AUTO(free) char *layout = describe_layout(plan->daemon);
 	AUTO(free) char *path = hs_privs_lock_path(plan->home, plan->daemon->role);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
@@ -208,13 +254,14 @@ static int lock(const struct daemon_plan *plan)
 		return fail("daemon.no_lock", path, -errno, "the home must be writable");
 	/* The child of a keeper that was just killed may need a moment to be gone. */
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			hs_handover_setup(meeting_place(plan), layout, fd);
 			return 0;
-		poll(NULL, 0, LOCK_WAIT_MS);
+		}
+		poll(NULL, 0, plan->upgrade ? 0 : LOCK_WAIT_MS);
 	}
-	close(fd);
-	return fail("daemon.already_runs", plan->home, -EBUSY,
-		    "stop it first, or give this one another HOOKSWITCH_HOME");
+	hs_handover_setup(meeting_place(plan), layout, -1);
+	return take_lock(plan, fd);
 }
 
 /* Socket paths must fit an address. */
@@ -277,6 +324,8 @@ static int prepare(struct daemon_plan *plan)
 				    ? "started as its own user, it needs what hookctl folders makes as root"
 				    : "the home must be a folder that the starter may write; folders of another "
 				      "user are not taken");
+	if (chdir(plan->home) < 0)
+		return fail("daemon.no_home", plan->home, -errno, "the home must be a folder");
 	result = lock(plan);
 	if (result < 0)
 		return result;
@@ -298,7 +347,7 @@ static int prepare(struct daemon_plan *plan)
 		return fail("daemon.no_ceilings", plan->home, result,
 			    "the home must be a folder that the starter may write");
 	plan->unclean = access(ready, F_OK) == 0;
-	if (chdir(plan->home) < 0)
+	if (chdir(plan->home) < 0) /* by the way that is open now */
 		return fail("daemon.no_home", plan->home, -errno, "the home must be a folder");
 	result = plan->daemon->open ? plan->daemon->open(plan->config, plan->home, hs_keeper_hold) : 0;
 	return result < 0 ? result : check_groups(plan);
@@ -311,6 +360,27 @@ static int run(struct daemon_plan *plan)
 		return HS_KEEPER_GIVE_UP;
 	hs_keeper_grace(plan->config->server->drain_s * 1000 + UNDRAINED_MS);
 	return hs_keeper_run(plan->daemon->name, daemon_live, plan);
+}
+
+/* Goes on in a process of its own, and leaves when that one serves, or ends. -1 in the new one, else the exit code. */
+static int detach(void)
+{
+	int pair[2], status = 0;
+	char byte;
+	pid_t pid;
+
+	if (pipe2(pair, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		return HS_KEEPER_GIVE_UP;
+	if (pid == 0) {
+		close(pair[0]);
+		hs_handover_tell(pair[1]);
+		return -1;
+	}
+	close(pair[1]);
+	if (read(pair[0], &byte, 1) == 1)
+		return 0;
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : 1;
 }
 
 int hs_daemon_main(int argc, char **argv, const struct hs_daemon *daemon)
@@ -334,6 +404,7 @@ int hs_daemon_main(int argc, char **argv, const struct hs_daemon *daemon)
 	hs_log_setup(daemon->name, plan.config->log->format, plan.config->log->level);
 	hs_privs_setup(plan.config->security->uid_base);
 	plan.sandbox = (struct hs_sandbox_plan){daemon->role, daemon->name, home, daemon->sandbox, plan.config};
+	plan.upgrade = options.upgrade;
 	code = 0;
 	if (options.dump_sandbox)
 		hs_sandbox_dump(&plan.sandbox);
@@ -342,7 +413,8 @@ int hs_daemon_main(int argc, char **argv, const struct hs_daemon *daemon)
 	else if (options.check)
 		printf("%s: good\n", file ? file : "defaults and environment");
 	else
-		code = run(&plan);
+		code = options.upgrade && options.detach ? detach() : -1;
+	code = code < 0 ? run(&plan) : code;
 	hs_config_destroy(plan.config);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* The skeleton of every daemon: one const table, one call in main.
- * Order: options (--config FILE, --check-config, --dump-config, --dump-sandbox, --version, --help) -> config -> log ->
+ * Order: options (--config FILE, --upgrade, --detach, --check-config, ...) -> config -> log ->
  * folders and keys -> keeper's sandbox -> keeper forks -> child: drop (hs_privs_drop), limits, files and self-test ->
  * loop, journal, bus, trace -> filter of starting -> start (restore) -> filter of running -> ready -> run -> stop.
  * SIGTERM stops: keeper passes it on, child calls stop and drains for at most server.drain_s. Home is $HOOKSWITCH_HOME
@@ -28,10 +28,29 @@ struct hs_house {
 	void *daemon; /* the daemon's own struct, set by start */
 };
 
+/* What outlives a child: one kind of record or memory that its keeper holds. version counts up whenever the same bytes
+ * come to mean something else. A program that keeps something else than the one that runs does not take over from it.
+ */
+struct hs_layout {
+	const char *what;
+	unsigned version;
+	const size_t *bytes; /* of its fixed part */
+};
+
+#define HS_LAYOUT(name, number, type)                                                                                  \
+	{                                                                                                              \
+		.what = (name), .version = (number), .bytes = &(const size_t)                                          \
+		{                                                                                                      \
+			sizeof(type)                                                                                   \
+		}                                                                                                      \
+	}
+
 struct hs_daemon {
 	const char *name;
 	enum hs_role role;
-	size_t journal_bytes;        /* ring for facts; 0: tells none */
+	size_t journal_bytes;            /* ring for facts; 0: tells none */
+	const struct hs_layout *layouts; /* beside the journal's own */
+	size_t layouts_count;
 	bool keeps_legs;             /* a successor goes on with the legs; tells the end of those that it cannot keep */
 	const struct hs_door *doors; /* served with house->daemon as context */
 	size_t doors_count;

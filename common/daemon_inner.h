@@ -13,6 +13,7 @@ struct daemon_plan {
 	struct hs_config *config;
 	struct hs_sandbox_plan sandbox;
 	const char *home; /* absolute */
+	bool upgrade;     /* takes over from the keeper that runs */
 	bool unclean;     /* the run before this keeper did not end by itself */
 };
 

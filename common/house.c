@@ -378,6 +378,7 @@ static int begin(struct life *life, const struct hs_sandbox_plan *sandbox)
 	       LOG_INT("deaths", hs_keep_deaths(life->house.keep)),
 	       LOG_INT("start_ms", hs_clock_ms() - life->started_at_ms));
 	announce(life);
+	hs_keep_serves(life->house.keep);
 	begin_pulse(life);
 	return 0;
 }

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Counts up when what is in that memory comes to mean something else (handover.h). */
+#define HS_JOURNAL_LAYOUT 1
+
 struct hs_journal;
 
 #define HS_JOURNAL_KEY 96      /* longest key with NUL */

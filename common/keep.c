@@ -2,12 +2,12 @@
  * successor, and it knows all names when it starts. Only news goes over the socket. */
 #include "keep.h"
 #include "cleanup.h"
+#include "pass.h"
 #include "table.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* A busy keeper gets this long to take the next datagram; one that missed it once is not waited for. */
@@ -19,6 +19,7 @@ struct left {
 
 struct hs_keep {
 	int socket, deaths;
+	int witness; /* -1: none */
 	bool stuck;
 	struct hs_table *names; /* all that the keeper holds */
 };
@@ -39,6 +40,7 @@ struct hs_keep *hs_keep_create(int socket, int deaths)
 
 	keep->socket = socket;
 	keep->deaths = deaths;
+	keep->witness = -1;
 	keep->names = hs_table_create();
 	return keep;
 }
@@ -54,25 +56,11 @@ void hs_keep_leave(struct hs_keep *keep, const char *name, int fd)
 static int send_message(struct hs_keep *keep, enum hs_keep_op op, const char *name, int fd)
 {
 	struct hs_keep_message message = {.op = (uint8_t)op};
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
-	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+	int result;
 
 	hs_copy(message.name, sizeof(message.name), name);
-	if (op == HS_KEEP_HOLD) {
-		packet.msg_control = control.bytes;
-		packet.msg_controllen = sizeof(control.bytes);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	}
-	if (sendmsg(keep->socket, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(message))
-		return 0;
-	return errno == EBADF ? -EBADF : -EAGAIN;
+	result = hs_pass_send(keep->socket, &message, sizeof(message), op == HS_KEEP_HOLD ? fd : -1);
+	return result == 0 || result == -EBADF ? result : -EAGAIN;
 }
 
 static int tell_keeper(struct hs_keep *keep, enum hs_keep_op op, const char *name, int fd)
@@ -168,6 +156,19 @@ int hs_keep_deaths(const struct hs_keep *keep)
 	return keep ? keep->deaths : 0;
 }
 
+void hs_keep_witness(struct hs_keep *keep, int fd)
+{
+	keep->witness = fd;
+}
+
+void hs_keep_serves(struct hs_keep *keep)
+{
+	if (!keep || keep->witness < 0)
+		return;
+	close(keep->witness);
+	keep->witness = -1;
+}
+
 static _Bool free_left(void *context, const char *key, void *object)
 {
 	struct left *left = object;
@@ -184,6 +185,7 @@ void hs_keep_destroy(struct hs_keep *keep)
 		return;
 	hs_table_each(keep->names, free_left, NULL);
 	hs_table_destroy(keep->names);
+	hs_keep_serves(keep);
 	close(keep->socket);
 	free(keep);
 }

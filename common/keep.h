@@ -25,6 +25,9 @@ struct hs_keep *hs_keep_create(int socket, int deaths);
 /* Adds a descriptor that the predecessor left; fd is keep's from now on. */
 void hs_keep_leave(struct hs_keep *keep, const char *name, int fd);
 
+/* A descriptor that stays open until the child serves or is gone; fd is keep's from now on. */
+void hs_keep_witness(struct hs_keep *keep, int fd);
+
 /* Closes what nobody took, and the socket. NULL is fine. */
 void hs_keep_destroy(struct hs_keep *keep);
 

@@ -3,9 +3,11 @@
  * two messages of fixed size. */
 #include "cleanup.h"
 #include "clock.h"
+#include "handover.h"
 #include "keep.h"
 #include "log.h"
 #include "notify.h"
+#include "pass.h"
 #include "pulse.h"
 #include "sandbox.h"
 #include "scribe.h"
@@ -24,6 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BUSY_MS 2000      /* after it was seen waiting for a disk, as it may be again */
+#define SAMPLE_MS 100     /* while its time runs out, or the keeper before us waits for it to serve */
 #define GRACE_MS 5000     /* from SIGTERM to SIGKILL, unless said otherwise */
 #define WINDOW_MS 10000   /* more than QUICK_DEATHS in it: wait before the next start */
 #define HEALTHY_MS 1000   /* the successor of a child that lived this long never waits */
@@ -34,6 +38,7 @@
 
 struct held {
 	int fd;
+	bool is_opened; /* before the keeper ran */
 };
 
 struct keeper {
@@ -44,14 +49,16 @@ struct keeper {
 	int deaths;
 	int policy;                       /* the scheduler's, as the starter had it */
 	int64_t died_at_ms[QUICK_DEATHS]; /* ring */
-	int64_t started_at_ms, kill_at_ms, look_at_ms, wait_ms;
+	int64_t started_at_ms, stopped_at_ms, kill_at_ms, look_at_ms, wait_ms;
 	bool stopping, hung;
+	bool handing; /* the child ends because a new keeper takes over */
 	sigset_t old_mask;
 	struct hs_scribe scribe;
 };
 
 /* Exists before the keeper runs: what was opened with the starter's rights. */
 static struct hs_table *store;
+static bool is_running;
 
 static void close_held(struct held *held)
 {
@@ -63,14 +70,17 @@ static void close_held(struct held *held)
 
 static int hold(const char *name, int fd)
 {
+	const struct held *old;
 	struct held *held;
 
 	if (!store)
 		store = hs_table_create();
-	if (!hs_table_get(store, name) && hs_table_count(store) >= HS_KEEP_MAX)
+	old = hs_table_get(store, name);
+	if (!old && hs_table_count(store) >= HS_KEEP_MAX)
 		return -ENOSPC;
 	held = hs_zalloc(sizeof(*held));
 	held->fd = fd;
+	held->is_opened = old ? old->is_opened : !is_running;
 	close_held(hs_table_put(store, name, held));
 	return 0;
 }
@@ -91,31 +101,50 @@ void hs_keeper_urgent(int priority)
 
 int hs_keeper_hold(const char *name, int fd)
 {
+	const struct held *old = store ? hs_table_get(store, name) : NULL;
+
 	if (!hs_keep_name_valid(name) || fd < 0)
 		return -EINVAL;
+	if (is_running && old && old->is_opened) { /* what our own starter's rights opened stays */
+		close(fd);
+		return 0;
+	}
 	return hold(name, fd);
 }
 
-/* ---- what the child says ---- */
-
-/* Exactly one descriptor, or -1; more than one are closed. */
-static int take_descriptor(struct msghdr *packet)
+bool hs_keeper_is_bound(const char *name, const struct sockaddr *address, socklen_t length)
 {
-	int fd = -1;
+	const struct held *held = store ? hs_table_get(store, name) : NULL;
+	struct sockaddr_storage bound = {0};
+	socklen_t bytes = sizeof(bound);
 
-	for (struct cmsghdr *head = CMSG_FIRSTHDR(packet); head; head = CMSG_NXTHDR(packet, head)) {
-		size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			if (fd >= 0)
-				close(fd);
-			memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(fd));
-		}
-	}
-	return fd;
+	return held && getsockname(held->fd, (struct sockaddr *)&bound, &bytes) == 0 && bytes == length &&
+	       memcmp(&bound, address, length) == 0;
 }
+
+struct walk {
+	bool opened;
+	bool (*visit)(void *context, const char *name, int fd);
+	void *context;
+};
+
+static _Bool visit_held(void *context, const char *key, void *object)
+{
+	const struct walk *walk = context;
+	const struct held *held = object;
+
+	return (walk->opened && !held->is_opened) || walk->visit(walk->context, key, held->fd);
+}
+
+void hs_keeper_each(bool opened, bool (*visit)(void *context, const char *name, int fd), void *context)
+{
+	struct walk walk = {opened, visit, context};
+
+	if (store)
+		hs_table_each(store, visit_held, &walk);
+}
+
+/* ---- what the child says ---- */
 
 static void obey(const struct hs_keep_message *message, int fd)
 {
@@ -131,32 +160,22 @@ static void obey(const struct hs_keep_message *message, int fd)
 static bool receive(struct keeper *keeper)
 {
 	struct hs_keep_message message;
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
-	struct msghdr packet = {.msg_iov = &part,
-				.msg_iovlen = 1,
-				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
-	ssize_t bytes;
-	int fd;
+	int fd = -1, result;
 
 	if (keeper->socket < 0)
 		return false;
-	bytes = recvmsg(keeper->socket, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
+	result = hs_pass_receive(keeper->socket, &message, sizeof(message), &fd);
+	if (result == -EAGAIN)
 		return false;
-	if (bytes <= 0) {
+	if (result == -EBADMSG)
+		return true;
+	if (result <= 0) {
 		close(keeper->socket);
 		keeper->socket = -1;
 		return false;
 	}
-	fd = take_descriptor(&packet);
 	message.name[sizeof(message.name) - 1] = 0;
-	if (bytes == (ssize_t)sizeof(message) && !(packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-	    hs_keep_name_valid(message.name))
+	if (hs_keep_name_valid(message.name))
 		obey(&message, fd);
 	else if (fd >= 0)
 		close(fd);
@@ -181,6 +200,8 @@ static struct hs_keep *inherit(const struct keeper *keeper, int socket)
 		hs_table_each(store, leave, keep);
 	hs_table_destroy(store);
 	store = NULL;
+	if (hs_handover_socket() >= 0) /* the keeper before ours sees its end when ours and we are gone */
+		hs_keep_witness(keep, hs_handover_socket());
 	return keep;
 }
 
@@ -266,7 +287,8 @@ static void stop(struct keeper *keeper)
 	if (keeper->stopping)
 		return;
 	keeper->stopping = true;
-	keeper->kill_at_ms = hs_clock_ms() + grace_ms;
+	keeper->stopped_at_ms = hs_clock_ms();
+	keeper->kill_at_ms = keeper->stopped_at_ms + grace_ms;
 	hs_notify_tell("STOPPING=1");
 	if (keeper->child > 0)
 		kill(keeper->child, SIGTERM);
@@ -280,9 +302,12 @@ static bool take_signals(struct keeper *keeper, int *ret_status)
 	int status;
 	pid_t pid;
 
-	while (read(keeper->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
+	while (read(keeper->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP && !keeper->stopping)
+			hs_handover_meet((pid_t)info.ssi_pid);
+		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			stop(keeper);
+	}
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) { /* also who stood between us and the scribe */
 		if (pid != keeper->child)
 			continue;
@@ -297,7 +322,26 @@ static int patience(const struct keeper *keeper)
 {
 	int64_t left = (keeper->stopping ? keeper->kill_at_ms : keeper->look_at_ms) - hs_clock_ms();
 
-	return left > 0 ? (int)left : 0;
+	if (keeper->stopping && left > BUSY_MS)
+		return (int)(left - BUSY_MS);
+	return left <= 0 ? 0 : (keeper->stopping || hs_handover_is_heir()) && left > SAMPLE_MS ? SAMPLE_MS : (int)left;
+}
+
+/* Its time is running out. What waits for a disk does not hang: to kill it would lose what it writes, and it could not
+ * end before the disk has answered anyhow. */
+static void press(struct keeper *keeper)
+{
+	int64_t now = hs_clock_ms(), last = keeper->stopped_at_ms + grace_ms + HS_KEEPER_PATIENCE_S * 1000;
+
+	if (!keeper->stopping || now + BUSY_MS < keeper->kill_at_ms)
+		return;
+	if (now < last && hs_pulse_is_at_disk(keeper->child)) {
+		keeper->kill_at_ms = now + BUSY_MS;
+	} else if (now >= keeper->kill_at_ms) {
+		hs_log(WARN, "keeper.out_of_patience", LOG_INT("after_ms", now - keeper->stopped_at_ms));
+		kill(keeper->child, SIGKILL);
+		keeper->kill_at_ms = now + grace_ms;
+	}
 }
 
 /* A child that hangs is no better than a dead one. */
@@ -305,6 +349,8 @@ static void look(struct keeper *keeper)
 {
 	const char *why;
 
+	if (hs_pulse_has_begun())
+		hs_handover_done();
 	if (keeper->stopping || keeper->hung || hs_clock_ms() < keeper->look_at_ms)
 		return;
 	keeper->look_at_ms = hs_clock_ms() + HS_PULSE_LOOK_MS;
@@ -318,13 +364,43 @@ static void look(struct keeper *keeper)
 	kill(keeper->child, SIGKILL);
 }
 
+/* What a keeper before or after us says while our child lives. */
+static void hear_other(struct keeper *keeper)
+{
+	switch (hs_handover_hear()) {
+	case HS_HANDOVER_TAKE: /* its death is one like any other, and its successor goes on like any other */
+		keeper->handing = !hs_handover_is_heir() && !keeper->stopping;
+		if (keeper->handing)
+			kill(keeper->child, SIGKILL);
+		break;
+	case HS_HANDOVER_STOP:
+		stop(keeper);
+		break;
+	case HS_HANDOVER_RECALL:
+		kill(keeper->child, SIGKILL);
+		break;
+	case HS_HANDOVER_LOST:
+		if (hs_handover_is_heir()) {
+			hs_handover_done(); /* the old one died: all that it had is here */
+		} else {
+			hs_log(WARN, "keeper.not_replaced", LOG_WHY("the new keeper went away again; see its log"));
+			hs_handover_leave();
+		}
+		break;
+	default:
+		break;
+	}
+}
+
 static int serve(struct keeper *keeper)
 {
 	int status = 0;
 
 	for (;;) {
-		struct pollfd ready[] = {
-			{keeper->signals, POLLIN, 0}, {keeper->socket, POLLIN, 0}, {keeper->scribe.life, 0, 0}};
+		struct pollfd ready[] = {{keeper->signals, POLLIN, 0},
+					 {keeper->socket, POLLIN, 0},
+					 {keeper->scribe.life, 0, 0},
+					 {hs_handover_socket(), POLLIN, 0}};
 
 		poll(ready, HS_COUNT(ready), patience(keeper));
 		for (int i = 0; ready[1].revents && i < BATCH && receive(keeper); i++)
@@ -333,11 +409,10 @@ static int serve(struct keeper *keeper)
 			hs_scribe_renew(&keeper->scribe);
 		if (ready[0].revents && take_signals(keeper, &status))
 			break;
+		if (ready[3].revents)
+			hear_other(keeper);
 		look(keeper);
-		if (keeper->stopping && hs_clock_ms() >= keeper->kill_at_ms) {
-			kill(keeper->child, SIGKILL);
-			keeper->kill_at_ms = hs_clock_ms() + grace_ms;
-		}
+		press(keeper);
 	}
 	while (receive(keeper)) /* what it said last still counts */
 		;
@@ -415,6 +490,7 @@ static int prepare(struct keeper *keeper)
 	sigaddset(&ours, SIGCHLD);
 	sigaddset(&ours, SIGTERM);
 	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ours, &keeper->old_mask);
 	keeper->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	return keeper->signals < 0 ? -errno : 0;
@@ -460,35 +536,90 @@ static int last_word(const struct keeper *keeper, int status)
 	return -1;
 }
 
+/* ---- one keeper after another ---- */
+
+/* The child is gone. True when the new keeper has everything and serves; false: we go on. */
+static bool hand_over(struct keeper *keeper)
+{
+	int64_t until = hs_clock_ms() + HS_HANDOVER_MS;
+	enum hs_handover_said said = hs_handover_give(++keeper->deaths) < 0 ? HS_HANDOVER_LOST : HS_HANDOVER_NOTHING;
+	bool was_stopping = false, was_recalled = false;
+	int status;
+
+	while (said != HS_HANDOVER_LOST && said != HS_HANDOVER_DONE) {
+		struct pollfd ready[] = {{keeper->signals, POLLIN, 0}, {hs_handover_socket(), POLLIN, 0}};
+
+		poll(ready, HS_COUNT(ready), HS_PULSE_LOOK_MS);
+		take_signals(keeper, &status);
+		if (keeper->stopping && !was_stopping)
+			hs_handover_say(HS_HANDOVER_STOP);
+		was_stopping = keeper->stopping;
+		if (hs_clock_ms() >= until && !was_recalled)
+			hs_handover_say(HS_HANDOVER_RECALL);
+		was_recalled = hs_clock_ms() >= until;
+		said = hs_handover_hear();
+	}
+	if (said == HS_HANDOVER_DONE) {
+		hs_handover_end();
+		return true;
+	}
+	hs_handover_leave();
+	hs_log(ERROR, "keeper.taken_back",
+	       LOG_WHY("the new program did not come to serve; the one before goes on. See the new one's log"));
+	return false;
+}
+
+/* We are the new keeper: what the old one holds is ours, too. */
+static int take_over(struct keeper *keeper)
+{
+	int deaths = hs_handover_take();
+
+	if (deaths < 0)
+		hs_log(ERROR, "keeper.not_taken_over", LOG_TEXT("error", strerror(-deaths)),
+		       LOG_WHY("the keeper that runs did not hand over all it has; it goes on"));
+	keeper->deaths = deaths;
+	return deaths < 0 ? deaths : 0;
+}
+
+/* A child is gone. Exit code when it was the last; -1: it needs a successor, now. */
+static int bury(struct keeper *keeper, int status)
+{
+	int last;
+
+	if (keeper->handing) {
+		keeper->handing = false;
+		return hand_over(keeper) || keeper->stopping ? 0 : -1;
+	}
+	last = last_word(keeper, status);
+	if (last > 0 && keeper->stopping)
+		tell_death(keeper, status);
+	if (last >= 0)
+		return last;
+	if (hs_handover_is_heir()) { /* the keeper before us does better */
+		tell_death(keeper, status);
+		return HS_KEEPER_GIVE_UP;
+	}
+	rest(keeper, mourn(keeper, status));
+	return keeper->stopping ? 0 : -1;
+}
+
 int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument)
 {
 	struct keeper keeper = {.name = name, .signals = -1, .socket = -1, .scribe = {.in = -1, .life = -1}};
 	int result = prepare(&keeper), code = 1;
 
+	is_running = true;
 	if (result == 0)
 		begin_log(&keeper);
 	hurry();
 	if (result == 0 && hs_pulse_create() < 0)
 		hs_log(WARN, "keeper.no_pulse", LOG_WHY("a child that hangs will not be noticed"));
-	while (result == 0) {
-		int status, last;
-
+	if (result == 0 && hs_handover_is_heir())
+		result = take_over(&keeper);
+	for (int last = -1; result == 0 && last < 0;) {
 		result = start(&keeper, child, argument);
-		if (result < 0)
-			break;
-		status = serve(&keeper);
-		last = last_word(&keeper, status);
-		if (last > 0 && keeper.stopping)
-			tell_death(&keeper, status);
-		if (last >= 0) {
-			code = last;
-			break;
-		}
-		rest(&keeper, mourn(&keeper, status));
-		if (keeper.stopping) {
-			code = 0;
-			break;
-		}
+		if (result == 0)
+			code = last = bury(&keeper, serve(&keeper));
 	}
 	if (result < 0)
 		hs_log(ERROR, "keeper.failed", LOG_WHY(strerror(-result)));

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define HS_KEEP_MAX 16384
 #define HS_KEEP_NAME 64
@@ -28,7 +29,10 @@ int hs_keep_take(struct hs_keep *keep, const char *name);
 void hs_keep_each(struct hs_keep *keep, const char *prefix, void (*visit)(void *context, const char *name),
 		  void *context);
 
-/* How many children died since the keeper started; 0 in the first. */
+/* The child serves, and goes on with all that was left to it. */
+void hs_keep_serves(struct hs_keep *keep);
+
+/* How many children ended before this one, under this keeper and those that it took over from; 0 in the first. */
 int hs_keep_deaths(const struct hs_keep *keep);
 
 /* Exit code of a child that cannot work here at all (a port is taken): its keeper ends with it instead of trying again.
@@ -39,7 +43,18 @@ int hs_keep_deaths(const struct hs_keep *keep);
  * -ENOSPC. */
 int hs_keeper_hold(const char *name, int fd);
 
-/* Before hs_keeper_run: so long a child that was asked to stop may take, else 5 s; then it is killed. */
+/* Before hs_keeper_run: whether a socket bound to this address is held under this name, because the keeper that ran
+ * before us opened it (handover.h). */
+bool hs_keeper_is_bound(const char *name, const struct sockaddr *address, socklen_t length);
+
+/* Calls visit for each descriptor that is held, until it returns false; opened: only those of hs_keeper_hold. */
+void hs_keeper_each(bool opened, bool (*visit)(void *context, const char *name, int fd), void *context);
+
+/* Whoever waits for a keeper to end gives it this much more than the grace of its child. */
+#define HS_KEEPER_PATIENCE_S 20
+
+/* Before hs_keeper_run: so long a child that was asked to stop may take, else 5 s; then it is killed, but for one that
+ * waits for a disk: that gets HS_KEEPER_PATIENCE_S more. */
 void hs_keeper_grace(int64_t wanted_ms);
 
 /* Before hs_keeper_run: a death is somebody's silence. The keeper gives way to nobody, and with a priority above 0 it
@@ -49,7 +64,8 @@ void hs_keeper_urgent(int priority);
 /* Runs the keeper: forks child(keep, argument) and stays until a child exits with 0 or HS_KEEPER_GIVE_UP, or until
  * SIGTERM/SIGINT was passed on and the child is gone (killed after its grace). Restarts at once; after 5 deaths within
  * 10 s waits 100 ms, doubling to 5 s; the successor of a child that lived for a second never waits. A child that hangs
- * is killed (pulse.h). A child is killed when its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
+ * is killed (pulse.h). SIGHUP: a keeper of a new program takes over, if there is one (handover.h); 0 then, too. A child
+ * is killed when its keeper dies (PR_SET_PDEATHSIG). Returns the exit code for main. */
 int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *argument), void *argument);
 
 #endif

@@ -74,3 +74,17 @@ void hs_notify_beat(void)
 	state.told_at_ms = now;
 	hs_notify_tell("WATCHDOG=1");
 }
+
+int hs_notify_socket(int *ret_every_ms)
+{
+	*ret_every_ms = (int)state.every_ms;
+	return state.fd;
+}
+
+void hs_notify_inherit(int fd, int every_ms)
+{
+	hs_auto_close(&state.fd);
+	state.fd = fd;
+	state.every_ms = every_ms;
+	state.is_ready = fd >= 0;
+}

@@ -15,4 +15,11 @@ void hs_notify_tell(const char *lines);
  * ready; then four times in each interval of its watchdog (WATCHDOG_USEC), if it has one. */
 void hs_notify_beat(void);
 
+/* The socket and the milliseconds between two beats, for a keeper that takes over; -1: there is none. */
+int hs_notify_socket(int *ret_every_ms);
+
+/* Speaks over this socket from now on, whose manager was told already that the daemon is ready; fd is ours from now on,
+ * -1: says nothing any more. */
+void hs_notify_inherit(int fd, int every_ms);
+
 #endif

@@ -2,6 +2,7 @@
  * own memory, of which each child gets the copy of its birth. */
 #include "pulse.h"
 #include "cleanup.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -67,17 +68,15 @@ void hs_pulse_begin(void)
 
 /* ---- looking ---- */
 
-/* What /proc says: one letter, and processor time in ticks. '?': nothing. */
-static char look_at(pid_t child, uint64_t *ret_ticks)
+/* What this file of /proc says: one letter, and processor time in ticks. '?': nothing. */
+static char look_at(const char *path, uint64_t *ret_ticks)
 {
-	char path[32], text[512], *at;
+	char text[512], *at;
 	unsigned long user = 0, kernel = 0;
-	AUTO(close) int fd = -1;
+	AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t bytes;
 
 	*ret_ticks = 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (bytes <= 0)
 		return '?';
@@ -111,7 +110,7 @@ static const char *judge(char state, uint64_t ticks)
 const char *hs_pulse_look(pid_t child)
 {
 	uint64_t beats = pulse.page ? atomic_load(&pulse.page->beats) : 0, ticks;
-	char state;
+	char path[32], state;
 
 	if (!pulse.page)
 		return NULL;
@@ -121,10 +120,35 @@ const char *hs_pulse_look(pid_t child)
 		return pulse.silent >= STARTING_LOOKS ? "it does not begin to serve" : NULL;
 	if (pulse.silent == 0)
 		return NULL;
-	state = look_at(child, &ticks);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+	state = look_at(path, &ticks);
 	if (pulse.silent == 1)
 		pulse.ticks = ticks;
 	return judge(state, ticks);
+}
+
+bool hs_pulse_is_at_disk(pid_t child)
+{
+	char path[64];
+	const struct dirent *entry;
+	bool is_waiting = false;
+	uint64_t ticks;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)child);
+	tasks = opendir(path);
+	while (tasks && !is_waiting && (entry = readdir(tasks))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%.10s/stat", (int)child, entry->d_name);
+		is_waiting = entry->d_name[0] != '.' && look_at(path, &ticks) == 'D';
+	}
+	if (tasks)
+		closedir(tasks);
+	return is_waiting;
+}
+
+bool hs_pulse_has_begun(void)
+{
+	return pulse.page && atomic_load(&pulse.page->beats) > 0;
 }
 
 bool hs_pulse_is_steady(void)

@@ -26,6 +26,12 @@ void hs_pulse_begin(void);
  * disk or under a debugger does not hang. */
 const char *hs_pulse_look(pid_t child);
 
+/* Keeper: whether a thread of the child waits for a disk at this moment, so that nobody could end it now. */
+bool hs_pulse_is_at_disk(pid_t child);
+
+/* Keeper: the child serves. */
+bool hs_pulse_has_begun(void);
+
 /* Keeper, after a look: the child serves, and its loop has turned since the look before. */
 bool hs_pulse_is_steady(void);
 

@@ -127,6 +127,7 @@ const struct hs_permit sandbox_calls[] = {
 	HS_ALLOW("kill", HS_KEEPER, "the child is stopped"),
 	HS_ALLOW("signalfd4", HS_KEEPER, "signals are read"),
 	HS_ALLOW("socketpair", HS_KEEPER, "to the child", HS_IS(0, AF_UNIX)),
+	HS_ALLOW("socket", HS_KEEPER, "to the keeper of a new program", HS_IS(0, AF_UNIX), HS_KIND(1, SOCK_SEQPACKET)),
 	HS_ALLOW("setsockopt", HS_KEEPER, "how much waits there"),
 	HS_ALLOW("pipe2", HS_KEEPER, "to the scribe"),
 	HS_ALLOW("dup2", HS_KEEPER, "standard error is the scribe's pipe"),

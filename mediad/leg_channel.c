@@ -49,6 +49,8 @@ struct channel_record {
 	uint64_t lost_told;
 };
 
+const size_t leg_channel_kept = sizeof(struct channel_record);
+
 struct leg_channel {
 	struct end end;
 	struct channel_record *record;

@@ -41,4 +41,7 @@ void leg_channel_detach(struct end *end);
 /* A block from the card; it is answered. False: its length or law cannot be. */
 bool leg_channel_hear_block(struct end *end, const struct hs_frame *block);
 
+/* Bytes of its record (see struct hs_layout). */
+extern const size_t leg_channel_kept;
+
 #endif

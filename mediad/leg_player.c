@@ -34,6 +34,8 @@ struct sound_record {
 	uint8_t bytes[];          /* G.711 */
 };
 
+const size_t leg_player_kept = sizeof(struct sound_record);
+
 struct play {
 	char id[HS_ID_BYTES];
 	struct player *player;

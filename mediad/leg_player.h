@@ -43,4 +43,7 @@ void player_tick(struct player *player, int64_t now_us);
 /* Drops all; reports each as not completed. NULL is fine. */
 void player_destroy(struct player *player);
 
+/* Bytes of a sound that is kept, without its samples (see struct hs_layout). */
+extern const size_t leg_player_kept;
+
 #endif

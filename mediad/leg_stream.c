@@ -30,6 +30,8 @@ struct stream_record {
 	int64_t told_lost_at_us;
 };
 
+const size_t leg_stream_kept = sizeof(struct stream_record);
+
 #define AWAITED_MAX 100 /* frames: 2 s */
 
 /* What the leg said while nobody had the stream. */

@@ -41,4 +41,7 @@ void leg_stream_pause(struct end *end, bool is_paused);
 /* Tells how the queue is. */
 void leg_stream_tell_queue(struct end *end);
 
+/* Bytes of its record (see struct hs_layout). */
+extern const size_t leg_stream_kept;
+
 #endif

@@ -1,8 +1,13 @@
 /* mediad: RTP, operators' streams, players and tones. */
 #include "cleanup.h"
+#include "leg_channel.h"
+#include "leg_player.h"
+#include "leg_rtp_inner.h"
+#include "leg_stream.h"
 #include "log.h"
 #include "mediad.h"
 #include "meters.h"
+#include "playout.h"
 #include "serve.h"
 #include "wall.h"
 #include <errno.h>
@@ -82,11 +87,18 @@ static void finish(struct hs_house *house)
 	free(mediad);
 }
 
+static const struct hs_layout layouts[] = {
+	HS_LAYOUT("rtp", 1, struct rtp_record), {"stream", 1, &leg_stream_kept}, {"channel", 1, &leg_channel_kept},
+	{"sound", 1, &leg_player_kept},         {"playout", 1, &playout_kept},
+};
+
 static const struct hs_daemon daemon_row = {
 	.name = "mediad",
 	.role = HS_ROLE_MEDIAD,
 	.sandbox = &mediad_wall,
 	.journal_bytes = 4 << 20,
+	.layouts = layouts,
+	.layouts_count = HS_COUNT(layouts),
 	.keeps_legs = true,
 	.doors = serve_doors,
 	.doors_count = SERVE_DOORS,

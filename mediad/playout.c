@@ -22,6 +22,8 @@ struct playout {
 	uint8_t ring[PLAYOUT_SAMPLES];
 };
 
+const size_t playout_kept = sizeof(struct playout);
+
 size_t playout_bytes(void)
 {
 	return sizeof(struct playout);

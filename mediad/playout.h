@@ -58,4 +58,7 @@ size_t playout_depth(const struct playout *playout);
 /* Slots without audio in pauses shorter than 1 s: gaps in what should have been continuous. */
 uint64_t playout_underruns(const struct playout *playout);
 
+/* Bytes of a queue that is kept (see struct hs_layout). */
+extern const size_t playout_kept;
+
 #endif

@@ -26,7 +26,9 @@
 
 /* ---- the keeper's part ---- */
 
-static int bind_socket(const struct hs_config_server *server, int type)
+/* What a keeper before us has bound already is held by now. */
+static int bind_socket(const struct hs_config_server *server, int type, const char *name,
+		       int (*hold)(const char *name, int fd))
 {
 	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->sip_port)};
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)server->sip_port)};
@@ -34,6 +36,8 @@ static int bind_socket(const struct hs_config_server *server, int type)
 	if (!is_four && inet_pton(AF_INET6, server->host, &six.sin6_addr) != 1)
 		return -EADDRNOTAVAIL;
 	const struct sockaddr *address = is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six;
+	if (hs_keeper_is_bound(name, address, is_four ? sizeof(four) : sizeof(six)))
+		return 0;
 	int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -41,18 +45,16 @@ static int bind_socket(const struct hs_config_server *server, int type)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
 	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){WAITING_BYTES}, sizeof(int))) /* only root may */
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){WAITING_BYTES}, sizeof(int));
-	if (!bind(fd, address, is_four ? sizeof(four) : sizeof(six)))
-		return fd;
-	int error = errno;
-	close(fd);
-	return -error;
+	int error = bind(fd, address, is_four ? sizeof(four) : sizeof(six)) ? -errno : hold(name, fd);
+	if (error)
+		close(fd);
+	return error;
 }
 
 static int hold_socket(const struct hs_config_server *server, int type, const char *name,
 		       int (*hold)(const char *name, int fd))
 {
-	int fd = bind_socket(server, type);
-	int result = fd < 0 ? fd : hold(name, fd);
+	int result = bind_socket(server, type, name, hold);
 	if (result)
 		hs_log(ERROR, "sip.port_failed", LOG_TEXT("setting", "server.sip_port"), LOG_TEXT("host", server->host),
 		       LOG_INT("port", server->sip_port), LOG_TEXT("transport", type == SOCK_DGRAM ? "udp" : "tcp"),

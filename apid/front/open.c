@@ -54,6 +54,8 @@ static int open_one(const char *host, int64_t port, const char *setting, const c
 		       LOG_WHY("server.host must be a numeric address"));
 		return -EINVAL;
 	}
+	if (hs_keeper_is_bound(name, &address.any, length)) /* by the keeper before us */
+		return 0;
 	int fd = listen_at(&address, length);
 	int error = fd < 0 ? fd : hold(name, fd); /* from now on the keeper's */
 	if (error) {

@@ -6,10 +6,12 @@
 #include "pulse.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* What children of several lives and the test share. */
@@ -426,6 +428,61 @@ static void restarts_at_once(void **state)
 
 #define KEEPER_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* ---- the end ---- */
+
+#define SHORT_MS 100
+
+/* What the kernel says of a process that waits for a disk it says of a parent that waits as in vfork, too. */
+static int wait_uninterruptibly(struct hs_keep *keep, void *argument)
+{
+	const struct pollfd end = {.fd = *(int *)argument, .events = POLLIN};
+
+	signal(SIGTERM, SIG_IGN);
+	shared->lives++;
+	if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, NULL) == 0) {
+		poll((struct pollfd[]){end}, 1, -1);
+		_exit(0);
+	}
+	return 0;
+}
+
+static void wait_ms(int64_t wanted_ms)
+{
+	int64_t until = hs_clock_ms() + wanted_ms;
+
+	while (hs_clock_ms() < until)
+		poll(NULL, 0, (int)(until - hs_clock_ms()));
+}
+
+/* A keeper that was asked to stop, with little time for its child. */
+static pid_t stop_keeper(int (*child)(struct hs_keep *keep, void *argument), void *argument)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		hs_keeper_grace(SHORT_MS);
+		exit(hs_keeper_run("test", child, argument));
+	}
+	while (shared->lives == 0)
+		poll(NULL, 0, 1);
+	kill(pid, SIGTERM);
+	return pid;
+}
+
+static void is_patient_with_a_disk(void **state)
+{
+	int pair[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(pair), 0);
+	pid = stop_keeper(wait_uninterruptibly, &pair[0]);
+	wait_ms(5 * SHORT_MS); /* not before it would have been killed */
+	assert_int_equal(write(pair[1], "", 1), 1);
+	assert_int_equal(end_of(pid), 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +498,7 @@ int main(void)
 		KEEPER_TEST(child_dies_with_its_keeper),
 		KEEPER_TEST(passes_sigterm_on),
 		KEEPER_TEST(kills_a_deaf_child_after_its_grace),
+		KEEPER_TEST(is_patient_with_a_disk),
 		KEEPER_TEST(restarts_at_once),
 	};
 

@@ -1,5 +1,6 @@
 """The units of deploy/systemd: what they leave open, whether they fit the contract, and the suite started as they start it:
 each daemon as its own user from the beginning, and telling its service manager how it is."""
+import fcntl
 import os
 import pathlib
 import re
@@ -29,7 +30,7 @@ def units(tmp_path_factory):
     shutil.copytree(UNITS / "hookswitch-.service.d", folder / "hookswitch-.service.d")
     shutil.copy(UNITS / "hookswitch.target", folder)
     for path in (BUILD / "deploy/systemd").glob("*.service"):
-        text = re.sub(r"^ExecStart=\S+/(deploy/)?(\S+)", rf"ExecStart={folder}/\2", path.read_text(), flags=re.M)
+        text = re.sub(r"^(Exec\w+)=\S+/(deploy/)?(\S+)", rf"\1={folder}/\3", path.read_text(), flags=re.M)
         (folder / path.name).write_text(text)
     for name in (*PROGRAMS, "hookctl", "quickstart"):
         (folder / name).symlink_to("/bin/true")
@@ -94,21 +95,40 @@ class Manager:
         self.sockets = {}
 
     def start(self, daemon):
-        program = shutil.copy(BUILD / PROGRAMS[daemon] / daemon, self.programs)
+        shutil.copy(BUILD / PROGRAMS[daemon] / daemon, self.programs)
         path = self.suite.home / f"notify-{daemon}"
         self.sockets[daemon] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sockets[daemon].bind(str(path))
         self.sockets[daemon].setblocking(False)
         path.chmod(0o666)
+        self.processes[daemon] = self.run(daemon, NOTIFY_SOCKET=str(path), WATCHDOG_USEC="4000000")
+
+    def run(self, daemon, *words, **environment):
+        """Its program, with this user's rights."""
         known = numbers()
         groups = [str(known[name]) for name in values(daemon, "SupplementaryGroups") if name in known]
         user = str(known[f"hookswitch-{daemon}"])
         log = (self.suite.home / "logs" / f"{daemon}.log").open("ab")
-        self.processes[daemon] = subprocess.Popen(
+        process = subprocess.Popen(
             ["setpriv", "--reuid", user, "--regid", user, "--groups", ",".join(groups), "--bounding-set=-all", "--inh-caps=-all",
-             "--no-new-privs", program, "--config", "hookswitch.yaml"], cwd=self.suite.home, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, env={**os.environ, **self.suite.environment, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "4000000"})
+             "--no-new-privs", self.programs / daemon, "--config", "hookswitch.yaml", *words], cwd=self.suite.home,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.suite.environment, **environment})
         log.close()
+        return process
+
+    def end(self, daemon, pid):
+        """One that is not our own child any more."""
+        os.kill(pid, signal.SIGTERM)
+        with (self.suite.home / "run" / f"{daemon}.lock").open() as lock:
+            wait_for(lambda: self.takes(lock), 30, lambda: f"{daemon} does not end")
+
+    @staticmethod
+    def takes(lock):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
 
     def heard(self, daemon, wanted):
         try:
@@ -173,6 +193,24 @@ def test_daemons_that_are_never_root(manager):
         keeper = pathlib.Path(f"/proc/{manager.processes[daemon].pid}")
         rows = dict(row.split(":\t", 1) for row in (keeper / "status").read_text().splitlines() if ":\t" in row)
         assert set(rows["Uid"].split()) == {uid} and int(rows["CapBnd"], 16) == int(rows["CapPrm"], 16) == 0
+
+
+def test_a_new_program_takes_over(manager):
+    """What a unit's ExecReload does: the manager is told which process it is now, and hears from that one."""
+    for daemon in ("sipd", "apid"):
+        old = manager.processes[daemon]
+        assert manager.run(daemon, "--upgrade", "--detach").wait(60) == 0, manager.suite.log(daemon)[-2000:]
+        assert old.wait(10) == 0
+        with (manager.suite.home / "run" / f"{daemon}.lock").open() as lock:
+            new = int(lock.read())
+        assert new != old.pid
+        try:
+            manager.wait(daemon, f"MAINPID={new}")
+            manager.said[daemon].clear()
+            manager.wait(daemon, "WATCHDOG=1")
+        finally:
+            manager.end(daemon, new)
+        manager.wait(daemon, "STOPPING=1")
 
 
 def test_a_group_too_many_is_refused(manager):
