@@ -183,6 +183,11 @@ bool line_is_free(const struct line *line)
 	return line->state == ON_HOOK && line->legs == 0;
 }
 
+bool line_may_wait(const struct line *line)
+{
+	return line->call_waiting && line->state == OFF_HOOK && line->legs == 1;
+}
+
 bool line_is_exchange(const struct line *line)
 {
 	return hs_config_is_exchange(line->lines->config, line->config);
@@ -230,6 +235,12 @@ void line_set_undisturbed(struct line *line, bool do_not_disturb)
 	keep(line, "dnd", do_not_disturb ? "1" : "");
 }
 
+void line_set_call_waiting(struct line *line, bool call_waiting)
+{
+	line->call_waiting = call_waiting;
+	keep(line, "waiting", call_waiting ? "1" : "");
+}
+
 /* Under these names they are kept. */
 static const char *const forward_names[LINE_FORWARDS] = {"always", "busy", "no_answer"};
 
@@ -267,6 +278,8 @@ void line_describe(const struct line *line, struct hs_line *ret_line)
 		.messages_waiting = line->messages,
 		.has_do_not_disturb = line->do_not_disturb,
 		.do_not_disturb = line->do_not_disturb,
+		.has_call_waiting = line->call_waiting,
+		.call_waiting = line->call_waiting,
 		.forward_always = line->forwards[LINE_FORWARD_ALWAYS],
 		.forward_busy = line->forwards[LINE_FORWARD_BUSY],
 		.forward_no_answer = line->forwards[LINE_FORWARD_NO_ANSWER],
@@ -313,6 +326,8 @@ static bool see_more(void *context, const struct store_row *row)
 			replace(&line->forwards[i], value);
 	if (strncmp(what, "dnd:", 4) == 0)
 		line->do_not_disturb = true;
+	else if (strncmp(what, "waiting:", 8) == 0)
+		line->call_waiting = true;
 	else if (strncmp(what, "after:", 6) == 0)
 		line->forward_after_s = strtoll(value, NULL, 10);
 	else if (strncmp(what, "messages:", 9) == 0) {

@@ -48,6 +48,7 @@ struct line {
 	bool has_messages;       /* somebody has said how many: its driver is told, 0 too */
 	enum hs_trouble trouble; /* with its port; 0: none */
 	bool do_not_disturb;
+	bool call_waiting;             /* it is rung in a call, too */
 	char *forwards[LINE_FORWARDS]; /* numbers that get its calls; NULL: none */
 	int64_t forward_after_s;       /* it rings so long before nobody answers */
 	char *why;                     /* the same as a sentence; NULL: none */
@@ -71,6 +72,9 @@ struct line *lines_at(const struct lines *lines, size_t i);
 
 /* True when it can be rung: on hook and nobody is about to ring it. */
 bool line_is_free(const struct line *line);
+
+/* True when it is in one call, and may be rung for another one. */
+bool line_may_wait(const struct line *line);
 
 /* True for a line to an exchange: it is called out on, and nobody can be rung at it. */
 bool line_is_exchange(const struct line *line);
@@ -96,6 +100,7 @@ void line_set_messages(struct line *line, int64_t waiting);
 
 /* What it does with its calls, from now on; kept. number NULL or "": none. */
 void line_set_undisturbed(struct line *line, bool do_not_disturb);
+void line_set_call_waiting(struct line *line, bool call_waiting);
 void line_set_forward(struct line *line, enum line_forward forward, const char *number);
 void line_set_forward_after(struct line *line, int64_t seconds);
 

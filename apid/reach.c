@@ -17,7 +17,7 @@ static enum hs_forward_reason why_not(const struct calls *calls, const struct li
 		return HS_FORWARD_REASON_DO_NOT_DISTURB;
 	if (line->state == HS_LINE_STATE_OFFLINE || !calls->setup.is_up(calls->setup.context, line_driver(line)))
 		return HS_FORWARD_REASON_UNREACHABLE;
-	return line_is_free(line) ? 0 : HS_FORWARD_REASON_BUSY;
+	return line_is_free(line) || line_may_wait(line) ? 0 : HS_FORWARD_REASON_BUSY;
 }
 
 static const struct {

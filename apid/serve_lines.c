@@ -86,6 +86,8 @@ static void change(struct line *line, const struct hs_lines_settings *body)
 
 	if (body->has_do_not_disturb)
 		line_set_undisturbed(line, body->do_not_disturb);
+	if (body->has_call_waiting)
+		line_set_call_waiting(line, body->call_waiting);
 	for (int i = 0; i < LINE_FORWARDS; i++)
 		if (numbers[i])
 			line_set_forward(line, (enum line_forward)i, numbers[i]);
@@ -97,6 +99,7 @@ static void tell_settings(const struct visit *visit, const struct line *line)
 {
 	struct hs_line_settings event = {
 		.do_not_disturb = line->do_not_disturb,
+		.call_waiting = line->call_waiting,
 		.forward_always = line->forwards[LINE_FORWARD_ALWAYS],
 		.forward_busy = line->forwards[LINE_FORWARD_BUSY],
 		.forward_no_answer = line->forwards[LINE_FORWARD_NO_ANSWER],

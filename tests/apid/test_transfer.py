@@ -231,3 +231,29 @@ def test_groups():
         house.end(three, cause="busy")
         house.end(placed(house, call, "phone4"), cause="no_answer")
         assert house.wait_asked("leg.hangup", leg=leg)["cause"] in ("busy", "no_answer")
+
+
+@ordinary
+def test_a_call_waits_for_who_is_in_another_one():
+    with House() as house:
+        house.register("phone1", "phone2", "phone3")
+        assert house.ask("lines.settings", line="phone2", call_waiting=True)["line"]["call_waiting"]
+        first, mine = house.up("phone2")
+        house.settle()
+        house.kill()
+        leg, call = dial(house, "phone1", "202")
+        second = placed(house, call, "phone2")
+        rings(house, second)
+        other, third = dial(house, "phone3", "202", "B")  # two are enough
+        assert house.wait_asked("leg.hangup", leg=other)["cause"] == "busy"
+        house.tell("sipd", "leg.held", leg=mine, held=True, by_far_end=True)
+        house.tell("sipd", "leg.answered", leg=second, measured=False)
+        house.wait_asked("leg.answer", leg=leg)
+        house.tell("sipd", "leg.answered", leg=leg, measured=False)
+        connected(house, leg, second)
+        house.end(leg)
+        house.wait_asked("leg.hangup", leg=second)
+        house.end(second, by_far_end=False)
+        house.event("call.ended", call_id=call)
+        assert house.ask("lines.get", line="phone2")["line"]["call_id"] == first
+        assert house.ask("calls.get", call=first)["call"]["state"] == "up"

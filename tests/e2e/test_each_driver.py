@@ -157,6 +157,32 @@ def test_a_group_rings_and_a_line_hands_on(suite):
         suite.post(f"/api/v1/lines/{line}/settings", {"do_not_disturb": False, "forward_always": ""}, status=200)
 
 
+def test_a_second_call_waits_where_the_telephone_can(suite):
+    first, second, line = plain_phone(suite, 0), plain_phone(suite, 1), suite.line(1)
+    suite.post(f"/api/v1/lines/{line['id']}/settings", {"call_waiting": True}, status=200)
+    try:
+        with suite.events() as events:
+            call_id = suite.post(f"/api/v1/lines/{line['id']}/ring", {}, status=202).json()["call_id"]
+            talk = second.wait_call(10).answer()
+            events.wait("call.answered", 10, call_id=call_id)
+            caller = first.lift()
+            caller.keys(suite.number(line))
+            if suite.driver == "sip":
+                waiting = second.wait_call(10).answer()
+                wait_for(lambda: len(events.of("call.answered", line=line["id"])) == 2, 10)
+                waiting.hangup()
+                events.wait("call.ended", 10)
+            else:
+                wait_for(lambda: any(leg.get("cause") == "busy" for call in suite.get("/api/v1/calls")["calls"][:1]
+                                     for leg in call["legs"]), 10)
+            caller.hangup()
+            assert suite.get(f"/api/v1/calls/{call_id}")["call"]["state"] == "up"
+            talk.hangup()
+            events.wait("call.ended", 10, call_id=call_id)
+    finally:
+        suite.post(f"/api/v1/lines/{line['id']}/settings", {"call_waiting": False}, status=200)
+
+
 @pytest.mark.parametrize("number", ["line", "0", "112"])
 def test_a_complete_number_goes_out_at_its_last_key(suite, number):
     """Another line, the operator, an emergency number: nobody waits half a minute for more keys."""
