@@ -1,7 +1,7 @@
 /* Ceilings: what no configuration and nobody at the API may go beyond, in <home>/ceilings/ceilings.yaml. The file is
  * root's (or the starter's); a folder of its own, so that a daemon's sandbox sees a file that took its place.
- * Called by daemon.c (make), apid, dahdid, hookd and hook-stream; calls config. Owns what is in force, and a timer by which a
- * change counts within a second. Fails closed: without a file that can be believed nothing is permitted.
+ * Called by daemon.c (make), apid, dahdid, hookd and hook-stream; calls config. Owns what is in force, and a timer by
+ * which a change counts within a second. Fails closed: without a file that can be believed nothing is permitted.
  */
 #ifndef HS_CEILINGS_H
 #define HS_CEILINGS_H
@@ -20,8 +20,8 @@ struct hs_ceiling *hs_ceiling_create(struct hs_house *house);
 /* What is in force, or NULL; borrowed until the loop turns. */
 const struct hs_ceilings *hs_ceiling_now(const struct hs_ceiling *ceiling);
 
-/* Whether a number may be dialled on an exchange line (as it is sent; pauses in it do not count), a host be connected to,
- * or a scope be used. If not, it is counted, and ret_why (HS_CEILING_WHY bytes) has the ceiling and the mend. */
+/* Whether a number may be dialled on an exchange line (as it is sent; pauses in it do not count), a host be connected
+ * to, or a scope be used. If not, it is counted, and ret_why (HS_CEILING_WHY bytes) has the ceiling and the mend. */
 #define HS_CEILING_WHY 200
 bool hs_ceiling_number(const struct hs_ceiling *ceiling, const char *number, char *ret_why);
 bool hs_ceiling_host(const struct hs_ceiling *ceiling, const char *host, char *ret_why);

@@ -34,8 +34,8 @@ bool hs_config_route_takes(const struct hs_config_route *route, const char *numb
 /* True when it takes a longer one that begins with this. */
 bool hs_config_route_may_grow(const struct hs_config_route *route, const char *number);
 
-/* True when a number, as it is sent to this exchange line, is one of an emergency route's: who dials it there need not be
- * believed. */
+/* True when a number, as it is sent to this exchange line, is one of an emergency route's: who dials it there need not
+ * be believed. */
 bool hs_config_is_emergency(const struct hs_config *config, const char *line, const char *sent);
 
 /* Writes the whole configuration in force as commented YAML that can be read again; sealed and secret values are shown

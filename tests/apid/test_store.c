@@ -526,18 +526,20 @@ static void older_version(void **state)
 	den.told = 0;
 	path = path_in(den.folder, "apid.db");
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db,
-				      "ALTER TABLE calls DROP COLUMN route; ALTER TABLE legs DROP COLUMN number;"
-				      "ALTER TABLE calls DROP COLUMN to_route; ALTER TABLE calls DROP COLUMN to_number;"
-				      "ALTER TABLE calls DROP COLUMN second;"
-				      "ALTER TABLE calls DROP COLUMN first; ALTER TABLE calls DROP COLUMN answered_leg;"
-				      "ALTER TABLE calls DROP COLUMN hunt_group; ALTER TABLE calls DROP COLUMN group_at;"
-				      "ALTER TABLE calls DROP COLUMN hops; ALTER TABLE calls DROP COLUMN onward;"
-				      "ALTER TABLE calls DROP COLUMN bridged; ALTER TABLE calls DROP COLUMN max_ms; ALTER TABLE calls DROP COLUMN gather;"
-				      "ALTER TABLE legs DROP COLUMN muted;"
-				      "PRAGMA user_version=1;",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db,
+			     "ALTER TABLE calls DROP COLUMN route; ALTER TABLE legs DROP COLUMN number;"
+			     "ALTER TABLE calls DROP COLUMN to_route; ALTER TABLE calls DROP COLUMN to_number;"
+			     "ALTER TABLE calls DROP COLUMN second;"
+			     "ALTER TABLE calls DROP COLUMN first; ALTER TABLE calls DROP COLUMN answered_leg;"
+			     "ALTER TABLE calls DROP COLUMN hunt_group; ALTER TABLE calls DROP COLUMN group_at;"
+			     "ALTER TABLE calls DROP COLUMN hops; ALTER TABLE calls DROP COLUMN onward;"
+			     "ALTER TABLE calls DROP COLUMN bridged; ALTER TABLE calls DROP COLUMN max_ms; ALTER TABLE "
+			     "calls DROP COLUMN gather;"
+			     "ALTER TABLE legs DROP COLUMN muted;"
+			     "PRAGMA user_version=1;",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	open_den(&den);
 	assert_int_equal(last_turn(&den), 1);

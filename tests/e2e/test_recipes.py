@@ -33,11 +33,12 @@ def hears(phone, hertz):
     return any(abs(tone - hertz) < 12 for tone in heard["tones_hz"])
 
 
-def test_ivr(suite, tmp_path):
+@pytest.mark.parametrize("program", [["/usr/bin/python3", "ivr.py"], ["node", "ivr.mjs"]], ids=["python", "javascript"])
+def test_ivr(suite, tmp_path, program):
     """Who calls hears the menu, an unknown key asks again, and 1 leads to the other telephone."""
     caller, other = plain_phone(suite), plain_phone(suite, 1)
     number = suite.line(1)["number"]
-    words = ["/usr/bin/python3", REPO / "proto/examples/ivr.py", suite.home / "quickstart.json",
+    words = [program[0], REPO / "proto/examples" / program[1], suite.home / "quickstart.json",
              write_menu(tmp_path / "menu.wav"), number]
     with Program(suite, words) as ivr:
         ivr.wait("waiting for calls", timeout=10)

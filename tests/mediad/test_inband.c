@@ -135,8 +135,8 @@ static void test_through_a_dial_tone(void **state)
 			int echo = hs_law_to_linear(HS_CODEC_PCMU, dial[n]) / 4;
 			int sum = hs_law_to_linear(HS_CODEC_PCMU, key[n]) + echo;
 			key[n] = hs_law_from_linear(HS_CODEC_PCMU, (int16_t)(sum > 32000    ? 32000
-									    : sum < -32000 ? -32000
-											   : sum));
+									     : sum < -32000 ? -32000
+											    : sum));
 		}
 		hear(key, HS_CODEC_PCMU, CODEC_FRAME, CODEC_FRAME);
 	}
@@ -162,7 +162,7 @@ static void test_what_is_no_key(void **state)
 			for (int k = 0; k < CODEC_FRAME; k++) {
 				double angle = 2 * M_PI * hz * (n * CODEC_FRAME + k) / CODEC_RATE;
 				bytes[k] = hs_law_from_linear(HS_CODEC_PCMU,
-							     (int16_t)(8000 * sin(angle) + 4000 * sin(2 * angle)));
+							      (int16_t)(8000 * sin(angle) + 4000 * sin(2 * angle)));
 			}
 			hear(bytes, HS_CODEC_PCMU, CODEC_FRAME, CODEC_FRAME);
 		}

@@ -71,7 +71,7 @@ static void test_lost_and_reordered(void **state)
 	for (int value = 2; value <= 4; value++)
 		assert_int_equal(take(), value);
 	assert_int_equal(take(), hs_law_silence(HS_CODEC_PCMU)); /* never came */
-	put(640, 5, 160);                                       /* comes too late */
+	put(640, 5, 160);                                        /* comes too late */
 	assert_int_equal(take(), 6);
 	assert_int_equal(jitter.underruns, 0);
 }
