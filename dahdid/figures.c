@@ -37,6 +37,20 @@ static void fill_voltages(const struct port *port, struct hs_port *ret_port)
 	ret_port->measured_at = port->measured_at_ms;
 }
 
+/* What the channel was set up with, as long as it is. */
+static void fill_settings(const struct port *port, struct hs_port *ret_port)
+{
+	bool is_set_up = port->chan.fd >= 0;
+
+	ret_port->settings_source = is_set_up ? HS_VALUE_SOURCE_CONFIGURED : HS_VALUE_SOURCE_UNKNOWN;
+	ret_port->has_rx_gain_db = ret_port->has_tx_gain_db = ret_port->has_echo_taps = is_set_up;
+	ret_port->has_flash_ms = is_set_up && !port->exchange;
+	ret_port->rx_gain_db = port->settings.rx_gain_db;
+	ret_port->tx_gain_db = port->settings.tx_gain_db;
+	ret_port->echo_taps = port->settings.echo_taps;
+	ret_port->flash_ms = port->settings.flash_ms;
+}
+
 static void answer_port(struct port *port, struct hs_request *request)
 {
 	const struct port_counts *counts = &port->counts;
@@ -65,6 +79,7 @@ static void answer_port(struct port *port, struct hs_request *request)
 	if (port->chan.fd >= 0 && chan_ask(&port->chan, &port->facts) == 0)
 		fill_channel(port, &body);
 	fill_voltages(port, &body);
+	fill_settings(port, &body);
 	hs_bus_answer(request, &(struct hs_line_port_answer){.port = &body});
 }
 

@@ -1,5 +1,6 @@
 #include "clock.h"
 #include "commands_inner.h"
+#include "ioctls.h"
 #include <string.h>
 
 /* ---- Trouble ---- */
@@ -44,6 +45,11 @@ static bool quiet(struct command_call *call, char **arguments, int count)
 	return true;
 }
 
+static bool is_call(const char *name)
+{
+	return !strcmp(name, "read") || !strcmp(name, "write") || !strcmp(name, "open") || ioctls_is_named(name);
+}
+
 static bool fault(struct command_call *call, char **arguments, int count)
 {
 	int times = 1, skip = 0, error = faults_errno(arguments[1]);
@@ -53,7 +59,7 @@ static bool fault(struct command_call *call, char **arguments, int count)
 	if (!command_number(call, arguments, count, 2, 1, INT32_MAX, &times) ||
 	    !command_number(call, arguments, count, 3, 0, INT32_MAX, &skip))
 		return true;
-	if (strlen(arguments[0]) >= FAULTS_NAME)
+	if (!is_call(arguments[0]))
 		return command_fail(call, "read, write, open or an ioctl's name");
 	return command_outcome(call, faults_add(&call->port->faults, arguments[0], error, times, skip));
 }

@@ -116,6 +116,17 @@ int files_bind(struct files *files, struct file *file, const void *argument)
 	return 0;
 }
 
+static int specify(struct files *files, struct file *file, const void *argument)
+{
+	int number, error;
+	struct port *port;
+
+	memcpy(&number, argument, sizeof(number));
+	port = bank_port(files->bank, number);
+	error = port ? faults_due(&port->faults, "SPECIFY") : 0;
+	return error ? -error : files_bind(files, file, argument);
+}
+
 static int do_ioctl(struct files *files, struct file *file, unsigned int command, void *argument)
 {
 	switch (file->kind) {
@@ -124,7 +135,7 @@ static int do_ioctl(struct files *files, struct file *file, unsigned int command
 	case KIND_TIMER:
 		return ioctls_timer(file->timer, command, argument);
 	case KIND_UNBOUND:
-		return command == DAHDI_SPECIFY ? files_bind(files, file, argument) : -ENOSYS;
+		return command == DAHDI_SPECIFY ? specify(files, file, argument) : -ENOSYS;
 	default:
 		return ioctls_channel(files->bank, file->port, command, argument);
 	}

@@ -544,7 +544,7 @@ static const struct row rows[] = {
 	{DAHDI_VMWI_CONFIG, "VMWI_CONFIG", NULL, by_card},
 	{DAHDI_SET_HWGAIN, "SET_HWGAIN", NULL, by_card},
 	{DAHDI_TONEDETECT, "TONEDETECT", NULL, by_card},
-	{_IOR(DAHDI_CODE, 60, int[3]), "GET_STATS", NULL, by_card},
+	{_IOR(DAHDI_CODE, 60, int[3]), "WCTDM_GET_STATS", NULL, by_card},
 	{DAHDI_SPECIFY, "SPECIFY", NULL, NULL},
 	{DAHDI_TIMERCONFIG, "TIMERCONFIG", NULL, NULL},
 	{DAHDI_TIMERACK, "TIMERACK", NULL, NULL},
@@ -571,6 +571,15 @@ const char *ioctls_name(unsigned int command)
 	const struct row *row = find(command);
 
 	return row ? row->name : "";
+}
+
+bool ioctls_is_named(const char *name)
+{
+	for (size_t i = 0; i < HS_COUNT(rows); i++) {
+		if (strcmp(rows[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 int ioctls_control(struct bank *bank, unsigned int command, void *argument)

@@ -10,6 +10,9 @@
 #define IOCTLS_ARGUMENT 640 /* bytes; all that a known command needs */
 #define IOCTLS_SLEEP 1      /* the caller waits: ask ioctls_resume when something happened */
 
+/* Whether there is an ioctl of this name, such as GETEVENT. */
+bool ioctls_is_named(const char *name);
+
 /* On the control file. 0 or negative errno; -ENOTTY: no such ioctl here. */
 int ioctls_control(struct bank *bank, unsigned int command, void *argument);
 

@@ -178,3 +178,4 @@ def test_the_line_says_what_it_is(dahdid, phone):
     assert (port["channel"], port["state"], port["signalling"], port["off_hook"]) == (1, "idle", "fxoks", False)
     assert port["voltage_source"] == "measured" and -60000 < port["battery_mv"] < -40000
     assert port["driver"].startswith("DAHDI ")
+    assert (port["settings_source"], port["echo_taps"], port["flash_ms"], port["rx_gain_db"]) == ("configured", 128, 800, 0)

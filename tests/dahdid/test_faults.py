@@ -11,12 +11,12 @@ ERRORS = {
     "GETEVENT": "ENODEV", "GET_PARAMS": "EINVAL ENODEV", "SET_PARAMS": "EINVAL ENODEV",
     "HOOK": "EBUSY ENODATA EINPROGRESS EINVAL ENODEV", "SETCADENCE": "EFAULT ENODEV", "SET_BUFINFO": "EINVAL ENOMEM ENODEV",
     "FLUSH": "ENODEV", "ECHOCANCEL": "EINVAL E2BIG ENOMEM ENODEV", "SETGAINS": "EINVAL ENOMEM ENODEV", "SETLAW": "EINVAL ENODEV",
-    "SENDTONE": "ENODATA ENOSYS EINVAL ENODEV", "SPANSTAT": "EINVAL ENODEV", "SPECIFY": "EINVAL ENXIO EBUSY ENOMEM",
+    "SENDTONE": "ENODATA ENOSYS EINVAL ENODEV", "SPANSTAT": "EINVAL ENODEV",
     "ONHOOKTRANSFER": "EINVAL ENOTTY ENODEV", "SETPOLARITY": "EINVAL ENOTTY ENODEV", "VMWI": "ENOTTY EFAULT ENODEV",
     "VMWI_CONFIG": "ENOTTY EFAULT ENODEV", "WCTDM_GET_STATS": "EINVAL ENOTTY ENODEV",
     "read": "EAGAIN ELAST EINVAL ENODEV", "write": "EAGAIN ELAST EINVAL ENODEV",
-    "open": "ENXIO EBUSY ENOMEM ENOENT EACCES ENFILE",
 }
+OPENING = {"SPECIFY": "EINVAL ENXIO EBUSY ENOMEM EIO", "open": "ENXIO EBUSY ENOMEM EACCES ENFILE EIO"}
 ALWAYS = "EIO EINTR"
 
 pytestmark = pytest.mark.skipif(os.path.exists("/dev/hscard/card"), reason="a real driver fails when it likes")
@@ -79,6 +79,32 @@ def test_a_call_of_the_driver_fails(odd, phone, leg, call):
         odd.facts.clear()
     assert odd.child() == child
     assert state(odd, "phone2") == "idle" and odd.ask("line.port", line="phone2")["port"]["opened"] == 1
+
+
+def test_a_channel_that_does_not_open(dahdid, phone):
+    """One error after the other, once a second; then it comes back."""
+    for call, errors in OPENING.items():
+        for error in errors.split():
+            phone.ask(f"fault {call} {error}")
+    phone.ask("fault GETEVENT EIO")
+    phone.lift()
+    dahdid.fact("line.changed", line="phone1", reachable=False)
+    phone.put_down()
+    dahdid.fact("line.changed", line="phone1", reachable=True, seconds=40)
+    told = dahdid.text()
+    assert all(f"trouble={word}" in told for word in ("missing", "unconfigured", "in_use", "no_resources", "device"))
+    assert dahdid.ask("line.port", line="phone2")["port"]["opened"] == 1
+
+
+def test_a_card_that_measures_nothing(start, phone):
+    """Its voltages are unknown, not zero."""
+    made = start(voltage_s=0)
+    made.fact("line.changed", line="phone1", reachable=True)
+    phone.ask("fault WCTDM_GET_STATS ENOTTY")
+    for _ in range(2):  # it is not asked again
+        port = made.ask("line.port", line="phone1")["port"]
+        assert port["voltage_source"] == "unknown" and not {"tip_mv", "ring_mv", "battery_mv", "measured_at"} & set(port)
+    assert made.ask("line.port", line="phone2")["port"]["voltage_source"] == "measured"
 
 
 def test_events_that_do_not_end(dahdid, phone):

@@ -8,7 +8,7 @@ from world import until
 
 ONE = [{"id": "phone1", "driver": "dahdi", "channel": 1}]
 ON_CARD = os.path.exists("/dev/hscard/card")
-only_simulated = pytest.mark.skipif(ON_CARD, reason="what dahdid asks the driver for is the same; the telephone of the machine cannot tell")
+only_simulated = pytest.mark.skipif(ON_CARD, reason="what dahdid asks the driver for is the same")
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ def test_law_and_echo_canceller(one, phone):
     until(lambda: phone.ask("state")["echo_taps"] == 0, what="its end")
 
 
+@only_simulated
 @pytest.mark.parametrize("block_ms", [10, 60])
 def test_length_of_blocks(one, phone, block_ms):
     dahdid = one(block_ms=block_ms)
@@ -97,6 +98,7 @@ def test_length_of_blocks(one, phone, block_ms):
 BREAKS = {"flash": ["leg.flash"], "ignored": [], "digits": ["leg.digit"]}
 
 
+@only_simulated
 def test_short_breaks_and_flashes(start, card):
     """What follows shows that nothing else was told of a break of 100 ms; longer than a flash may be is down."""
     phones = {f"phone{port}": card.handset(port) for port in (1, 2, 3)}
@@ -115,6 +117,7 @@ def test_short_breaks_and_flashes(start, card):
         phone.close()
 
 
+@only_simulated
 @pytest.mark.parametrize("kind, feed", [("reversal", "reversed"), ("dc", None), ("neon", None)])
 def test_a_lamp_that_is_lit_by_voltage(one, phone, kind, feed):
     dahdid = one(lamp=kind)

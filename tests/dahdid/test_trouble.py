@@ -74,6 +74,8 @@ def test_the_card_is_unplugged_in_a_call(dahdid, card, phone):
     assert fact["trouble"] == "unplugged" and "card" in fact["why"]
     dahdid.fact("line.changed", line="phone2", reachable=False)
     assert state(dahdid) == "away"
+    port = dahdid.ask("line.port", line="phone1")["port"]
+    assert port["settings_source"] == "unknown" and not {"echo_taps", "off_hook", "law"} & set(port)
     phone.put_down()
     card.plug()
     dahdid.fact("line.changed", line="phone1", reachable=True, seconds=10)
