@@ -406,7 +406,7 @@ static struct hs_talk *make_talk(struct stream *stream, const struct hs_stream_o
 static void on_asked(const struct ws_request *request)
 {
 	struct front *front = request->front;
-	struct hs_stream_options options;
+	struct hs_stream_options options = {0};
 	if (!read_options(request, &options))
 		return;
 	struct stream *stream = hs_zalloc(sizeof(*stream));
