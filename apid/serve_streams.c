@@ -83,7 +83,8 @@ static void stream_call(struct visit *visit)
 	if (leg && leg->state == LEG_UP && leg->call->state == CALL_UP) {
 		call_record_describe(leg->call, arena, &call);
 		reply.call_id = call.id;
-		visit_parties(visit, &call, &reply.from_number, &reply.to_number);
+		if (visit_may(visit, "calls:read"))
+			visit_parties(visit, &call, &reply.from_number, &reply.to_number);
 	}
 	if (line)
 		visit_answer(visit, &reply);
