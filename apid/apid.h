@@ -14,6 +14,7 @@
 
 struct asks;
 struct hearing;
+struct incoming;
 struct watch;
 
 struct apid {
@@ -27,6 +28,7 @@ struct apid {
 	struct auth *auth;
 	struct ceiling *ceiling;
 	struct idempotency *idempotency;
+	struct incoming *incoming;
 	struct asks *asks;
 	struct early *early;
 	struct hearing *hearing;

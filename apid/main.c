@@ -3,6 +3,7 @@
 #include "ceiling.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "incoming.h"
 #include "wall.h"
 #include "watch.h"
 #include <errno.h>
@@ -68,6 +69,7 @@ static void build_rooms(struct apid *apid)
 	apid->streams = streams_create(&streams);
 	apid->auth = auth_create(apid->house->config, apid->house->home);
 	apid->idempotency = idempotency_create(apid->store);
+	apid->incoming = incoming_create(apid->house->config);
 	apid->early = early_create(apid->store, apid->house->loop);
 	apid->watch = watch_create(apid);
 }
@@ -114,6 +116,7 @@ static void finish(struct hs_house *house)
 	hear_stop(apid);
 	asks_destroy(apid->asks);
 	idempotency_destroy(apid->idempotency);
+	incoming_destroy(apid->incoming);
 	streams_destroy(apid->streams);
 	auth_destroy(apid->auth);
 	routes_destroy(apid->routes);

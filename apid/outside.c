@@ -28,6 +28,17 @@ static bool works(const struct calls *calls, const struct line *line)
 	       calls->setup.is_up(calls->setup.context, line_driver(line));
 }
 
+const char *outside_why_not(const struct calls *calls, const struct line *line)
+{
+	if (!line)
+		return "there is no such line";
+	if (!calls->setup.is_up(calls->setup.context, line_driver(line)))
+		return "its driver is away";
+	if (line->state == HS_LINE_STATE_OFFLINE)
+		return "it does not work: no battery, an alarm, or not registered";
+	return line_is_free(line) ? NULL : "it is in a call";
+}
+
 struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call,
 			  const struct line *taken)
 {

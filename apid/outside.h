@@ -19,6 +19,11 @@ bool outside_may_connect(const struct calls *calls);
 struct line *outside_line(const struct calls *calls, const struct hs_config_route *route, const struct call *call,
 			  const struct line *taken);
 
+/* Why an emergency number would not take this line now, as a sentence; NULL: it would. line NULL: there is no such
+ * line.
+ */
+const char *outside_why_not(const struct calls *calls, const struct line *line);
+
 /* Why there is none: rejected when a ceiling is reached, overloaded when one is in a call, else unreachable; and one
  * sentence, valid until the next call. */
 enum hs_cause outside_why_none(const struct calls *calls, const struct hs_config_route *route, const char **ret_why);

@@ -97,6 +97,15 @@ static bool as_dialled_here(const struct hs_config *config, const char *number, 
 	return hs_number_local(number, numbers->country, numbers->national, numbers->international, ret_number);
 }
 
+/* Nothing stands before an emergency number: neither a number of the house nor a route that is forbidden. */
+static const struct hs_config_route *find_emergency(const struct hs_config *config, const char *number)
+{
+	for (size_t i = 0; i < config->routes_count; i++)
+		if (config->routes[i].emergency && hs_config_route_takes(&config->routes[i], number))
+			return &config->routes[i];
+	return NULL;
+}
+
 struct route routes_find(const struct routes *routes, const struct hs_config_line *from, const char *dialled)
 {
 	const struct hs_config_calls *calls = routes->config->calls;
@@ -107,9 +116,12 @@ struct route routes_find(const struct routes *routes, const struct hs_config_lin
 
 	if (!dialled || !dialled[0])
 		return (struct route){.kind = ROUTE_HOTLINE};
+	number = hs_number_plain(dialled, plain) ? plain : dialled;
+	out = number == plain ? find_emergency(routes->config, plain) : NULL;
+	if (out)
+		return (struct route){.kind = ROUTE_OUT, .out = out};
 	if (same(from && from->hotline ? from->hotline : calls->hotline, dialled))
 		return (struct route){.kind = ROUTE_HOTLINE};
-	number = hs_number_plain(dialled, plain) ? plain : dialled;
 	if (same(calls->operator_number, number))
 		return (struct route){.kind = ROUTE_OPERATOR};
 	route.line = hs_table_get(routes->numbers, number);

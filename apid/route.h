@@ -28,9 +28,10 @@ struct routes;
 /* config is kept, not owned. */
 struct routes *routes_create(const struct hs_config *config);
 
-/* from: the line that dials, or NULL when there is none (any more). dialled NULL or "": only lifted. Order: the line's
- * own hotline or else calls.hotline, calls.operator_number, numbers of lines and groups, their ids, routes as
- * configured. An exchange line has neither number nor id here: whoever reached it would have its dial tone. */
+/* from: the line that dials, or NULL when there is none (any more). dialled NULL or "": only lifted. Order:
+ * emergency numbers, the line's own hotline or else calls.hotline, calls.operator_number, numbers of lines and groups,
+ * their ids, routes as configured. An exchange line has neither number nor id here: whoever reached it would have its
+ * dial tone. */
 struct route routes_find(const struct routes *routes, const struct hs_config_line *from, const char *dialled);
 
 /* Whether a number that is being dialled key by key is complete, for somebody at the line from (or NULL): it leads

@@ -212,7 +212,7 @@ static void admit(struct visit *visit)
 			     "the event log cannot be written; /api/v1/health says why");
 		return;
 	}
-	if (!message->method || strcmp(message->method, "POST") != 0) {
+	if (!message->method || strcmp(message->method, "POST") != 0 || message->is_signed) {
 		visit->row->handle(visit);
 		return;
 	}
@@ -223,32 +223,40 @@ static void admit(struct visit *visit)
 	idempotency_begin(visit->apid->idempotency, visit->key, visit->brief, handle, visit);
 }
 
-static void check_token(struct visit *visit)
+/* Whether the visit's token may do what is asked, now; else the visit is refused. */
+static bool token_may(struct visit *visit)
 {
-	const struct hs_request *request = visit->request;
-	const char *scope = hs_messages[request->message].scope;
+	const char *scope = hs_messages[visit->request->message].scope;
 	char why[HS_CEILING_WHY];
 
-	if (!needs_token(visit)) {
-		admit(visit);
-		return;
-	}
-	visit->token = auth_find(visit->apid->auth, request->token);
-	if (!visit->token)
-		visit_refuse(visit, HS_ERROR_UNAUTHORIZED, NULL, NULL, "send Authorization: Bearer TOKEN");
-	else if (!auth_has_scope(visit->token, scope))
+	if (!auth_has_scope(visit->token, scope))
 		visit_refuse(visit, HS_ERROR_FORBIDDEN, NULL, NULL, "the token needs the scope %s", scope);
 	else if (scope && !ceiling_scope(visit->apid->ceiling, scope, why))
 		visit_refuse(visit, HS_ERROR_CEILING, NULL, NULL, "%s", why);
 	else if (!auth_admit(visit->apid->auth, visit->token, hs_clock_ms()))
 		visit_refuse(visit, HS_ERROR_RATE_LIMITED, NULL, NULL, "api.requests_per_s of this token is reached");
 	else
+		return true;
+	return false;
+}
+
+static void check_token(struct visit *visit)
+{
+	if (!needs_token(visit)) {
+		admit(visit);
+		return;
+	}
+	visit->token = auth_find(visit->apid->auth, visit->request->token);
+	if (!visit->token)
+		visit_refuse(visit, HS_ERROR_UNAUTHORIZED, NULL, NULL, "send Authorization: Bearer TOKEN");
+	else if (token_may(visit))
 		admit(visit);
 }
 
-static const struct serve_row *const tables[] = {
-	serve_call_rows,  serve_event_rows, serve_stream_rows,   serve_hook_rows,    serve_suite_rows, serve_line_rows,
-	serve_place_rows, serve_party_rows, serve_transfer_rows, serve_explain_rows, serve_twilio_rows};
+static const struct serve_row *const tables[] = {serve_call_rows,     serve_event_rows,     serve_stream_rows,
+						 serve_hook_rows,     serve_emergency_rows, serve_suite_rows,
+						 serve_line_rows,     serve_place_rows,     serve_party_rows,
+						 serve_transfer_rows, serve_explain_rows,   serve_twilio_rows};
 
 static const struct serve_row *row_of(enum hs_message_id message)
 {
@@ -257,6 +265,20 @@ static const struct serve_row *row_of(enum hs_message_id message)
 			if (row->message == message)
 				return row;
 	return NULL;
+}
+
+void visit_become(struct visit *visit, enum hs_message_id message, const void *body,
+		  const struct hs_config_token *token, const char *path, const char *key)
+{
+	visit->request->message = message;
+	visit->request->body = body;
+	visit->row = row_of(message);
+	visit->token = token;
+	if (!token_may(visit))
+		return;
+	visit->brief = false;
+	idempotency_key(token->name, path, key, visit->request->request_id, visit->key);
+	idempotency_begin(visit->apid->idempotency, visit->key, visit->brief, handle, visit);
 }
 
 static void serve(void *context, struct hs_request *request)

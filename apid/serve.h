@@ -29,8 +29,8 @@ struct serve_row {
 
 /* Rows of the handlers' files, ended by a NULL handle. */
 extern const struct serve_row serve_call_rows[], serve_event_rows[], serve_stream_rows[], serve_hook_rows[],
-	serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[], serve_transfer_rows[],
-	serve_explain_rows[], serve_twilio_rows[];
+	serve_emergency_rows[], serve_suite_rows[], serve_line_rows[], serve_place_rows[], serve_party_rows[],
+	serve_transfer_rows[], serve_explain_rows[], serve_twilio_rows[];
 
 /* serve_lines.c: a driver began anew: it is told the messages that wait for its lines. */
 void serve_lines_driver_started(struct apid *apid, enum hs_role driver);
@@ -51,6 +51,11 @@ bool visit_begin_read(struct visit *visit);
 
 /* Refuses a visit whose read failed: with what the done of store_read was told. */
 void visit_refuse_unread(struct visit *visit, int error);
+
+/* The visit goes on as another request, by a token of the configuration, as if its owner had made it. path and key name
+ * it: the second one of the same name gets the first one's answer. body must outlive the request. */
+void visit_become(struct visit *visit, enum hs_message_id message, const void *body,
+		  const struct hs_config_token *token, const char *path, const char *key);
 
 /* True when the caller may have this scope; daemons that ask for themselves have all. */
 bool visit_may(const struct visit *visit, const char *scope);

@@ -1,6 +1,8 @@
 /* Requests about webhooks: hookd owns them; apid checks the token, makes ids and secrets, and passes on. */
 #include "cleanup.h"
 #include "id.h"
+#include "incoming.h"
+#include "log.h"
 #include "secret.h"
 #include "serve.h"
 #include "wire.h"
@@ -376,6 +378,36 @@ static void webhooks_rotate(struct visit *visit)
 	ask_hookd(visit, HS_HOOK_LIST, &ask, found_for_rotate, making_create(visit));
 }
 
+/* ---- hooks that others call ---- */
+
+static void hook_verified(void *context, const struct hs_answer *answer)
+{
+	struct visit *visit = context;
+	const struct hs_hooks_in *body = visit->request->body;
+	const struct incoming_hook *hook = incoming_find(visit->apid->incoming, body->hook);
+	AUTO(free) char *path = hs_printf("/api/v1/hooks/in/%s", body->hook);
+
+	if (answer->error != HS_OK) {
+		visit_pass_refusal(visit, answer);
+		return;
+	}
+	if (!hook || !hook->token) { /* hookd was started with another configuration */
+		visit_refuse(visit, HS_ERROR_NOT_FOUND, "hook", NULL, "there is no such hook");
+		return;
+	}
+	hs_log(INFO, "hook.called", LOG_TEXT("hook", hook->id), LOG_TEXT("id", body->id),
+	       LOG_TEXT("does", hs_messages[hook->message].name), LOG_TEXT("request", visit->request->request_id));
+	visit_become(visit, hook->message, &hook->body, hook->token, path, body->id);
+}
+
+static void hooks_in(struct visit *visit)
+{
+	const struct hs_hooks_in *body = visit->request->body;
+	struct hs_hook_verify ask = {body->hook, body->id, body->timestamp, body->signature, body->payload};
+
+	ask_hookd(visit, HS_HOOK_VERIFY, &ask, hook_verified, visit);
+}
+
 const struct serve_row serve_hook_rows[] = {
 	{.message = HS_WEBHOOKS_LIST, .handle = webhooks_list},
 	{.message = HS_WEBHOOKS_GET, .handle = webhooks_get},
@@ -391,5 +423,6 @@ const struct serve_row serve_hook_rows[] = {
 	{.message = HS_WEBHOOKS_DEAD, .handle = webhooks_dead},
 	{.message = HS_WEBHOOKS_REPLAY, .handle = webhooks_replay, .changes = true},
 	{.message = HS_WEBHOOKS_REVIVE, .handle = webhooks_revive, .changes = true},
+	{.message = HS_HOOKS_IN, .handle = hooks_in, .changes = true},
 	{.handle = NULL},
 };

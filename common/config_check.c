@@ -194,6 +194,16 @@ static void check_sealed_texts(struct config_source *source, const struct hs_con
 	}
 }
 
+static void check_sealed_hooks(struct config_source *source, const struct hs_config_webhooks *webhooks)
+{
+	for (size_t i = 0; i < webhooks->incoming_count; i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "webhooks.incoming[%zu].secret", i);
+		check_sealed(source, path, webhooks->incoming[i].secret);
+	}
+}
+
 static bool is_address(const char *text)
 {
 	unsigned char bytes[16];
@@ -296,6 +306,14 @@ static void check_urls(struct config_source *source, const struct hs_config *con
 
 	if (config->operator->websocket_url)
 		check_url(source, "operator.websocket_url", config->operator->websocket_url, "wss", "ws");
+	for (size_t i = 0; i < config->operator->backups_count; i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "operator.backups[%zu].websocket_url", i);
+		check_url(source, path, config->operator->backups[i].websocket_url, "wss", "ws");
+		if (!config->operator->websocket_url)
+			config_fault(source, path, "is a backup of operator.websocket_url, which is missing");
+	}
 	if (outgoing->state)
 		check_url(source, "webhooks.outgoing.state.url", outgoing->state->url, "https", "http");
 	if (outgoing->dtmf)
@@ -389,6 +407,7 @@ void config_check(struct config_source *source, const struct hs_config *config)
 	config_check_routes(source, config);
 	config_check_hooks(source, config);
 	check_sealed_texts(source, config);
+	check_sealed_hooks(source, config->webhooks);
 	check_server(source, config);
 	check_far(source, config);
 	check_order(source, config);

@@ -38,7 +38,7 @@ void hear_rewind(struct hear *hear);  /* a transaction was undone */
 void hear_destroy(struct hear *hear); /* NULL is fine */
 
 /* serve.c: hook.* requests. */
-#define SERVE_DOORS 12
+#define SERVE_DOORS 13
 extern const struct hs_door serve_doors[SERVE_DOORS];
 void serve_finish(struct hookd *hookd); /* refuses what is not answered yet */
 
@@ -54,6 +54,9 @@ void serve_put(void *hookd, struct hs_request *request);
 void serve_change(void *hookd, struct hs_request *request);
 void serve_rotate(void *hookd, struct hs_request *request);
 void put_finish(struct hookd *hookd);
+
+/* verify.c: whether a request to one of webhooks.incoming is signed by who may. */
+void serve_verify(void *hookd, struct hs_request *request);
 
 /* trial.c: a test message, sent beside the queue. */
 void serve_test(void *hookd, struct hs_request *request);

@@ -231,4 +231,5 @@ const struct hs_door serve_doors[SERVE_DOORS] = {
 	{HS_HOOK_ROTATE, serve_rotate}, {HS_HOOK_PAUSE, serve_pause},       {HS_HOOK_DELETE, serve_delete},
 	{HS_HOOK_TEST, serve_test},     {HS_HOOK_ATTEMPTS, serve_attempts}, {HS_HOOK_AGAIN, serve_again},
 	{HS_HOOK_DEAD, serve_dead},     {HS_HOOK_REPLAY, serve_replay},     {HS_HOOK_REVIVE, serve_revive},
+	{HS_HOOK_VERIFY, serve_verify},
 };

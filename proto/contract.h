@@ -82,6 +82,7 @@ struct hs_message {
 	bool is_upload;                /* body of the HTTP request is audio */
 	bool is_form;                  /* as Twilio has it: form, basic authentication, its own errors */
 	bool is_public;                /* no token needed */
+	bool is_signed;                /* instead: headers and body as they came are in the message */
 	bool is_patient;               /* nobody waits to hear that it is done */
 	int deadline_ms;               /* for the answer; 0: the usual one */
 	int audience;                  /* enum hs_edge an event's copy is published on */

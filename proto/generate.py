@@ -182,7 +182,7 @@ class Contract:
 
     def message(self, name, row):
         known = {"kind", "from", "to", "doc", "http", "scope", "status", "errors", "upload", "form", "public", "raw",
-                 "audience", "fields", "answer", "patient", "deadline_ms"}
+                 "audience", "fields", "answer", "patient", "deadline_ms", "signed"}
         if unknown := set(row) - known:
             fail(name, f"unknown attribute {sorted(unknown)}")
         if not row.get("doc"):
@@ -325,7 +325,7 @@ def source(c):
         for key in ("scope", "raw"):
             if key in row:
                 init.append(f".{key} = {json.dumps(row[key])}")
-        for key in ("upload", "form", "public", "patient"):
+        for key in ("upload", "form", "public", "patient", "signed"):
             if row.get(key):
                 init.append(f".is_{key} = true")
         if "deadline_ms" in row:
@@ -410,6 +410,11 @@ def operation(c, name, row, path):
         kinds = ("audio/wav", "audio/basic", "audio/PCMU", "audio/PCMA")
         op["requestBody"] = {"required": True, "content": {k: {"schema": {"type": "string", "format": "binary"}} for k in kinds}}
         rest = [f for f in rest if f.name != "format"]
+    if row.get("signed"):  # in place of a token
+        parameters += [{"name": f"webhook-{f.name}", "in": "header", "required": True, "schema": f.schema(),
+                        "description": f.doc} for f in rest if f.name != "payload"]
+        op["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
+        rest = []
     if row.get("upload") or row["http"].startswith("GET"):
         parameters += [{"name": f.name, "in": "query", "required": not f.optional, "schema": f.schema(), "description": f.doc}
                        for f in rest]
@@ -417,7 +422,7 @@ def operation(c, name, row, path):
         needed = any(not f.optional for f in rest)
         kind = "application/x-www-form-urlencoded" if row.get("form") else "application/json"
         op["requestBody"] = {"required": needed, "content": {kind: {"schema": object_schema(rest, closed=True)}}}
-    if row["http"].startswith("POST"):
+    if row["http"].startswith("POST") and not row.get("signed"):
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": False,
                            "schema": {"type": "string", "maxLength": 64},
                            "description": "a repeated request with the same key gets the first answer"})

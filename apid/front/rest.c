@@ -351,7 +351,7 @@ static bool check_content_type(struct request *request)
 	if (message->is_form && !is_type(type, TWILIO_TYPE))
 		return refuse_simply(request, HS_ERROR_UNSUPPORTED_MEDIA, "Content-Type",
 				     "Content-Type must be " TWILIO_TYPE ".");
-	if (!message->is_upload && !message->is_form && !is_type(type, "application/json"))
+	if (!message->is_upload && !message->is_form && !message->is_signed && !is_type(type, "application/json"))
 		return refuse_simply(request, HS_ERROR_UNSUPPORTED_MEDIA, "Content-Type",
 				     "Content-Type must be application/json.");
 	return true;
@@ -472,7 +472,8 @@ static bool read_body(struct request *request, struct hs_arena *arena, const str
 	size_t bytes;
 	const char *text = (const char *)http_body(request->exchange, &bytes);
 	*ret_json = NULL;
-	if (bytes == 0 || hs_messages[request->message].is_upload || hs_messages[request->message].is_form)
+	const struct hs_message *message = &hs_messages[request->message];
+	if (bytes == 0 || message->is_upload || message->is_form || message->is_signed)
 		return true;
 	int error = hs_wire_parse(text, bytes, arena, ret_json, &fault);
 	if (error)
@@ -494,6 +495,28 @@ static bool check_upload(struct request *request, struct route_body *body)
 	if (bytes == 0)
 		return refuse_simply(request, HS_ERROR_INVALID, NULL, "The body is empty: send the audio.");
 	route_add_word(hs_messages[request->message].body, "format", hs_enum_upload_format.names[format], body);
+	return true;
+}
+
+/* What was signed, as it came: whoever has the secret judges it. */
+static bool add_signed(struct request *request, struct route_body *body)
+{
+	static const struct {
+		const char *name, *header;
+	} parts[] = {{"id", "webhook-id"}, {"timestamp", "webhook-timestamp"}, {"signature", "webhook-signature"}};
+	const struct hs_message *message = &hs_messages[request->message];
+	size_t bytes;
+	if (!message->is_signed)
+		return true;
+	for (size_t i = 0; i < HS_COUNT(parts); i++) {
+		const char *value = http_header(request->exchange, parts[i].header);
+		if (!*value)
+			return refuse_simply(request, HS_ERROR_UNAUTHORIZED, parts[i].header,
+					     "Sign it as Standard Webhooks does: webhook-id, webhook-timestamp and "
+					     "webhook-signature.");
+		route_add_word(message->body, parts[i].name, value, body);
+	}
+	route_add_word(message->body, "payload", (const char *)http_body(request->exchange, &bytes), body);
 	return true;
 }
 
@@ -547,7 +570,7 @@ static void ask(struct request *request, const struct route_match *match)
 	struct route_body body;
 	if (read_body(request, arena, &sent)) {
 		route_body_begin(&body, sent);
-		if (check_upload(request, &body))
+		if (check_upload(request, &body) && add_signed(request, &body))
 			ask_with(request, match, &body, arena);
 		route_body_end(&body);
 	}

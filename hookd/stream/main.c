@@ -16,29 +16,25 @@
 
 static void add_operator(struct stream *stream, const char *line)
 {
-	struct operator_link *link = operator_create(stream, line, stream->house->config->operator->websocket_url);
+	struct operator_link *link = operator_create(stream, line);
 
-	if (!link) {
+	if (link)
+		stream->operators[stream->count++] = link;
+	else
 		hs_daemon_degraded(stream->house, "operator-url", "operator.websocket_url cannot be used; see the log");
-		return;
-	}
-	egress_rules_add_port(&stream->rules, operator_url(link)->port);
-	stream->operators[stream->count++] = link;
 }
 
 /* A sealed token is opened for the URL it was sealed for and no other. */
-static int open_token(struct stream *stream)
+static int open_token(struct stream *stream, const char *url, const char *given, char **ret_token)
 {
-	const struct hs_config_operator *operator= stream->house->config->operator;
-	AUTO(free) char *destination = hs_printf("url:%s", operator->websocket_url ? operator->websocket_url : "");
+	AUTO(free) char *destination = hs_printf("url:%s", url);
 	int error;
 
-	if (!hs_secret_is_sealed(operator->auth_token)) {
-		stream->token = operator->auth_token ? hs_strdup(operator->auth_token) : NULL;
+	if (!hs_secret_is_sealed(given)) {
+		*ret_token = given ? hs_strdup(given) : NULL;
 		return 0;
 	}
-	error = hs_secret_open(stream->house->home, HS_ROLE_HOOK_STREAM, destination, operator->auth_token,
-			       &stream->token);
+	error = hs_secret_open(stream->house->home, HS_ROLE_HOOK_STREAM, destination, given, ret_token);
 	if (error < 0) {
 		hs_log(ERROR, "operator.token_unusable", LOG_TEXT("error", strerror(-error)),
 		       LOG_WHY(error == -EXDEV ? "it was sealed for another websocket_url: seal it for this one"
@@ -49,12 +45,47 @@ static int open_token(struct stream *stream)
 	return error;
 }
 
+/* Nobody is dialled without his token. */
+static void add_application(struct stream *stream, const char *url, const char *given)
+{
+	struct application *application = &stream->applications[stream->applications_count];
+	AUTO(free) char *label = hs_printf("operator=\"%zu\"", stream->applications_count);
+
+	if (!url || open_token(stream, url, given, &application->token) < 0)
+		return;
+	application->url = url;
+	application->reachable =
+		hs_metric_gauge("hookswitch_operator_reachable", label,
+				"Whether the last try to reach an application succeeded: 0 is the first, "
+				"the others its backups in order.");
+	stream->applications_count++;
+}
+
+static void add_applications(struct stream *stream)
+{
+	const struct hs_config_operator *operator= stream->house->config->operator;
+
+	stream->applications = hs_zalloc((operator->backups_count + 1) * sizeof(*stream->applications));
+	add_application(stream, operator->websocket_url, operator->auth_token);
+	for (size_t i = 0; i < operator->backups_count && operator->websocket_url; i++)
+		add_application(stream, operator->backups[i].websocket_url, operator->backups[i].auth_token);
+}
+
+static void free_applications(struct stream *stream)
+{
+	for (size_t i = 0; i < stream->applications_count; i++)
+		hs_secret_wipe(stream->applications[i].token);
+	free(stream->applications);
+}
+
 static void add_operators(struct stream *stream)
 {
 	const struct hs_config *config = stream->house->config;
 	const struct hs_config_line *line = hs_config_default_line(config);
 
 	stream->operators = hs_zalloc((config->operator->lines_count + 1) * sizeof(struct operator_link *));
+	if (config->operator->websocket_url && !stream->applications_count)
+		return; /* said where it happened */
 	if (!config->operator->websocket_url)
 		hs_log(INFO, "operator.none", LOG_WHY("operator.websocket_url is not set: nothing is dialled"));
 	else if (config->operator->lines_count)
@@ -98,8 +129,8 @@ static int start(struct hs_house *house)
 	stream->lwsio = hs_lwsio_create(house->loop);
 	if (!stream->resolve || !stream->lwsio)
 		return -EIO;
-	if (open_token(stream) == 0)
-		add_operators(stream);
+	add_applications(stream);
+	add_operators(stream);
 	if (!stream->count)
 		return 0;
 	stream->audio = audio_create(stream);
@@ -133,7 +164,7 @@ static void finish(struct hs_house *house)
 	egress_rules_finish(&stream->rules);
 	hs_ceiling_destroy(stream->ceiling);
 	free(stream->operators);
-	hs_secret_wipe(stream->token);
+	free_applications(stream);
 	free(stream);
 }
 

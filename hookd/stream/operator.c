@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fsm.h"
+#include "goal.h"
 #include "log.h"
 #include "metrics.h"
 #include "talk.h"
@@ -64,7 +65,9 @@ struct operator_link {
 	int state;
 	struct stream *stream;
 	char *line;
-	struct egress_url url;
+	struct egress_url *urls; /* of the stream's applications, for this line */
+	struct goal *goals;      /* how each of them did */
+	size_t count, at;        /* at: the one that is dialled */
 	struct resolve_question *question;
 	struct egress_address addresses[EGRESS_MAX_ADDRESSES];
 	size_t addresses_count, addresses_tried;
@@ -96,9 +99,14 @@ static void start_timer(struct operator_link *link, int64_t ms)
 	uv_timer_start(&link->timer, on_timer, (uint64_t)ms, 0);
 }
 
+static const struct egress_url *url_of(const struct operator_link *link)
+{
+	return &link->urls[link->at];
+}
+
 static void trace(const struct operator_link *link, const char *what)
 {
-	hs_trace_add(HS_TRACE_KIND_HTTP, *link->call ? link->call : NULL, NULL, "hook-stream", link->url.host,
+	hs_trace_add(HS_TRACE_KIND_HTTP, *link->call ? link->call : NULL, NULL, "hook-stream", url_of(link)->host,
 		     "WebSocket of %s: %s", link->line, what);
 }
 
@@ -146,7 +154,7 @@ static void on_resolved(void *context, const struct egress_address *addresses, s
 	link->question = NULL;
 	if (!count) {
 		step(link, UNREACHABLE, why);
-	} else if (egress_check(&link->stream->rules, &link->url, addresses, count, sentence) < 0) {
+	} else if (egress_check(&link->stream->rules, url_of(link), addresses, count, sentence) < 0) {
 		step(link, UNREACHABLE, sentence);
 	} else {
 		memcpy(link->addresses, addresses, count * sizeof(*addresses));
@@ -160,7 +168,7 @@ static void do_resolve(void *object, const void *argument)
 {
 	struct operator_link *link = object;
 
-	link->question = resolve_ask(link->stream->resolve, link->url.host, on_resolved, link);
+	link->question = resolve_ask(link->stream->resolve, url_of(link)->host, on_resolved, link);
 }
 
 static void do_dial_for_call(void *object, const void *argument)
@@ -169,6 +177,7 @@ static void do_dial_for_call(void *object, const void *argument)
 
 	hs_copy(link->wanted, sizeof(link->wanted), argument);
 	link->failures = 0;
+	link->at = goal_next(link->goals, link->count, hs_clock_ms());
 	do_resolve(link, NULL);
 }
 
@@ -204,7 +213,7 @@ static struct hs_talk *make_talk(struct operator_link *link);
 static void do_connect(void *object, const void *argument)
 {
 	struct operator_link *link = object;
-	const struct egress_url *url = &link->url;
+	const struct egress_url *url = url_of(link);
 	char address[EGRESS_ADDRESS_TEXT], host[EGRESS_HOST_BYTES + 16];
 	bool brackets = url->numeric && url->address.is_v6, usual = url->port == (url->tls ? 443 : 80);
 	struct hs_ws_connect connect = {
@@ -213,7 +222,7 @@ static void do_connect(void *object, const void *argument)
 		.tls = url->tls,
 		.host = host,
 		.path = url->text + url->path_at,
-		.token = link->stream->token,
+		.token = link->stream->applications[link->at].token,
 		.max_message = MESSAGE_BYTES,
 		.timeout_ms = CONNECT_MS,
 		.events = &ws_events,
@@ -238,23 +247,37 @@ static bool has_more_addresses(const void *object, const void *argument)
 	return link->addresses_tried < link->addresses_count;
 }
 
+/* The next application; how long to wait for it: not at all where it has not failed of late. */
+static int64_t turn_to_next(struct operator_link *link)
+{
+	int64_t now_ms = hs_clock_ms();
+	uint32_t random = 0;
+
+	goal_failed(&link->goals[link->at], now_ms);
+	hs_metric_set(link->stream->applications[link->at].reachable, 0);
+	link->at = goal_next(link->goals, link->count, now_ms);
+	if (link->goals[link->at].rests_until_ms <= now_ms)
+		return 0;
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		random = (uint32_t)hs_clock_us();
+	return backoff_ms(link->failures, random);
+}
+
 /* Back-off, and apid's word: when the operator was lost, and when the reason it cannot be reached is a new one. */
 static void do_wait(void *object, const void *argument)
 {
 	struct operator_link *link = object;
 	const char *why = argument;
 	bool is_news = *link->grant || strcmp(link->why, why) != 0;
-	uint32_t random = 0;
+	const char *host = url_of(link)->host;
 	int64_t delay_ms;
 
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-		random = (uint32_t)hs_clock_us();
 	link->failures++;
-	delay_ms = backoff_ms(link->failures, random);
-	hs_metric_add(link->stream->failures, 1);
-	hs_log(WARN, "operator.away", LOG_LINE(link->line), LOG_INT("failures", link->failures),
-	       LOG_INT("retry_in_ms", delay_ms), LOG_WHY(why));
 	trace(link, why);
+	delay_ms = turn_to_next(link);
+	hs_metric_add(link->stream->failures, 1);
+	hs_log(WARN, "operator.away", LOG_LINE(link->line), LOG_TEXT("host", host), LOG_INT("failures", link->failures),
+	       LOG_INT("retry_in_ms", delay_ms), LOG_WHY(why));
 	if (is_news)
 		ask_close(link->stream, link->line, link->grant, why, delay_ms, NULL);
 	link->grant[0] = '\0';
@@ -367,14 +390,30 @@ static void do_attach_again(void *object, const void *argument)
 
 /* ---- The WebSocket ---- */
 
+/* Whether some line is served by a backup, as health tells it. */
+static void tell_backup(struct stream *stream)
+{
+	bool backed = false;
+
+	for (size_t i = 0; i < stream->count; i++)
+		backed |= stream->operators[i]->talk && stream->operators[i]->at > 0;
+	hs_daemon_degraded(stream->house, "operator-backup",
+			   backed ? "a backup of the operator serves: operator.websocket_url could not be reached; the "
+				    "log says which line"
+				  : NULL);
+}
+
 static void do_open(void *object, const void *argument)
 {
 	struct operator_link *link = object;
 
-	hs_log(INFO, "operator.opened", LOG_LINE(link->line), LOG_TEXT("host", link->url.host));
+	hs_log(INFO, "operator.opened", LOG_LINE(link->line), LOG_TEXT("host", url_of(link)->host));
 	trace(link, "open");
+	link->goals[link->at].rests_until_ms = 0;
+	hs_metric_set(link->stream->applications[link->at].reachable, 1);
 	link->opened_at_ms = hs_clock_ms();
 	link->talk = make_talk(link);
+	tell_backup(link->stream);
 	hs_ws_set_sndbuf(link->ws, SNDBUF_BYTES);
 	hs_metric_add(link->stream->connected, 1);
 	do_ask(link, NULL);
@@ -673,17 +712,42 @@ static char *fill_in(const char *url, const char *line)
 	return filled;
 }
 
-struct operator_link *operator_create(struct stream *stream, const char *line, const char *url)
+/* Up to the first that cannot be read, with a log line: the order is kept. */
+static void read_urls(struct operator_link *link, const struct stream *stream, const char *line)
+{
+	link->urls = hs_zalloc(stream->applications_count * sizeof(*link->urls));
+	link->goals = hs_zalloc(stream->applications_count * sizeof(*link->goals));
+	for (size_t i = 0; i < stream->applications_count; i++) {
+		AUTO(free) char *filled = fill_in(stream->applications[i].url, line);
+		char why[EGRESS_WHY];
+
+		if (egress_parse_url(filled, EGRESS_WEBSOCKET, &link->urls[i], why) < 0) {
+			hs_log(ERROR, "operator.bad_url", LOG_LINE(line), LOG_WHY(why));
+			return;
+		}
+		link->count++;
+	}
+}
+
+static void free_link(struct operator_link *link)
+{
+	free(link->urls);
+	free(link->goals);
+	free(link->line);
+	free(link);
+}
+
+struct operator_link *operator_create(struct stream *stream, const char *line)
 {
 	struct operator_link *link = hs_zalloc(sizeof(*link));
-	AUTO(free) char *filled = fill_in(url, line);
-	char why[EGRESS_WHY];
 
-	if (egress_parse_url(filled, EGRESS_WEBSOCKET, &link->url, why) < 0) {
-		hs_log(ERROR, "operator.bad_url", LOG_LINE(line), LOG_WHY(why));
-		free(link);
+	read_urls(link, stream, line);
+	if (!link->count) {
+		free_link(link);
 		return NULL;
 	}
+	for (size_t i = 0; i < link->count; i++)
+		egress_rules_add_port(&stream->rules, link->urls[i].port);
 	link->stream = stream;
 	link->line = hs_strdup(line);
 	link->is_per_call = stream->house->config->operator->dialect == HS_STREAM_DIALECT_TWILIO;
@@ -701,11 +765,6 @@ void operator_start(struct operator_link *link)
 		step(link, DUE, NULL);
 }
 
-const struct egress_url *operator_url(const struct operator_link *link)
-{
-	return &link->url;
-}
-
 void operator_stop(struct operator_link *link)
 {
 	step(link, STOP, NULL);
@@ -713,10 +772,7 @@ void operator_stop(struct operator_link *link)
 
 static void free_operator(uv_handle_t *handle)
 {
-	struct operator_link *link = handle->data;
-
-	free(link->line);
-	free(link);
+	free_link(handle->data);
 }
 
 void operator_destroy(struct operator_link *link)

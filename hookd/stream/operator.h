@@ -8,8 +8,9 @@
 
 #include "stream.h"
 
-/* For a line. url: operator.websocket_url with {line}. NULL with a log line when it cannot be read. */
-struct operator_link *operator_create(struct stream *stream, const char *line, const char *url);
+/* For a line, which one of the stream's applications serves. NULL with a log line when the first's URL cannot be read.
+ * Opens their ports in the rules. */
+struct operator_link *operator_create(struct stream *stream, const char *line);
 
 /* Begins to dial. */
 void operator_start(struct operator_link *link);
@@ -22,9 +23,6 @@ void operator_heard(struct operator_link *link, const struct hs_frame *frame);
 
 /* mediad's audio edge came or went. */
 void operator_audio_changed(struct operator_link *link, bool up);
-
-/* The URL it dials: rules open its port. */
-const struct egress_url *operator_url(const struct operator_link *link);
 
 /* Hangs up politely and dials no more. */
 void operator_stop(struct operator_link *link);

@@ -15,6 +15,13 @@ struct operator_link;
 struct audio;
 struct hs_table;
 
+/* An application that operators' WebSockets lead to. */
+struct application {
+	const char *url; /* with {line} */
+	char *token;     /* what it wants to see; NULL: nothing */
+	struct hs_metric *reachable;
+};
+
 struct stream {
 	struct hs_house *house;
 	struct egress_rules rules;
@@ -25,7 +32,8 @@ struct stream {
 	struct follow *follow;
 	struct operator_link **operators;
 	size_t count;
-	char *token; /* what operators want to see; NULL: nothing */
+	struct application *applications; /* operator.websocket_url and its backups, in order */
+	size_t applications_count;
 	size_t open; /* WebSockets that are not closed yet */
 	bool ending;
 	struct hs_metric *connected, *failures, *lost_to, *lost_from;

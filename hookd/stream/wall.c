@@ -16,6 +16,8 @@ static const struct hs_folder folders[] = {
 static void grant(const struct hs_config *config, struct hs_grants *grants)
 {
 	reach_grant_url(grants, config->operator->websocket_url, NULL, EGRESS_WEBSOCKET);
+	for (size_t i = 0; i < config->operator->backups_count; i++)
+		reach_grant_url(grants, config->operator->backups[i].websocket_url, NULL, EGRESS_WEBSOCKET);
 	reach_grant(grants, config->webhooks->allow_networks_count);
 }
 

@@ -60,6 +60,7 @@ int tap_run(struct hookctl *ctl, int count, char **words);
 int follow_run(struct hookctl *ctl, int count, char **words);
 int call_run(struct hookctl *ctl, int count, char **words);
 int status_run(struct hookctl *ctl, int count, char **words);
+int drill_run(struct hookctl *ctl, int count, char **words);
 int seal_run(struct hookctl *ctl, int count, char **words);
 int token_run(struct hookctl *ctl, int count, char **words);
 int keys_run(struct hookctl *ctl, int count, char **words);

@@ -20,6 +20,10 @@ static const struct command commands[] = {
 	 "the\n"
 	 "first start, too. Exit code 1 when there is something to mend.",
 	 doctor_run},
+	{"drill", "[NUMBER]", "whether emergency numbers go out",
+	 "Each is routed from every line and up to the exchange line that it would take now; nothing is dialled.\n"
+	 "Exit code 1 when one would not go out.",
+	 drill_run},
 	{"tap", "[--calls] [--digits] [--operations] [FILTER...]", "what happens, live, one line each",
 	 "Without an option: calls and operations. --digits shows dialled digits, which may be PINs.\n"
 	 "FILTER is call=ID, line=ID, type=WORD (a trailing * matches any end) or daemon=NAME; one of each name must\n"
@@ -37,7 +41,8 @@ static const struct command commands[] = {
 	 "All requests: proto/docs/bus.md. --to is needed where several daemons answer (daemon.status).",
 	 call_run},
 	{"seal",
-	 "sip USER [--realm R] [--password P] | webhook URL [--secret S] [--previous S] | operator URL [--token T]",
+	 "sip USER [--realm R] [--password P] | webhook URL [--secret S] [--previous S] | hook ID [--secret S] "
+	 "[--previous S] | operator URL [--token T]",
 	 "a secret for hookswitch.yaml",
 	 "Prints the secret, this once, and its sealed form for \"secret:\". Only the daemon it is sealed to can open\n"
 	 "it, and only for this user and realm, or this URL. Without --password, --secret or --token a good one is\n"

@@ -117,23 +117,37 @@ static void make_webhook_secret(char *ret_secret, size_t size)
 	sodium_memzero(key, sizeof(key));
 }
 
-/* previous: signs as well, after the new one, until the receiver knows the new one. */
-static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret, const char *previous)
+/* previous: is good as well, after the new one, until the other side knows the new one. */
+static int seal_signing(struct hookctl *ctl, const char *destination, const char *secret, const char *previous)
 {
 	char made[64] = "";
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-		return hookctl_usage(ctl, "%s is no http or https URL", url);
 	if ((secret && !is_webhook_secret(secret)) || (previous && !is_webhook_secret(previous)))
 		return hookctl_usage(ctl, "a webhook secret is whsec_ and 24 to 64 bytes in base 64");
 	if (!secret)
 		make_webhook_secret(made, sizeof(made));
-	AUTO(free) char *destination = hs_printf("url:%s", url);
 	const char *newest = secret ? secret : made;
 	char *value = hs_printf("%s%s%s", newest, previous ? " " : "", previous ? previous : "");
 	int code = seal_to(ctl, HS_ROLE_HOOKD, destination, value, "signing", newest);
 	hs_secret_wipe(value);
 	sodium_memzero(made, sizeof(made));
 	return code;
+}
+
+static int seal_webhook(struct hookctl *ctl, const char *url, const char *secret, const char *previous)
+{
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return hookctl_usage(ctl, "%s is no http or https URL", url);
+	AUTO(free) char *destination = hs_printf("url:%s", url);
+	return seal_signing(ctl, destination, secret, previous);
+}
+
+/* Of webhooks.incoming: who calls the hook signs with it. */
+static int seal_hook(struct hookctl *ctl, const char *id, const char *secret, const char *previous)
+{
+	if (!hs_id_valid(id))
+		return hookctl_usage(ctl, "%s is no id", id);
+	AUTO(free) char *destination = hs_printf("hook:%s", id);
+	return seal_signing(ctl, destination, secret, previous);
 }
 
 /* What the operator's application wants to see; the URL as operator.websocket_url has it. */
@@ -180,6 +194,8 @@ int seal_run(struct hookctl *ctl, int count, char **words)
 		code = seal_sip(ctl, words[1], realm ? realm : ctl->config->server->domain, password);
 	else if (!strcmp(words[0], "webhook"))
 		code = seal_webhook(ctl, words[1], secret, previous);
+	else if (!strcmp(words[0], "hook"))
+		code = seal_hook(ctl, words[1], secret, previous);
 	else if (!strcmp(words[0], "operator"))
 		code = seal_operator(ctl, words[1], token);
 	else

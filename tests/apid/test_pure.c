@@ -59,6 +59,31 @@ static void test_routes(void **state)
 	routes_destroy(routes);
 }
 
+static void test_emergency_numbers_come_first(void **state)
+{
+	struct hs_config_line lines[] = {{.id = "kitchen", .number = "112", .hotline = "110"}, {.id = "911"}};
+	struct hs_config_route out[] = {{.id = "barred", .pattern = "1XX"},
+					{.id = "help", .pattern = "112", .emergency = true},
+					{.id = "fire", .pattern = "NZ1", .emergency = true},
+					{.id = "police", .pattern = "110", .emergency = true}};
+	struct hs_config_calls calls = {.operator_number = "112", .hotline = "hotline"};
+	struct hs_config config = {.lines_count = 2,
+				   .lines = lines,
+				   .calls = &calls,
+				   .numbers = &numbers,
+				   .routes_count = 4,
+				   .routes = out};
+	struct routes *routes = routes_create(&config);
+
+	assert_ptr_equal(routes_find(routes, &lines[1], "112").out, &out[1]);
+	assert_ptr_equal(routes_find(routes, NULL, "1 1 2").out, &out[1]);
+	assert_ptr_equal(routes_find(routes, &lines[0], "911").out, &out[2]);
+	assert_ptr_equal(routes_find(routes, &lines[0], "110").out, &out[3]);
+	assert_ptr_equal(routes_find(routes, &lines[0], "111").out, &out[0]);
+	assert_int_equal(routes_find(routes, &lines[0], "hotline").kind, ROUTE_NOTHING);
+	routes_destroy(routes);
+}
+
 /* A number goes out at its last key where none that is longer could be meant. */
 static void test_complete_numbers(void **state)
 {
@@ -455,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_every_cause_has_a_sentence),
 		cmocka_unit_test(test_findings_about_audio),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_emergency_numbers_come_first),
 		cmocka_unit_test(test_complete_numbers),
 		cmocka_unit_test(test_numbers_sent),
 		cmocka_unit_test(test_numbers_of_the_world),

@@ -1,4 +1,6 @@
 """Calls out over exchange lines: who may dial what, which line is taken, what is heard, and how they end."""
+import signal
+
 import numpy as np
 import pytest
 import yaml
@@ -419,3 +421,39 @@ def test_a_caller_from_outside_is_led_out_again(generous, suite, far):
         ended = events.wait("call.ended", 10, call_id=answered["call_id"])
         assert ended["cause"] == "normal" and "battery" in ended["why"]
     assert [leg["line"] for leg in record(suite, answered["call_id"])["legs"]] == ["trunk1", "trunk2"]
+
+
+def test_the_drill_and_an_emergency_call_while_the_rest_is_down(suite, far):
+    """The drill names the line that an emergency number would take; then a call takes it, with half of the suite stopped."""
+    def drill():
+        answer = suite.get("/api/v1/emergency")
+        assert answer["ok"] == answer["routes"][0]["ok"] and answer["routes"][0]["route"] == "help"
+        return answer["routes"][0]
+    first = drill()
+    assert first["ok"] and (first["number"], first["dialled"], first["line"]) == ("112", "112", "trunk1")
+    assert [line["usable"] for line in first["lines"]] == [True, True] and not first.get("missed")
+    assert suite.request("GET", "/api/v1/emergency?number=911").status_code == 404
+    stopped = ("hookd", "hook-stream", "sipd")
+    try:
+        for daemon in stopped:
+            suite.kill(daemon, signal.SIGSTOP)
+        far[0].do("cut")
+        suite.wait_state("trunk1", "offline", 10)
+        assert drill()["line"] == "trunk2"
+        shown = suite.hookctl("drill")
+        assert "dials 112 on trunk2" in shown.stdout
+        with handset(suite, audio.speech_like(1), driver="dahdi") as phone:
+            phone.wait_registered(suite)
+            phone.lift()
+            phone.keys("112")
+            far[1].wait_dialled("112")
+            far[1].do("cut")
+            suite.wait_state("trunk2", "offline", 10)
+            assert drill()["why"] and suite.hookctl("drill", "112", check=False).returncode == 1
+    finally:
+        for daemon in stopped:
+            suite.kill(daemon, signal.SIGCONT)
+        for exchange in far:
+            exchange.do("mend")
+    for trunk in TRUNKS:
+        suite.wait_state(trunk["id"], "on_hook", 10)

@@ -366,6 +366,7 @@ DEFAULTS = {
     "calls.hold": {"body": {"call": CALL}}, "calls.flash": {"body": {"call": CALL}}, "webhooks.list": {"body": {"webhooks": [HOOK]}},
     "webhooks.create": {"body": {"webhook": HOOK, "secret": "whsec_x"}}, "webhooks.dead": {"body": {"deliveries": []}},
     **dict.fromkeys(("webhooks.get", "webhooks.change", "webhooks.pause", "webhooks.resume"), {"body": {"webhook": HOOK}}),
+    "emergency.drill": {"body": {"ok": False, "routes": []}},
     "webhooks.rotate": {"body": {"webhook": HOOK, "secret": "whsec_x"}}, "webhooks.again": {"body": {"queued": 2}},
     "webhooks.test": {"body": {"attempt": ATTEMPT, "signed_bytes": "x"}}, "webhooks.revive": {"body": {"queued": 1}},
     "webhooks.deliveries": {"body": {"attempts": [ATTEMPT], "cursor": 1, "more": False}},

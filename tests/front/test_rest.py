@@ -73,6 +73,10 @@ ROUTES = [
      {"webhook": "w1-a"}, 202),
     ("GET", "/api/v1/webhooks/dead-letters?limit=3", {}, "webhooks.dead", {"limit": 3}, 200),
     ("POST", "/api/v1/webhooks/dead-letters/d1/replay", {}, "webhooks.replay", {"delivery": "d1"}, 202),
+    ("POST", "/api/v1/hooks/in/door", {"data": b'{"a" :1}', "headers": {
+        **AUTH, "webhook-id": "m1", "webhook-timestamp": "17", "webhook-signature": "v1,x v1,y"}}, "hooks.in",
+     {"hook": "door", "id": "m1", "timestamp": "17", "signature": "v1,x v1,y", "payload": '{"a" :1}'}, 202),
+    ("GET", "/api/v1/emergency?number=112", {}, "emergency.drill", {"number": "112"}, 200),
     ("GET", "/api/v1/health", {}, "suite.health", {}, 200),
     ("GET", "/api/v1/metrics", {}, "suite.metrics", {}, 200),
     ("GET", "/metrics", {}, "suite.metrics", {}, 200),
@@ -111,7 +115,8 @@ def test_every_public_message_has_a_tested_route(front):
     paths = ask(front, "GET", "/api/v1/openapi.json").json()["paths"]
     described = {(method.upper(), path) for path, row in paths.items() for method in row}
     tested = {(r[0], r[1].split("?")[0].replace("/phone1", "/{line}").replace("/c1-abc", "/{call}")
-               .replace("/w1-a", "/{webhook}").replace("/d1/", "/{delivery}/")) for r in ROUTES}
+               .replace("/w1-a", "/{webhook}").replace("/d1/", "/{delivery}/")
+               .replace("/in/door", "/in/{hook}")) for r in ROUTES}
     uploads = {("POST", "/api/v1/phone/audio"), ("POST", "/api/v1/lines/{line}/audio"),
                ("POST", "/api/v1/calls/{call}/audio")}
     twilio = {(method, path) for method, path in described if path.startswith("/2010-04-01/")}  # test_twilio.py

@@ -435,3 +435,31 @@ def test_without_an_operator_it_idles(apid, start_daemon):
     start_daemon("hook-stream", {"lines": [{"id": "phone1"}]})
     part = apid.ask("hook-stream", "daemon.status")["part"]
     assert part["daemon"] == "hook-stream"
+
+
+def test_a_backup_serves_while_the_first_is_away(apid, mediad, operator, start_daemon):
+    backup, first_port = operator, free_port()
+    settings = config(first_port)
+    settings["operator"]["backups"] = [{"websocket_url": f"ws://127.0.0.1:{backup.port}/backup/{{line}}",
+                                        "auth_token": "its-own-token"}]
+    start_daemon("hook-stream", settings)
+    session = backup.session(1)
+    assert session["path"] == "/backup/phone1" and session["headers"]["Authorization"] == "Bearer its-own-token"
+    wait_for(lambda: texts(session, "hello"), what="the backup's audio")
+
+    def why():
+        return apid.ask("hook-stream", "daemon.status")["part"].get("why", "")
+
+    def reachable():
+        text = apid.ask("hook-stream", "daemon.metrics")["text"]
+        return [metric(text, "hookswitch_operator_reachable", operator=number) for number in (0, 1)]
+    assert "a backup of the operator serves" in why() and reachable() == [0, 1]
+    first = Operator(first_port)
+    try:
+        backup.close()
+        assert first.session(1)["headers"]["Authorization"] == "Bearer secret-token"
+        wait_for(lambda: "a backup" not in why() and reachable() == [1, 0])
+        first.close(1011)
+        wait_for(lambda: texts(backup.session(2), "hello"), what="the backup's audio")
+    finally:
+        first.stop()
