@@ -33,9 +33,11 @@ struct hs_bus_setup {
 /* Whether edges of the role reach other hosts. */
 bool hs_bus_is_far(const struct hs_config_bus *far, enum hs_role role);
 
-/* The keeper, before its wall: opens what the role is to listen at by TCP and holds it for the child. -errno with a log
- * line. */
-int hs_bus_listen(const struct hs_config_bus *far, enum hs_role role, int (*hold)(const char *name, int fd));
+/* The keeper, before its wall: opens what the role is to listen at by TCP and holds it for the child, but for what is
+ * bound there by the keeper before it. -errno with a log line. */
+int hs_bus_listen(const struct hs_config_bus *far, enum hs_role role,
+		  bool (*is_bound)(const char *name, const struct sockaddr *address, socklen_t length),
+		  int (*hold)(const char *name, int fd));
 
 /* Binds the role's edges (folders must exist). NULL with a log line on failure. */
 struct hs_bus *hs_bus_create(const struct hs_bus_setup *setup);

@@ -144,12 +144,19 @@ static int listen_at(const struct hs_config_edge *edge)
 	return result;
 }
 
-int hs_bus_listen(const struct hs_config_bus *far, enum hs_role role, int (*hold)(const char *name, int fd))
+int hs_bus_listen(const struct hs_config_bus *far, enum hs_role role,
+		  bool (*is_bound)(const char *name, const struct sockaddr *address, socklen_t length),
+		  int (*hold)(const char *name, int fd))
 {
 	for (size_t i = 0; role == HS_ROLE_APID && i < far->listen_count; i++) {
 		AUTO(free) char *name = name_of(&far->listen[i]);
-		int fd = listen_at(&far->listen[i]), result = fd < 0 ? fd : hold(name, fd);
+		struct address address = address_of(&far->listen[i]);
+		int fd, result;
 
+		if (is_bound(name, &address.any, address.bytes))
+			continue;
+		fd = listen_at(&far->listen[i]);
+		result = fd < 0 ? fd : hold(name, fd);
 		if (result < 0) {
 			hs_log(ERROR, "bus.cannot_listen", LOG_TEXT("edge", name),
 			       LOG_TEXT("host", far->listen[i].host), LOG_INT("port", far->listen[i].port),

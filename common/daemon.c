@@ -307,7 +307,7 @@ static int prepare_far(struct daemon_plan *plan)
 	if (result < 0)
 		return fail("daemon.no_keys", plan->home, result,
 			    "keys/ in the home must be writable, and each key in it its daemon's alone");
-	return hs_bus_listen(plan->config->bus, role, hs_keeper_hold);
+	return hs_bus_listen(plan->config->bus, role, hs_keeper_is_bound, hs_keeper_hold);
 }
 
 static int prepare(struct daemon_plan *plan)

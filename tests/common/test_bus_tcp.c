@@ -54,6 +54,12 @@ static int64_t free_port(void)
 	return ntohs(address.sin_port);
 }
 
+/* There was no keeper before. */
+static bool is_bound(const char *name, const struct sockaddr *address, socklen_t length)
+{
+	return false;
+}
+
 static int hold(const char *name, int fd)
 {
 	hs_keep_leave(keep, name, fd);
@@ -91,7 +97,7 @@ static int far_setup(void **state)
 		edges[i].port = free_port();
 	world->far = &far;
 	world->keep = keep = hs_keep_create(-1, 0);
-	assert_int_equal(hs_bus_listen(&far, HS_ROLE_APID, hold), 0);
+	assert_int_equal(hs_bus_listen(&far, HS_ROLE_APID, is_bound, hold), 0);
 	return 0;
 }
 
@@ -223,7 +229,7 @@ static void test_all_of_it(void **state)
 		    &(struct hs_hook_failed){.webhook = "w1", .delivery = "d2", .why = "gone"});
 	hs_keep_destroy(keep);
 	world->keep = keep = hs_keep_create(-1, 1);
-	assert_int_equal(hs_bus_listen(&far, HS_ROLE_APID, hold), 0);
+	assert_int_equal(hs_bus_listen(&far, HS_ROLE_APID, is_bound, hold), 0);
 	open_apid(world);
 	ask_both(world);
 	assert_true(world_turn_until(world, &counts.failed, 2, PATIENCE_MS));
