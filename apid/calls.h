@@ -29,7 +29,7 @@ struct calls_setup {
 	void (*ask)(void *context, const struct calls_ask *ask);
 	/* Forgets what a peer was asked about a leg and has not confirmed. */
 	void (*forget)(void *context, enum hs_role to, const char *leg);
-	bool (*is_up)(void *context, enum hs_role role);
+	bool (*is_up)(void *context, enum hs_role role); /* or will be in a moment */
 	void *context;
 	struct ceiling *ceiling; /* NULL: calls out know none */
 };

@@ -29,7 +29,7 @@ static void turn(void *context)
 
 static bool is_up(void *context, enum hs_role role)
 {
-	return watch_is_there(context, role);
+	return watch_is_awaited(context, role);
 }
 
 static int open_store(struct apid *apid)

@@ -16,6 +16,7 @@ struct part {
 	enum hs_role role;
 	bool up, away;         /* away: and that was told */
 	int64_t trusted_until; /* it is there, though not connected yet (monotonic ms) */
+	int64_t awaited_until; /* its keeper starts it again by then (monotonic ms) */
 	uv_timer_t timer;
 	struct hs_metric *gauge;
 };
@@ -76,6 +77,7 @@ static bool is_front(enum hs_role role)
 static void went_down(struct part *part)
 {
 	part->trusted_until = 0;
+	part->awaited_until = hs_clock_ms() + ARRIVE_MS;
 	tell_away(part);
 	if (is_front(part->role))
 		streams_front_gone(part->watch->apid->streams, part->role);
@@ -110,16 +112,27 @@ void watch_started(struct watch *watch, enum hs_role role, bool clean, int64_t a
 			tell_started(&watch->parts[i], clean, at_ms);
 }
 
-bool watch_is_there(const struct apid *apid, enum hs_role role)
+/* NULL: nobody watches it. */
+static const struct part *part_of(const struct watch *watch, enum hs_role role)
 {
-	const struct watch *watch = apid->watch;
-
-	if (hs_bus_is_up(apid->house->bus, role))
-		return true;
 	for (size_t i = 0; watch && i < watch->count; i++)
 		if (watch->parts[i].role == role)
-			return hs_clock_ms() < watch->parts[i].trusted_until;
-	return false;
+			return &watch->parts[i];
+	return NULL;
+}
+
+bool watch_is_there(const struct apid *apid, enum hs_role role)
+{
+	const struct part *part = part_of(apid->watch, role);
+
+	return hs_bus_is_up(apid->house->bus, role) || (part && hs_clock_ms() < part->trusted_until);
+}
+
+bool watch_is_awaited(const struct apid *apid, enum hs_role role)
+{
+	const struct part *part = part_of(apid->watch, role);
+
+	return watch_is_there(apid, role) || (part && hs_clock_ms() < part->awaited_until);
 }
 
 size_t watch_parts(const struct apid *apid, enum hs_role ret_roles[HS_ROLES])
@@ -156,6 +169,7 @@ static void watch_part(struct watch *watch, struct part *part, enum hs_role role
 
 	part->watch = watch;
 	part->role = role;
+	part->awaited_until = hs_clock_ms() + ARRIVE_MS;
 	snprintf(labels, sizeof(labels), "peer=\"%s\"", hs_role_names[role]);
 	part->gauge = hs_metric_gauge("hookswitch_peer_up", labels, "1: the daemon is connected.");
 	uv_timer_init(watch->apid->house->loop, &part->timer);

@@ -16,6 +16,10 @@ size_t watch_parts(const struct apid *apid, enum hs_role ret_roles[HS_ROLES]);
 /* True when the daemon can be asked: connected, or heard of a moment ago while our connection to it is being made. */
 bool watch_is_there(const struct apid *apid, enum hs_role role);
 
+/* True, too, when it went a moment ago: its successor will be asked. For calls of phones, who are told nothing of it
+ * and cannot ask again. */
+bool watch_is_awaited(const struct apid *apid, enum hs_role role);
+
 /* A process of this role said that it started. */
 void watch_started(struct watch *watch, enum hs_role role, bool clean, int64_t at_ms);
 

@@ -315,6 +315,21 @@ def test_driver_begins_anew():
 
 
 @ordinary
+def test_a_phone_dials_while_the_driver_is_away():
+    """Who dials in the moment between a driver and its successor is not refused: the successor rings the other one."""
+    with House() as house:
+        house.register("phone1", "phone2")
+        house.close_door("sipd")
+        house.event("daemon.away", daemon="sipd")
+        house.tell("sipd", "leg.incoming", leg="l1", call="c1", line="phone1", measured=False, dialled="phone2")
+        house.event("call.created", call_id="c1")
+        house.wait_asked("media.open", call="c1")
+        house.open_door("sipd")
+        house.wait_asked("leg.originate", call="c1", line="phone2")
+        assert not house.asked_of("leg.hangup")
+
+
+@ordinary
 def test_the_longest_queue():
     with House() as house:
         house.register("phone1", "phone2")
