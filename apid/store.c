@@ -220,6 +220,8 @@ static int wal_grew(void *context, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+#define WAL_RESERVED (4 << 20) /* the log before it is copied back, and HOLD_PAGES would be four times that */
+
 static int open_database(struct store *store)
 {
 	AUTO(free) char *wal = hs_printf("%s-wal", store->path);
@@ -233,7 +235,12 @@ static int open_database(struct store *store)
 		return error;
 	sqlite3_wal_hook(store->writer.db, wal_grew, store);
 	store->wal_fd = open(wal, O_RDWR | O_CLOEXEC);
-	return store->wal_fd >= 0 ? 0 : -errno;
+	if (store->wal_fd < 0)
+		return -errno;
+	/* Room for what a full disk lets neither us nor our successors write; without it we try all the same. */
+	if (fallocate(store->wal_fd, FALLOC_FL_KEEP_SIZE, 0, WAL_RESERVED) < 0)
+		hs_log(WARN, "store.no_reserve", LOG_WHY(strerror(errno)));
+	return 0;
 }
 
 static void start_handles(struct store *store)

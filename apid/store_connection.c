@@ -21,7 +21,9 @@ int connection_open(struct connection *connection, const char *path, bool writes
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writes ? SQLITE_OPEN_CREATE : 0);
 
-	if (sqlite3_open_v2(path, &connection->db, flags, NULL) != SQLITE_OK) {
+	/* unix-excl: the log's index is in our memory and not a file, for which a successor on a full disk has no room.
+	 * In return the database is ours alone while we run. */
+	if (sqlite3_open_v2(path, &connection->db, flags, "unix-excl") != SQLITE_OK) {
 		hs_log(ERROR, "store.open_failed", LOG_TEXT("path", path), LOG_WHY(sqlite3_errmsg(connection->db)));
 		return -EIO;
 	}

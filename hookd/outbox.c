@@ -13,6 +13,8 @@
 #define RESERVE_BYTES (64ull << 20)
 #define DISK_LOOK_MS 1000
 
+#define INCREMENTAL 2 /* what PRAGMA auto_vacuum says of it */
+
 enum state {
 	STATE_FRESH, /* first attempt was not made */
 	STATE_RETRY,
@@ -20,7 +22,6 @@ enum state {
 };
 
 static const char schema[] =
-	"PRAGMA auto_vacuum=INCREMENTAL;"
 	"PRAGMA journal_mode=WAL;"
 	"CREATE TABLE IF NOT EXISTS place(one INTEGER PRIMARY KEY CHECK(one=1), cursor TEXT NOT NULL, seq INTEGER NOT "
 	"NULL);"
@@ -234,21 +235,21 @@ static int64_t read_last(struct outbox *outbox)
 	return last;
 }
 
-static int read_version(struct outbox *outbox)
+static int64_t read_setting(struct outbox *outbox, const char *text)
 {
 	sqlite3_stmt *statement = NULL;
-	int version = 0;
+	int64_t value = 0;
 
-	if (sqlite3_prepare_v2(outbox->db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK)
-		version = (int)read_number(outbox, statement, 0);
+	if (sqlite3_prepare_v2(outbox->db, text, -1, &statement, NULL) == SQLITE_OK)
+		value = read_number(outbox, statement, 0);
 	sqlite3_finalize(statement);
-	return version;
+	return value;
 }
 
 /* Each addition whole or not at all. */
 static int extend(struct outbox *outbox)
 {
-	for (int i = read_version(outbox); i < (int)HS_COUNT(additions); i++) {
+	for (int i = (int)read_setting(outbox, "PRAGMA user_version"); i < (int)HS_COUNT(additions); i++) {
 		AUTO(free) char *text = hs_printf("BEGIN;%sPRAGMA user_version=%d;COMMIT", additions[i], i + 1);
 
 		if (sqlite3_exec(outbox->db, text, NULL, NULL, NULL) != SQLITE_OK)
@@ -257,13 +258,21 @@ static int extend(struct outbox *outbox)
 	return 0;
 }
 
+/* Pages that get free are given back piece by piece. Said once: it is written each time, and a full disk takes nothing.
+ */
+static bool shrinks(struct outbox *outbox)
+{
+	return read_setting(outbox, "PRAGMA auto_vacuum") == INCREMENTAL ||
+	       sqlite3_exec(outbox->db, "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL) == SQLITE_OK;
+}
+
 static int set_up(struct outbox *outbox)
 {
 	sqlite3_extended_result_codes(outbox->db, 0);
 	sqlite3_busy_timeout(outbox->db, 2000);
 	if (sqlite3_exec(outbox->db, outbox->full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", NULL, NULL,
 			 NULL) != SQLITE_OK ||
-	    sqlite3_exec(outbox->db, schema, NULL, NULL, NULL) != SQLITE_OK)
+	    !shrinks(outbox) || sqlite3_exec(outbox->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return failed(outbox, "schema");
 	if (extend(outbox) < 0)
 		return -EIO;
@@ -277,8 +286,9 @@ struct outbox *outbox_open(const char *folder, bool full)
 
 	outbox->folder = hs_strdup(folder);
 	outbox->full = full;
+	/* unix-excl: the log's index is no file, for which a successor on a full disk would have no room. */
 	if (sqlite3_open_v2(path, &outbox->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-			    NULL) != SQLITE_OK ||
+			    "unix-excl") != SQLITE_OK ||
 	    set_up(outbox) < 0) {
 		hs_log(ERROR, "outbox.cannot_open", LOG_TEXT("path", path),
 		       LOG_WHY(outbox->db ? sqlite3_errmsg(outbox->db) : "no memory"));

@@ -46,7 +46,8 @@ struct store *store_create(uv_loop_t *loop, const char *folder)
 	struct store *store = hs_zalloc(sizeof(*store));
 	AUTO(free) char *path = hs_printf("%s/locations.db", folder);
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
-	if (sqlite3_open_v2(path, &store->db, flags, NULL) || prepare_database(store->db)) {
+	/* unix-excl: the log's index is no file, for which a successor on a full disk would have no room */
+	if (sqlite3_open_v2(path, &store->db, flags, "unix-excl") || prepare_database(store->db)) {
 		hs_log(ERROR, "locations.store_failed", LOG_TEXT("path", path), LOG_WHY(sqlite3_errmsg(store->db)));
 		sqlite3_close(store->db);
 		free(store);
