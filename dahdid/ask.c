@@ -4,7 +4,7 @@
 #include "dahdid.h"
 #include <stdio.h>
 
-#define MEDIA_MS 3000 /* people notice two */
+#define MEDIA_MS 15000 /* a mediad that hangs is replaced by then: no call ends for it */
 
 static void describe(struct port *port, enum hs_description_role role,
 		     void (*answered)(void *context, const struct hs_answer *answer))

@@ -2,7 +2,7 @@
 #include "dialog.h"
 #include "sipd.h"
 
-#define MEDIA_MS 3000 /* a phone sends its INVITE again for 32 s; people notice two */
+#define MEDIA_MS 15000 /* a mediad that hangs is replaced by then, and a phone waits 32 s for its answer */
 
 static uint64_t ask(struct dialog *dialog, enum hs_message_id message, const void *body, ask_answered *answered)
 {
