@@ -75,15 +75,17 @@ static void timer_due(uv_timer_t *timer)
 /* Sets the deadline of the present state; it is stored, for our successor. 0: at once. */
 static void arm(struct call *call, int64_t ms)
 {
-	call->deadline_at = hs_clock_wall_ms() + ms;
+	call->deadline_at = hs_clock_lasting_ms() + ms;
 	uv_timer_start(&call->timer, timer_due, (uint64_t)ms, 0);
 	calls_changed(call);
 }
 
 void call_resume(struct call *call)
 {
-	int64_t left = call->deadline_at - hs_clock_wall_ms();
+	int64_t left = call->deadline_at - hs_clock_lasting_ms();
 
+	if (call->answered_at)
+		call->up_since = hs_clock_lasting_ms() - (hs_clock_wall_ms() - call->answered_at);
 	if (call->state == CALL_CLOSING) /* what mediad told meanwhile is told again */
 		arm(call, FIGURES_MS);
 	else if (call->deadline_at > 0)
@@ -338,7 +340,7 @@ static void hear_early(void *object, const void *argument)
 
 static void arm_limit(struct call *call)
 {
-	int64_t left = call->answered_at + max_duration_ms(call) - hs_clock_wall_ms();
+	int64_t left = call->up_since + max_duration_ms(call) - hs_clock_lasting_ms();
 
 	arm(call, left > 0 ? left : 0);
 }
@@ -349,6 +351,7 @@ static void come_up(struct call *call, struct leg *answered)
 
 	if (!call->answered_at) {
 		call->answered_at = call->calls->at;
+		call->up_since = hs_clock_lasting_ms();
 		hs_metric_observe_us(call->calls->setup_seconds, (call->answered_at - call->created_at) * 1000);
 	}
 	calls_tell(call, HS_CALL_ANSWERED, answered->line_id, &event);

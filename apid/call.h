@@ -93,7 +93,8 @@ struct call {
 	int64_t ring_ms;
 	int64_t max_ms;        /* longest duration that was asked for; 0: as configured */
 	struct gather *gather; /* digits are gathered; or NULL */
-	int64_t deadline_at;   /* of the state, wall clock; 0: none */
+	int64_t up_since;      /* hs_clock_lasting_ms of answered_at */
+	int64_t deadline_at;   /* of the state, hs_clock_lasting_ms; 0: none */
 	enum hs_tone tone;     /* the first leg hears it */
 	struct leg legs[CALL_LEGS];
 	size_t legs_count;

@@ -37,7 +37,7 @@ static bool see_hour(void *context, const struct store_row *row)
 	const char *key = store_text(row, 0), *value = store_text(row, 1);
 
 	if (key && value && strncmp(key, what, strlen(what)) == 0)
-		hs_hour_read(hour_of(context, key + strlen(what)), value, hs_clock_ms(), hs_clock_wall_ms());
+		hs_hour_read(hour_of(context, key + strlen(what)), value, hs_clock_ms(), hs_clock_lasting_ms());
 	return true;
 }
 
@@ -73,13 +73,13 @@ void ceiling_destroy(struct ceiling *ceiling)
 static void tell(struct ceiling *ceiling, const char *line)
 {
 	struct hs_ceiling_reached event = {ceiling->why};
-	int64_t now_ms = hs_clock_wall_ms();
+	int64_t now_ms = hs_clock_ms();
 
 	if (ceiling->told_at_ms && now_ms - ceiling->told_at_ms < MINUTE_MS)
 		return;
 	ceiling->told_at_ms = now_ms;
 	hs_log(WARN, "ceiling.reached", LOG_LINE(line), LOG_WHY(ceiling->why));
-	eventlog_add(ceiling->log, HS_CEILING_REACHED, now_ms, line, NULL, &event);
+	eventlog_add(ceiling->log, HS_CEILING_REACHED, hs_clock_wall_ms(), line, NULL, &event);
 }
 
 static _Bool count_out(void *context, const char *key, void *object)
@@ -136,7 +136,7 @@ void ceiling_taken(struct ceiling *ceiling, const struct line *line)
 		return;
 	hour = hour_of(ceiling, line->config->id);
 	hs_hour_take(hour, now_ms);
-	hs_hour_write(hour, now_ms, hs_clock_wall_ms(), text);
+	hs_hour_write(hour, now_ms, hs_clock_lasting_ms(), text);
 	snprintf(key, sizeof(key), KEY "%s", line->config->id);
 	store_write(ceiling->store, STORE_META_PUT, STORE_V_TEXT(key), STORE_V_TEXT(text));
 }

@@ -6,11 +6,17 @@ static bool is_audio(enum hs_digit_source source)
 	return source != HS_DIGIT_SOURCE_INFO;
 }
 
+/* A wall clock that was set back in between made the times no nearer. */
+static bool is_long_ago(const struct digits_leg *leg, int64_t at_ms)
+{
+	return at_ms - leg->info_at > DIGITS_TWICE_MS || leg->info_at - at_ms > DIGITS_TWICE_MS;
+}
+
 static void note_info(struct digits_leg *leg, char digit, int64_t at_ms)
 {
 	size_t length = strlen(leg->info);
 
-	if (at_ms - leg->info_at > DIGITS_TWICE_MS || length == DIGITS_INFO)
+	if (is_long_ago(leg, at_ms) || length == DIGITS_INFO)
 		length = 0;
 	leg->info[length] = digit;
 	leg->info[length + 1] = '\0';
@@ -20,7 +26,7 @@ static void note_info(struct digits_leg *leg, char digit, int64_t at_ms)
 /* Was this key of the audio path told by INFO before? Then it is taken off the list. */
 static bool told_by_info(struct digits_leg *leg, char digit, int64_t at_ms)
 {
-	if (leg->info[0] != digit || at_ms - leg->info_at > DIGITS_TWICE_MS) {
+	if (leg->info[0] != digit || is_long_ago(leg, at_ms)) {
 		leg->info[0] = '\0';
 		return false;
 	}

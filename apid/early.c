@@ -92,7 +92,7 @@ static void take_out(struct early *early, struct waiting *waiting)
 static void purge(uv_timer_t *timer)
 {
 	struct early *early = timer->data;
-	int64_t now = hs_clock_wall_ms();
+	int64_t now = hs_clock_lasting_ms();
 
 	while (early->oldest && now - early->oldest->since >= WAIT_MS) {
 		struct waiting *waiting = take_oldest(early);
@@ -117,7 +117,7 @@ void early_add(struct early *early, const char *leg, const struct hs_fact *fact)
 	}
 	waiting = hs_zalloc(sizeof(*waiting));
 	waiting->n = early->next_n++;
-	waiting->since = hs_clock_wall_ms();
+	waiting->since = hs_clock_lasting_ms();
 	hs_copy(waiting->leg, sizeof(waiting->leg), leg);
 	waiting->fact = *fact;
 	waiting->fact.body = NULL;

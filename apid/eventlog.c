@@ -219,7 +219,7 @@ void eventlog_expire(struct eventlog *log)
 {
 	struct store *store = log->setup.store;
 	struct bounds_job *job = hs_zalloc(sizeof(*job));
-	int64_t now = hs_clock_wall_ms();
+	int64_t now = hs_clock_lasting_ms(); /* no day is over because somebody sets the clock */
 	int64_t cutoff = now - log->setup.retention_ms;
 
 	store_write(store, STORE_EVENTS_EXPIRE, STORE_V_INT(cutoff), STORE_V_INT(EXPIRE_BATCH));

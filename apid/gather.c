@@ -78,7 +78,7 @@ static void waited(uv_timer_t *timer)
 
 static void arm(struct gather *gather, int64_t ms)
 {
-	gather->deadline_at = hs_clock_wall_ms() + ms;
+	gather->deadline_at = hs_clock_lasting_ms() + ms;
 	uv_timer_start(&gather->timer, waited, (uint64_t)ms, 0);
 	calls_changed(gather->call);
 }
@@ -186,7 +186,7 @@ char *gather_save(const struct call *call)
 
 static void take_up(struct gather *gather, const struct hs_kept_gather *kept)
 {
-	int64_t left = kept->deadline_at - hs_clock_wall_ms();
+	int64_t left = kept->deadline_at - hs_clock_lasting_ms();
 
 	hs_copy(gather->id, sizeof(gather->id), kept->id);
 	hs_copy(gather->leg, sizeof(gather->leg), kept->leg);

@@ -58,7 +58,7 @@ static void entry_free(struct entry *entry)
 
 static void forget_old(struct idempotency *idempotency)
 {
-	int64_t now = hs_clock_wall_ms();
+	int64_t now = hs_clock_lasting_ms();
 
 	while (idempotency->oldest && (idempotency->oldest->until < now || idempotency->answered > MEMORY_COUNT)) {
 		struct entry *entry = idempotency->oldest;
@@ -179,7 +179,7 @@ void idempotency_begin(struct idempotency *idempotency, const char *key, bool br
 	add_entry(idempotency, key);
 	lookup = hs_zalloc(sizeof(*lookup));
 	*lookup = (struct lookup){
-		.idempotency = idempotency, .now = hs_clock_wall_ms(), .found = found, .context = context};
+		.idempotency = idempotency, .now = hs_clock_lasting_ms(), .found = found, .context = context};
 	hs_copy(lookup->key, sizeof(lookup->key), key);
 	store_read(idempotency->store,
 		   &(struct store_job){.lane = STORE_BRIEF, .work = look_in_worker, .done = looked, .context = lookup});
@@ -188,7 +188,7 @@ void idempotency_begin(struct idempotency *idempotency, const char *key, bool br
 void idempotency_put(struct idempotency *idempotency, const char *key, bool brief, const char *answer, bool stored)
 {
 	struct entry *entry = hs_table_get(idempotency->entries, key);
-	int64_t now = hs_clock_wall_ms();
+	int64_t now = hs_clock_lasting_ms();
 
 	if (stored)
 		store_write(idempotency->store, STORE_ANSWER_PUT, STORE_V_TEXT(key),
@@ -229,7 +229,7 @@ static bool see_recent(void *context, const struct store_row *row)
 struct idempotency *idempotency_create(struct store *store)
 {
 	struct idempotency *idempotency = hs_zalloc(sizeof(*idempotency));
-	const struct store_value now = STORE_V_INT(hs_clock_wall_ms());
+	const struct store_value now = STORE_V_INT(hs_clock_lasting_ms());
 
 	idempotency->store = store;
 	idempotency->entries = hs_table_create();

@@ -191,7 +191,7 @@ static struct bus_parcel *make_parcel(struct hs_bus *bus, const struct hs_ask *a
 		.id = id,
 		.source = hs_role_names[bus->role],
 		.incarnation = bus->incarnation,
-		.at = hs_clock_wall_ms(),
+		.at = bus_tcp_is_far(bus, ask->to, HS_EDGE_REQUESTS) ? 0 : hs_clock_ms(), /* another clock there */
 		.deadline_ms = deadline_of(ask),
 		.request_id = ask->request_id,
 		.token = ask->token,

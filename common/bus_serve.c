@@ -191,7 +191,7 @@ static void repeat(struct bus_serve_room *room, struct served *served, const str
 /* What is left of a request's time; below 0: it expired on its way. */
 static int64_t time_left_ms(const struct hs_envelope_request *head)
 {
-	int64_t passed_ms = head->at ? hs_clock_wall_ms() - head->at : 0;
+	int64_t passed_ms = head->at ? hs_clock_ms() - head->at : 0;
 
 	return head->deadline_ms - (passed_ms > 0 ? passed_ms : 0);
 }

@@ -38,6 +38,26 @@ int64_t hs_clock_us(void)
 	return ask_us(CLOCK_MONOTONIC);
 }
 
+/* What the wall clock is ahead of the machine's own, as the keeper found it; 0: not yet. */
+static int64_t ahead_us;
+
+void hs_clock_begin(void)
+{
+	ahead_us = ask_us(CLOCK_REALTIME) - ask_us(CLOCK_BOOTTIME);
+}
+
+int64_t hs_clock_lasting_us(void)
+{
+	if (!ahead_us)
+		hs_clock_begin();
+	return ahead_us + ask_us(CLOCK_BOOTTIME);
+}
+
+int64_t hs_clock_lasting_ms(void)
+{
+	return hs_clock_lasting_us() / 1000;
+}
+
 /* Days since 1970 of a date, by the calendar of ever: a year begins in March, so that its odd day is its last. */
 static int64_t days_of(int64_t year, int month, int day)
 {

@@ -609,6 +609,7 @@ int hs_keeper_run(const char *name, int (*child)(struct hs_keep *keep, void *arg
 	int result = prepare(&keeper), code = 1;
 
 	is_running = true;
+	hs_clock_begin();
 	if (result == 0)
 		begin_log(&keeper);
 	hurry();

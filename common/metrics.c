@@ -109,6 +109,8 @@ void hs_metric_observe_us(struct hs_metric *metric, int64_t microseconds)
 {
 	size_t i = 0;
 
+	if (microseconds < 0) /* between two times of a wall clock that was set back */
+		microseconds = 0;
 	metric->value++;
 	metric->sum_us += microseconds;
 	while (i < BUCKETS && microseconds > bucket_us[i])

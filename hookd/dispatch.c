@@ -186,7 +186,7 @@ static void arm(struct lane *lane)
 	int64_t now_ms = hs_clock_ms(), wait = INT64_MAX;
 
 	if (!lane->retries && lane->next_due_ms < INT64_MAX)
-		wait = lane->next_due_ms - hs_clock_wall_ms();
+		wait = lane->next_due_ms - hs_clock_lasting_ms();
 	if (lane->waiting && lane->breaker.not_before_ms > now_ms)
 		wait = 0;
 	if (wait == INT64_MAX) {
@@ -266,7 +266,7 @@ static void send_job(struct lane *lane, struct job *job)
 static void pump(struct lane *lane)
 {
 	struct dispatch *dispatch = lane->dispatch;
-	int64_t now_ms = hs_clock_wall_ms();
+	int64_t now_ms = hs_clock_lasting_ms();
 
 	if (!dispatch->running || dispatch->stuck || lane->removed || lane->locked || lane->endpoint->paused)
 		return;
@@ -530,7 +530,7 @@ void dispatch_changed(struct dispatch *dispatch, struct endpoint *endpoint)
 {
 	struct lane *lane = lane_of(dispatch, endpoint->id);
 
-	outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_wall_ms());
+	outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_lasting_ms());
 	lane->next_due_ms = 0;
 	lane->locked = false;
 	lane->dirty = true;
@@ -598,7 +598,7 @@ const char *dispatch_name(const struct dispatch *dispatch, int64_t number)
 
 int dispatch_replay(struct dispatch *dispatch, const char *delivery)
 {
-	int64_t number = outbox_replay(dispatch->outbox, delivery, hs_clock_wall_ms());
+	int64_t number = outbox_replay(dispatch->outbox, delivery, hs_clock_lasting_ms());
 
 	for (size_t i = 0; i < dispatch_count(dispatch) && number >= 0; i++) {
 		struct lane *lane = dispatch->order[i];
@@ -622,7 +622,7 @@ int64_t dispatch_replay_all(struct dispatch *dispatch, const struct endpoint *en
 
 		if (endpoint && lane->endpoint != endpoint)
 			continue;
-		revived += outbox_replay_all(dispatch->outbox, lane->endpoint->number, hs_clock_wall_ms());
+		revived += outbox_replay_all(dispatch->outbox, lane->endpoint->number, hs_clock_lasting_ms());
 		lane->next_due_ms = 0;
 		verdict_recount(lane);
 		pump_soon(lane);
@@ -671,7 +671,7 @@ static void on_prune(uv_timer_t *timer)
 
 	for (size_t i = 0; i < dispatch_count(dispatch) && !dispatch->stuck; i++)
 		end_rotation(dispatch->order[i]);
-	if (dispatch->stuck || !outbox_prune(dispatch->outbox, hs_clock_wall_ms() - keep_ms))
+	if (dispatch->stuck || !outbox_prune(dispatch->outbox, hs_clock_lasting_ms() - keep_ms))
 		return;
 	for (size_t i = 0; i < dispatch_count(dispatch); i++)
 		verdict_recount(dispatch->order[i]);
@@ -698,12 +698,18 @@ struct dispatch *dispatch_create(const struct dispatch_setup *setup)
 
 void dispatch_start(struct dispatch *dispatch)
 {
+	int64_t latest_ms = hs_clock_lasting_ms() + RETRY_LONGEST_MS;
+
 	dispatch->running = true;
 	uv_timer_start(&dispatch->prune, on_prune, PRUNE_MS, PRUNE_MS);
 	hs_metric_set(dispatch->depth, outbox_depth(dispatch->outbox));
 	hs_metric_set(dispatch->dead, outbox_dead_letters(dispatch->outbox, 0));
-	for (size_t i = 0; i < dispatch_count(dispatch); i++)
+	for (size_t i = 0; i < dispatch_count(dispatch); i++) {
+		/* what is due later than that was put off before somebody set the clock back */
+		outbox_hasten(dispatch->outbox, dispatch->order[i]->endpoint->number, latest_ms);
 		pump_soon(dispatch->order[i]);
+	}
+	dispatch_commit_later(dispatch);
 }
 
 void dispatch_stop(struct dispatch *dispatch)

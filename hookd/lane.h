@@ -39,7 +39,7 @@ struct lane {
 	int unkept;          /* jobs that the outbox does not know, waiting or flying */
 	int64_t loaded;      /* number of the last fresh delivery that was loaded */
 	bool backlog;        /* fresh ones are on the disk that were not loaded */
-	int64_t next_due_ms; /* of retries on the disk; wall clock */
+	int64_t next_due_ms; /* of retries on the disk; hs_clock_lasting_ms */
 	bool removed;        /* freed with its last flying job, when nobody holds it */
 	int held;            /* trials under way */
 	bool locked;         /* the secret cannot be opened */

@@ -31,7 +31,7 @@ struct outbox_endpoint {
 	const char *ca, *cert, *sealed_key; /* PEM, the key sealed; "" where there is none, or files have them */
 	bool declared, enabled, paused;
 	int64_t old_until_ms;     /* until then the secret has an older one beside it; 0: it has none */
-	int64_t failing_since_ms; /* wall clock; 0: it works */
+	int64_t failing_since_ms; /* hs_clock_lasting_ms; 0: it works */
 	int64_t delivered, dead;
 	int last_status;
 	const char *last_error;
@@ -46,9 +46,9 @@ struct outbox_delivery {
 	const char *id, *type, *call, *line, *cursor, *body; /* call, line, cursor: "" when there is none */
 	size_t bytes;                                        /* of the body */
 	int64_t created_at_ms;                               /* the event's timestamp */
-	int64_t due_at_ms;
-	int tries;    /* place in the retry schedule; 0: fresh */
-	int attempts; /* made in all */
+	int64_t due_at_ms;                                   /* hs_clock_lasting_ms */
+	int tries;                                           /* place in the retry schedule; 0: fresh */
+	int attempts;                                        /* made in all */
 	int last_status;
 	char last_error[OUTBOX_ERROR];
 };

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define RETRY_NEVER (-1)                          /* the schedule is at its end */
+#define RETRY_LONGEST_MS (29 * 3600 * 1000ll)     /* no retry is further away */
 #define RETRY_AFTER_MAX_MS (24 * 3600 * 1000ll)   /* longest Retry-After that is honoured */
 #define RETRY_DISABLE_MS (5 * 24 * 3600 * 1000ll) /* failing without a break for this long disables an endpoint */
 

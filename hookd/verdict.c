@@ -51,7 +51,7 @@ void verdict_recount(struct lane *lane)
 
 static void bury(struct lane *lane, struct outbox_delivery *delivery, const char *why)
 {
-	outbox_bury(lane->dispatch->outbox, delivery, hs_clock_wall_ms());
+	outbox_bury(lane->dispatch->outbox, delivery, hs_clock_lasting_ms());
 	tell_failed(lane, delivery, why, false);
 	lane->endpoint->waiting--;
 	lane->endpoint->dead++;
@@ -62,7 +62,7 @@ static void bury(struct lane *lane, struct outbox_delivery *delivery, const char
 /* The endpoint gets nothing more; what waited is kept as dead letters. */
 static void disable(struct lane *lane, struct outbox_delivery *delivery, const char *why)
 {
-	int64_t now_ms = hs_clock_wall_ms();
+	int64_t now_ms = hs_clock_lasting_ms();
 
 	outbox_bury(lane->dispatch->outbox, delivery, now_ms);
 	outbox_bury_all(lane->dispatch->outbox, lane->endpoint->number, "the endpoint was disabled", now_ms);
@@ -92,7 +92,7 @@ static void succeeded(struct lane *lane, const struct outbox_delivery *delivery)
 	endpoint->enabled = true;
 	if (breaker_succeeded(&lane->breaker)) {
 		hs_log(INFO, "webhook.recovered", LOG_TEXT("webhook", endpoint->id));
-		outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_wall_ms());
+		outbox_hasten(dispatch->outbox, endpoint->number, hs_clock_lasting_ms());
 		if (lane->next_due_ms < INT64_MAX)
 			lane->next_due_ms = 0;
 	}
@@ -103,8 +103,8 @@ static void try_again(struct lane *lane, struct outbox_delivery *delivery, const
 {
 	const struct hs_config_retry *retry = lane->dispatch->setup.house->config->webhooks->retry;
 	struct retry_rules rules = {(int)retry->count, retry->delay_ms, retry->max_delay_ms};
-	int64_t now_ms = hs_clock_wall_ms();
-	int64_t after_ms = *result->retry_after ? retry_read_after(result->retry_after, now_ms) : -1;
+	int64_t now_ms = hs_clock_lasting_ms();
+	int64_t after_ms = *result->retry_after ? retry_read_after(result->retry_after, hs_clock_wall_ms()) : -1;
 	uint32_t random = 0;
 	int64_t delay_ms;
 
@@ -131,7 +131,7 @@ static void try_again(struct lane *lane, struct outbox_delivery *delivery, const
 static void failed(struct lane *lane, struct outbox_delivery *delivery, const struct deliver_result *result)
 {
 	struct endpoint *endpoint = lane->endpoint;
-	int64_t now_ms = hs_clock_wall_ms();
+	int64_t now_ms = hs_clock_lasting_ms();
 
 	dispatch_keep(lane);
 	if (result->status)

@@ -6,7 +6,7 @@ static const int64_t ntp_epoch_s = 2208988800; /* 1900 to 1970 */
 
 static uint64_t ntp_now(void)
 {
-	int64_t wall_us = hs_clock_wall_us();
+	int64_t wall_us = hs_clock_lasting_us(); /* who is asked how long ago we said it was not set meanwhile */
 	uint64_t seconds = (uint64_t)(wall_us / 1000000 + ntp_epoch_s);
 	uint64_t fraction = ((uint64_t)(wall_us % 1000000) << 32) / 1000000;
 	return seconds << 32 | fraction;

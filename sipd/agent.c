@@ -58,6 +58,32 @@ static void library_says(void *context, const char *format, va_list arguments)
 	hs_log(DEBUG, "sofia", LOG_WHY(text));
 }
 
+/* ---- the clock: Sofia's timers count by the wall's ----
+ *
+ * Somebody sets that one back by an hour and nothing is sent again for an hour; forward, and every transaction has
+ * timed out. So these stand before the library's own. */
+
+static const su_time64_t second_ns = 1000000000;
+
+su_time64_t su_now64(void)
+{
+	return SU_TIME_EPOCH * second_ns + (su_time64_t)hs_clock_lasting_us() * 1000;
+}
+
+su_time64_t su_nanotime(su_time64_t *return_time)
+{
+	su_time64_t now = su_now64();
+	if (return_time)
+		*return_time = now;
+	return now;
+}
+
+void su_time(su_time_t *tv)
+{
+	su_time64_t now = su_now64();
+	*tv = (su_time_t){.tv_sec = now / second_ns, .tv_usec = now % second_ns / 1000};
+}
+
 /* ---- the loop: Sofia inside libuv ---- */
 
 static void woken(uv_poll_t *poll, int status, int events)

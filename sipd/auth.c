@@ -34,7 +34,7 @@ static void challenge(struct sipd *sipd, const struct user *user, const struct p
 {
 	char nonce[DIGEST_NONCE];
 	size_t used = 0;
-	nonces_make(sipd->nonces, &peer->key, hs_clock_wall_ms(), nonce);
+	nonces_make(sipd->nonces, &peer->key, hs_clock_lasting_ms(), nonce);
 	ret_headers[0] = 0;
 	if (users_offered(user, DIGEST_SHA256))
 		used = add_challenge(sipd, nonce, DIGEST_SHA256, stale, ret_headers, AUTH_HEADERS);
@@ -123,7 +123,7 @@ enum auth_result auth_check(struct sipd *sipd, const sip_t *sip, const struct pe
 			    char ret_headers[AUTH_HEADERS])
 {
 	struct digest_answer answer;
-	int64_t now = hs_clock_wall_ms();
+	int64_t now = hs_clock_lasting_ms();
 	if (!pick_digest(sip, &answer)) {
 		auth_probed(sipd, peer);
 		challenge(sipd, users_find(sipd->users, claimed_name(sip)), peer, false, ret_headers);

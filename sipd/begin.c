@@ -85,8 +85,12 @@ static void restore_binding(void *context, const struct binding *binding)
 {
 	struct sipd *sipd = context;
 	const struct user *user = users_of_line(sipd->users, binding->line);
+	int64_t now_ms = hs_clock_lasting_ms(), longest_ms = sipd->config->sip->max_expires_s * 1000;
+	struct binding bounded = *binding;
+	if (bounded.expires_ms > now_ms + longest_ms) /* the disk is from before somebody set the clock back */
+		bounded.expires_ms = now_ms + longest_ms;
 	if (user) /* a line that was taken out of the configuration rings no more */
-		locations_restore(sipd->locations, binding, hs_clock_wall_ms());
+		locations_restore(sipd->locations, &bounded, now_ms);
 }
 
 static void restore_record(void *context, const char *key, const void *value, size_t bytes)

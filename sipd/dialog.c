@@ -48,7 +48,7 @@ struct dialog *dialog_create(struct dialogs *dialogs, const char *leg, const cha
 	dialog->sipd = dialogs->sipd;
 	dialog->r.layout = LAYOUT;
 	dialog->r.outgoing = outgoing;
-	dialog->r.begun_ms = hs_clock_wall_ms();
+	dialog->r.begun_ms = hs_clock_lasting_ms();
 	hs_copy(dialog->r.leg, sizeof(dialog->r.leg), leg);
 	hs_copy(dialog->r.call, sizeof(dialog->r.call), call);
 	hs_copy(dialog->r.line, sizeof(dialog->r.line), line);

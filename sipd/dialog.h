@@ -100,7 +100,7 @@ struct dialog_record {
 	char digits[DIALOG_DIGITS]; /* still to be sent by INFO; the first one may be under way */
 	int digit_ms;
 	char digits_request[65];    /* who asked for them last: not twice */
-	int64_t begun_ms;           /* wall clock */
+	int64_t begun_ms;           /* hs_clock_lasting_ms */
 	int64_t ring_until_ms;      /* outgoing, until it is answered */
 	struct interval session;    /* as agreed, see refresh.h */
 	int64_t refresh_ms;         /* when we refresh it next, if that is ours */

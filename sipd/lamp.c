@@ -70,7 +70,7 @@ static void put_in(struct lamp *lamp, struct watcher *watcher)
 
 static bool is_expired(const struct watcher *watcher)
 {
-	return !watcher->over && watcher->r.expires_ms <= hs_clock_wall_ms();
+	return !watcher->over && watcher->r.expires_ms <= hs_clock_lasting_ms();
 }
 
 /* An unasked one ends with its binding; a phone that is gone is told nothing. */
@@ -233,7 +233,7 @@ static void renew(const struct subscription *subscription)
 	dialog_target(subscription->sip->sip_contact, r->target);
 	r->peer = *subscription->peer;
 	r->remote_cseq = subscription->sip->sip_cseq->cs_seq;
-	r->expires_ms = hs_clock_wall_ms() + subscription->seconds * 1000;
+	r->expires_ms = hs_clock_lasting_ms() + subscription->seconds * 1000;
 	watcher_save(subscription->watcher);
 }
 

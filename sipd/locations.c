@@ -217,12 +217,12 @@ static bool is_whole(const struct binding *binding)
 	       memchr(binding->device, 0, sizeof(binding->device));
 }
 
-void locations_restore(struct locations *locations, const struct binding *binding, int64_t wall_ms)
+void locations_restore(struct locations *locations, const struct binding *binding, int64_t now_ms)
 {
 	if (!is_whole(binding))
 		return;
 	struct place *place = place_of(locations, binding->line);
-	if (binding->expires_ms <= wall_ms || place->count >= LOCATIONS_MAX ||
+	if (binding->expires_ms <= now_ms || place->count >= LOCATIONS_MAX ||
 	    find_entry(place, binding->contact, binding->instance) >= 0)
 		return;
 	struct entry *entry = add_entry(locations, place, binding);
@@ -316,24 +316,24 @@ static size_t index_of(const struct place *place, const struct entry *entry)
 	return i;
 }
 
-int64_t locations_next(const struct locations *locations, int64_t wall_ms)
+int64_t locations_next(const struct locations *locations, int64_t now_ms)
 {
 	if (!locations->count)
 		return -1;
-	int64_t left = locations->due[0]->binding.expires_ms - wall_ms;
+	int64_t left = locations->due[0]->binding.expires_ms - now_ms;
 	return left > 0 ? left : 0;
 }
 
-int64_t locations_expire(struct locations *locations, int64_t wall_ms, void (*lost)(void *context, const char *line),
+int64_t locations_expire(struct locations *locations, int64_t now_ms, void (*lost)(void *context, const char *line),
 			 void *context)
 {
-	while (locations->count && locations->due[0]->binding.expires_ms <= wall_ms) {
+	while (locations->count && locations->due[0]->binding.expires_ms <= now_ms) {
 		struct entry *entry = locations->due[0];
 		struct place *place = place_of(locations, entry->binding.line);
 		remove_entry(locations, place, index_of(place, entry));
 		lost(context, place->line);
 	}
-	return locations_next(locations, wall_ms);
+	return locations_next(locations, now_ms);
 }
 
 struct visiting {

@@ -23,8 +23,8 @@ struct binding {
 	bool tcp;
 	bool nat;              /* the registration did not come from where its Via said */
 	uint32_t cseq;         /* of the REGISTER */
-	int64_t expires_ms;    /* wall clock */
-	int64_t registered_ms; /* wall clock of the first registration */
+	int64_t expires_ms;    /* hs_clock_lasting_ms */
+	int64_t registered_ms; /* the same, of the first registration */
 };
 
 struct locations;
@@ -36,7 +36,7 @@ typedef void locations_watch(void *context, const char *key, const struct bindin
 struct locations *locations_create(struct hs_journal *journal, locations_watch *watch, void *context);
 
 /* Puts back what a predecessor left, unless known or expired; neither journal nor watch sees it again. */
-void locations_restore(struct locations *locations, const struct binding *binding, int64_t wall_ms);
+void locations_restore(struct locations *locations, const struct binding *binding, int64_t now_ms);
 
 /* Adds, or replaces the binding of the same contact or instance. The oldest one makes room beyond max. */
 void locations_put(struct locations *locations, const struct binding *binding, size_t max);
@@ -62,11 +62,11 @@ bool locations_has_host(const struct locations *locations, const char *host);
 bool locations_has_flow(const struct locations *locations, const char *host, uint16_t port, bool tcp);
 
 /* ms until the next one expires, 0: one has, -1: there is none. */
-int64_t locations_next(const struct locations *locations, int64_t wall_ms);
+int64_t locations_next(const struct locations *locations, int64_t now_ms);
 
 /* Removes what has expired; lost is called for each one with its line (afterwards). Returns what locations_next says.
  */
-int64_t locations_expire(struct locations *locations, int64_t wall_ms, void (*lost)(void *context, const char *line),
+int64_t locations_expire(struct locations *locations, int64_t now_ms, void (*lost)(void *context, const char *line),
 			 void *context);
 
 /* Visits all, in no order. */

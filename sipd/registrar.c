@@ -86,7 +86,7 @@ static void line_lost(void *context, const char *line)
 static void expiry_due(uv_timer_t *timer)
 {
 	struct registrar *registrar = timer->data;
-	arm(registrar, locations_expire(registrar->sipd->locations, hs_clock_wall_ms(), line_lost, registrar));
+	arm(registrar, locations_expire(registrar->sipd->locations, hs_clock_lasting_ms(), line_lost, registrar));
 }
 
 void registrar_lost(struct registrar *registrar, const char *line, const char *contact, const char *why)
@@ -270,7 +270,7 @@ void registrar_serve(struct registrar *registrar, msg_t *msg, sip_t *sip, const 
 		.user = user,
 		.peer = peer,
 		.nat = is_behind_nat(sip, peer),
-		.now_ms = hs_clock_wall_ms(),
+		.now_ms = hs_clock_lasting_ms(),
 	};
 	nta_incoming_t *irq = nta_incoming_create(agent_nta(sipd->agent), NULL, msg, sip, TAG_END());
 	if (!irq)
@@ -322,7 +322,7 @@ void registrar_restored(struct registrar *registrar, bool all)
 {
 	struct restoring restoring = {registrar, all};
 	users_each(registrar->sipd->users, tell_restored, &restoring);
-	arm(registrar, locations_expire(registrar->sipd->locations, hs_clock_wall_ms(), line_lost, registrar));
+	arm(registrar, locations_expire(registrar->sipd->locations, hs_clock_lasting_ms(), line_lost, registrar));
 }
 
 void registrar_stop(struct registrar *registrar)

@@ -119,7 +119,7 @@ static void send_notify(struct watcher *watcher, const char *why)
 	struct watcher_record *r = &watcher->r;
 	struct path path;
 	char body[512], state[64], cseq[24];
-	int64_t left_s = (r->expires_ms - hs_clock_wall_ms()) / 1000;
+	int64_t left_s = (r->expires_ms - hs_clock_lasting_ms()) / 1000;
 	path_to(watcher->sipd->agent, &r->peer, r->id, &path);
 	snprintf(cseq, sizeof(cseq), "%u NOTIFY", ++r->local_cseq);
 	if (why)

@@ -22,7 +22,7 @@ struct watcher_record {
 	char target[DIALOG_TARGET];   /* Request-URI of what we send */
 	struct peer peer;
 	uint32_t local_cseq, remote_cseq;
-	int64_t expires_ms; /* wall clock */
+	int64_t expires_ms; /* hs_clock_lasting_ms */
 	int told;           /* what the phone was told last and confirmed, or WATCHER_UNTOLD */
 };
 

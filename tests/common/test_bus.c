@@ -644,7 +644,7 @@ static const struct {
 	 "\"body\":{}}",
 	 "invalid"},
 	{"{\"v\":1,\"kind\":\"request\",\"type\":\"leg.originate\",\"id\":\"a\",\"source\":\"apid\",\"deadline_ms\":9,"
-	 "\"at\":\"2001-01-01T00:00:00Z\",\"body\":{\"leg\":\"l\",\"call\":\"c\",\"line\":\"p\",\"ring_timeout_ms\":"
+	 "\"at\":1,\"body\":{\"leg\":\"l\",\"call\":\"c\",\"line\":\"p\",\"ring_timeout_ms\":"
 	 "1000}}",
 	 "expired"},
 	{"{\"v\":1,\"kind\":\"facts\",\"source\":\"apid\",\"epoch\":1}", "not_permitted"},

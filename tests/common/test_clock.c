@@ -85,6 +85,10 @@ static void clocks_agree(void **state)
 	assert_true(us / 1000 >= ms && us / 1000 < ms + 1000);
 	assert_true(wall_us / 1000 >= wall && wall_us / 1000 < wall + 1000);
 	assert_true(wall > 1700000000000);
+	hs_clock_begin();
+	wall = hs_clock_wall_ms();
+	assert_in_range(hs_clock_lasting_ms(), wall - 1, wall + 1000);
+	assert_true(hs_clock_lasting_us() / 1000 >= wall - 1);
 }
 
 int main(void)
