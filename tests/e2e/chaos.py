@@ -1,16 +1,18 @@
-"""What goes on in the chaos test: calls on both drivers that keep ledgers, readers that do not read, and the faults."""
+"""What goes on in the chaos test: calls on both drivers, one after the other, that keep ledgers."""
 import collections
-import os
+import csv
 import pathlib
 import random
 import signal
-import socket
 import subprocess
+import tempfile
 import threading
 import time
 
 from simphone import PlainPhone
-from suite import DAEMONS, REPO, wait_for
+from suite import free_port, wait_for
+
+SCENARIO = pathlib.Path(__file__).parent / "sipp/call.xml"
 
 SETTLES_S = 45  # until what was promised must have happened: a hung daemon is noticed after 3 s, and then starts
 
@@ -160,116 +162,78 @@ class AnalogCalls(Load):
         self.phone.close()
 
 
-class StuckReaders:
-    """A subscriber to the feed, one to the bus and a receiver of webhooks, none of whom ever reads."""
+class Registrations(threading.Thread):
+    """Registers the suite's phones again and again, as phones do. wrong: what was not granted."""
+
+    EVERY_S = 30
 
     def __init__(self, suite):
-        self.suite, self.ended = suite, threading.Event()
-        self.receiver = socket.create_server((suite.host, 0), backlog=1)
-        host, port = self.receiver.getsockname()
-        suite.post("/api/v1/webhooks", {"url": f"http://{host}:{port}/stuck", "events": ["call.created", "call.ended", "dtmf"]}, status=201)
-        self.tap = subprocess.Popen(["/usr/bin/python3", REPO / "proto/examples/tap.py", "calls", "digits"],
-                                    env={**os.environ, **suite.environment}, stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.DEVNULL)
-        self.thread = threading.Thread(target=self.hold_feed, daemon=True)
-        self.thread.start()
-        time.sleep(0.5)
-        self.tap.send_signal(signal.SIGSTOP)
+        super().__init__(daemon=True)
+        self.suite, self.wrong, self.made, self.ending = suite, [], 0, threading.Event()
+        self.start()
 
-    def open_feed(self):
-        host, port = self.suite.facts["ws"].removeprefix("ws://").split(":")
-        feed = socket.socket()
-        feed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        feed.connect((host, int(port)))
-        feed.sendall((f"GET /api/v1/events HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-                      f"Authorization: Bearer {self.suite.token}\r\n\r\n").encode())
-        return feed
+    def run(self):
+        while not self.ending.wait(self.EVERY_S):
+            for phone in list(self.suite.phones):
+                self.refresh(phone)
 
-    def hold_feed(self):
-        while not self.ended.is_set():
-            try:
-                with self.open_feed():
-                    self.ended.wait(10)
-            except OSError:
-                self.ended.wait(0.5)
+    def refresh(self, phone):
+        try:
+            reply = phone.register(timeout=30)
+            self.made += 1
+            if reply.status != 200:
+                self.wrong.append(f"{phone.user} is not registered again: {reply.start}")
+        except TimeoutError as error:
+            self.wrong.append(str(error))
+
+    def end(self):
+        self.ending.set()
+        self.join()
+
+
+class SippCalls:
+    """SIPp, a program of other people, calls the operator again and again. Its own statistics are the ledger."""
+
+    # A call that was answered by an error was served; one of these was not.
+    LOST = ("FailedMaxUDPRetrans", "FailedTcpConnect", "FailedTcpClosed", "FailedUnexpectedMessage", "FailedTimeoutOnRecv",
+            "FailedTimeoutOnSend", "FailedCmdNotSent", "FailedRegexpDoesntMatch")
+
+    def __init__(self, suite, line):
+        self.folder, self.line = tempfile.TemporaryDirectory(prefix="sipp-"), line
+        self.statistics = pathlib.Path(self.folder.name, "statistics")
+        self.output = open(pathlib.Path(self.folder.name, "output"), "w+")
+        domain = suite.facts["domain"]
+        self.process = subprocess.Popen(
+            ["sipp", f"{suite.sip[0]}:{suite.sip[1]}", "-sf", str(SCENARIO), "-s", "0", "-m", "1000000", "-l", "1", "-r", "2",
+             "-i", "127.0.0.1", "-p", str(free_port("127.0.0.1", 5900, 6900)), "-mi", "127.0.0.1",
+             "-mp", str(free_port("127.0.0.1", 35000, 39000) & ~1), "-au", line["user"], "-ap", line["password"],
+             "-key", "domain", domain, "-key", "user", line["user"], "-auth_uri", f"0@{domain}", "-nostdin",
+             "-trace_err", "-error_file", "errors", "-trace_stat", "-stf", str(self.statistics), "-fd", "1"],
+            cwd=self.folder.name, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)
+
+    def figures(self):
+        if not self.statistics.exists():
+            return {}
+        with self.statistics.open() as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+        return {name.removesuffix("(C)"): int(value) for name, value in rows[-1].items()
+                if name and name.endswith("(C)") and value.isdigit()} if rows else {}
+
+    def end(self, patience):
+        """No new call; the present one is made to its end."""
+        self.process.send_signal(signal.SIGUSR1)
+        self.process.wait(patience)
+
+    def judge(self, created):
+        figures = self.figures()
+        errors = pathlib.Path(self.folder.name, "errors")
+        lost = {name: figures[name] for name in self.LOST if figures.get(name)}
+        assert not lost, f"SIPp lost calls: {lost}\n{errors.read_text()[:3000] if errors.exists() else ''}"
+        assert figures["SuccessfulCall"] == created, f"SIPp made {figures['SuccessfulCall']} calls, {created} are in the log"
 
     def close(self):
-        self.ended.set()
-        self.tap.kill()
-        self.tap.wait()
-        self.thread.join()
-        self.receiver.close()
-
-
-class Faults:
-    """Does harm until so many daemons were killed. counts: what was done."""
-
-    HARMS = {"kill": 80, "pause": 12, "hang": 2, "full disk": 6}
-
-    def __init__(self, suite, seed, disk=None):
-        self.suite, self.disk, self.chance = suite, disk, random.Random(f"{seed} faults")
-        self.counts, self.recent, self.timers = collections.Counter(), collections.defaultdict(collections.deque), []
-        self.relief = None  # who empties the full disk
-
-    def run(self, kills):
-        while self.counts["kill"] < kills:
-            time.sleep(self.chance.uniform(0.05, 0.6))
-            harm = self.chance.choices(list(self.HARMS), list(self.HARMS.values()))[0]
-            victim = self.chance.choice(DAEMONS)
-            if getattr(self, harm.replace(" ", "_"))(victim):
-                self.counts[harm] += 1
-        for timer in self.timers:
-            timer.join()
-
-    def later(self, seconds, what, *arguments):
-        timer = threading.Timer(seconds, what, arguments)
-        self.timers.append(timer)
-        timer.start()
-        return timer
-
-    def kill(self, victim):
-        times = self.recent[victim]
-        while times and times[0] < time.monotonic() - 10:
-            times.popleft()
-        if len(times) >= 5:  # more than that and its keeper backs off, as it should
-            return False
-        times.append(time.monotonic())
-        return self.suite.kill(victim)
-
-    def pause(self, victim):
-        """Stopped for a moment: a peer that is late."""
-        pid = self.suite.kill(victim, signal.SIGSTOP)
-        if pid:
-            self.later(self.chance.uniform(0.05, 1.5), go_on, pid)
-        return pid
-
-    def hang(self, victim):
-        """Stopped for good: its keeper must notice."""
-        return self.suite.kill(victim, signal.SIGSTOP)
-
-    def full_disk(self, _):
-        seconds = self.chance.uniform(0.3, 1.5)
-        if not self.disk or self.relief and self.relief.is_alive():
-            return False
-        self.disk.fill()
-        self.relief = self.later(seconds, self.disk.empty)
-        return True
-
-
-def go_on(pid):
-    try:
-        os.kill(pid, signal.SIGCONT)
-    except ProcessLookupError:
-        pass
-
-
-def footprint(suite):
-    """Descriptors and resident memory (MB) of each keeper and child."""
-    made = {}
-    for daemon in DAEMONS:
-        for name, pid in ((daemon, suite.child(daemon)), (f"keeper of {daemon}", suite.keeper(daemon))):
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            resident = int(status.split("VmRSS:")[1].split()[0]) // 1024
-            made[name] = len(os.listdir(f"/proc/{pid}/fd")), resident
-    return made
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.output.close()
+        self.folder.cleanup()

@@ -99,6 +99,27 @@ def judge_digit_webhooks(receiver, listed, timeout=30):
     wait_for(lambda: promised.keys() <= came().keys(), timeout,
              lambda: f"webhooks never came: {sorted(promised.keys() - came().keys())[:10]} of {len(promised)}")
     assert {key: digit for key, digit in came().items() if key in promised} == promised
+    judge_signatures(receiver)
+    return len(promised)
+
+
+def judge_event_webhooks(receiver, path, listed, kinds, timeout=30):
+    """Each event of these kinds came at least once, whole. Returns how many there are."""
+    promised = {e["seq"]: e for e in listed if e["type"] in kinds}
+
+    def came():
+        return {entry["body"]["seq"]: entry["body"] for entry in receiver.taken(path)}
+
+    wait_for(lambda: promised.keys() <= came().keys(), timeout,
+             lambda: f"webhooks never came: {sorted(promised.keys() - came().keys())[:10]} of {len(promised)}")
+    got = came()
+    different = [(event, got[seq]) for seq, event in promised.items()
+                 if any(got[seq].get(name) != value for name, value in event.items() if name != "prev")]
+    assert not different, different[:3]
+    return len(promised)
+
+
+def judge_signatures(receiver):
     unsigned = [e for e in receiver.ledger if not e["signature_fits"]]
     assert not unsigned, unsigned[:3]
     same = collections.defaultdict(set)

@@ -16,6 +16,7 @@ import audio
 
 PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 DIGITS = "0123456789*#ABCD"
+SO_TIMESTAMPNS = 35
 
 
 def word(length=12):
@@ -101,6 +102,7 @@ class Rtp:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 0))
         self.socket.settimeout(0.2)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # what we do meanwhile delays no packet
         self.port = self.socket.getsockname()[1]
         self.codec, self.event_type = codec, event_type
         self.remote = None
@@ -181,14 +183,15 @@ class Rtp:
     def _receive_loop(self):
         while not self.closed.is_set():
             try:
-                data, source = self.socket.recvfrom(4096)
+                data, stamp, _, _ = self.socket.recvmsg(4096, 64)
             except socket.timeout:
                 continue
             except OSError:
                 return
             if len(data) >= 12 and data[0] >> 6 == 2:
                 kind, sequence, timestamp, ssrc = struct.unpack("!xBHII", data[:12])
-                self.received.append((time.time(), sequence, timestamp, kind & 0x7F, bool(kind & 0x80), ssrc, data[12:]))
+                seconds, nanoseconds = struct.unpack("qq", stamp[0][2])
+                self.received.append((seconds + nanoseconds / 1e9, sequence, timestamp, kind & 0x7F, bool(kind & 0x80), ssrc, data[12:]))
 
     def heard(self, since=0):
         """Payload bytes of the codec, in the order of their sequence numbers."""

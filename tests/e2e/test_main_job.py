@@ -15,14 +15,17 @@ from suite import DAEMONS, DRIVERS, Pauses, wait_for
 SECONDS = 10
 
 
-def start_with_webhooks(make, **more):
-    """A suite whose webhooks.outgoing go to a receiver, with their signing secrets known to it."""
+def start_with_webhooks(make, begin=None, **more):
+    """A suite whose webhooks.outgoing go to a receiver, with their signing secrets known to it. begin: done with the
+    suite before it starts."""
     suite = make(start=False, **more)
     receiver = suite.receiver()
     suite.receivers.clear()  # it lives as long as the suite, not as long as a test
     suite.configuration.setdefault("webhooks", {})["outgoing"] = {
         "state": {"url": receiver.url("/state"), "events": ["off_hook", "on_hook", "ringing"]},
         "dtmf": {"url": receiver.url("/dtmf")}}
+    if begin:
+        begin(suite)
     suite.start()
     for name in ("state", "dtmf"):
         receiver.secrets[f"/{name}"] = suite.hookctl("webhook-secret", name).stdout.split()[-1]
