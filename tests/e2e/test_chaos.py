@@ -23,7 +23,7 @@ from test_main_job import start_with_webhooks
 sys.path.append(str(REPO / "tests"))
 from disk import Disk  # noqa: E402
 
-KILLS = int(os.environ.get("HOOKSWITCH_KILLS", "40"))
+KILLS = int(os.environ.get("HOOKSWITCH_KILLS", "30"))
 SEED = os.environ.get("HOOKSWITCH_SEED") or str(random.getrandbits(32))
 SANITIZED = "san" in BUILD.name
 AIMS_MS = {"mediad": 500, "dahdid": 300}  # without audio; when others die nobody hears it
