@@ -153,6 +153,11 @@ def test_hookd_on_another_machine(both):
     known.write_bytes(key)
     wait_for(lambda: len(receiver.taken("/mine")) == delivered + 1, 20)
 
+    # A program that takes over has the sockets of the one before it.
+    suite.quickstart("--upgrade", "--no-build")
+    assert call.state == "up"
+    ring_and_end(suite, phone)
+
     # Killed on either side, and the wire cut between them: a machine that vanishes says nothing, and is noticed.
     for end in (lambda: os.kill(far.child(), signal.SIGKILL), lambda: suite.kill("apid"), lambda: cut(suite, far)):
         delivered = len(receiver.taken("/mine"))
