@@ -21,8 +21,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define RUNAWAY_US                                                                                                     \
-	2000000 /* a real-time process that never sleeps is stopped; a slow host may take a second to start one */
+/* A real-time process that never sleeps is stopped; a slow host may take a second to start one. */
+#define RUNAWAY_US 2000000
 
 /* ---- the keeper's part ---- */
 
