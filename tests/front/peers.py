@@ -345,7 +345,8 @@ CALL = {"id": "c1-abc", "state": "ringing", "direction": "outgoing", "line": "ph
         "digits": 0, "legs": []}
 LINE = {"id": "phone1", "driver": "sip", "state": "on_hook", "state_source": "inferred", "contacts": 1,
         "is_default": True, "is_exchange": False, "declared": True}
-PORT = dict({"line": "phone1", "channel": 1, "state": "idle", "voltage_source": "unknown"},
+PORT = dict({"line": "phone1", "channel": 1, "state": "idle", "voltage_source": "unknown",
+             "settings_source": "measured"},
             **dict.fromkeys(("messages_waiting", "lifted", "rung", "flashes", "pulses", "opened", "blocks_in", "blocks_out",
                              "overruns", "underruns", "errors"), 0))
 RING = {"call_id": "c1-abc", "line": "phone1", "state": "ringing"}
