@@ -209,7 +209,7 @@ static void schedule(int policy)
 {
 	const struct sched_param none = {0};
 
-	if (sched_setscheduler(0, policy, &none) < 0)
+	if (sched_setscheduler(0, policy, &none) < 0 && errno != EPERM) /* a unit may forbid it */
 		hs_log(WARN, "keeper.not_scheduled", LOG_TEXT("error", strerror(errno)));
 }
 

@@ -312,7 +312,7 @@ static const char *phase_name(unsigned when)
 static void dump_calls(const struct hs_permit *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (calls[i].when != HS_SANITIZED)
+		if (calls[i].when != HS_SANITIZED && sandbox_calls_is_here(&calls[i]))
 			printf("call    %-10s %-24s %s%s\n", phase_name(calls[i].when), calls[i].name, calls[i].why,
 			       calls[i].only[0].compare != HS_ANYTHING ? " (arguments are limited)" : "");
 }

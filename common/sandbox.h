@@ -63,10 +63,11 @@ struct hs_condition {
 	} /* our own pid */
 
 /* A system call that is allowed. Several rows of one name: any of them. Names that an architecture does not have are
- * skipped there, so old and new names of one thing stand side by side. */
+ * skipped there, and so is a newer name where there is the older one, which is what libraries call there. */
 struct hs_permit {
 	const char *name;
-	unsigned when; /* enum hs_phase, several */
+	const char *instead; /* of this one, where an architecture does not have it; NULL: it counts everywhere */
+	unsigned when;       /* enum hs_phase, several */
 	const char *why;
 	struct hs_condition only[2]; /* all must hold */
 };
@@ -74,6 +75,11 @@ struct hs_permit {
 #define HS_ALLOW(call, phases, reason, ...)                                                                            \
 	{                                                                                                              \
 		.name = call, .when = phases, .why = reason, .only = { __VA_ARGS__ }                                   \
+	}
+
+#define HS_ALLOW_INSTEAD(call, older, phases, reason)                                                                  \
+	{                                                                                                              \
+		.name = call, .instead = older, .when = phases, .why = reason                                          \
 	}
 
 /* What is allowed below a path. */
@@ -93,25 +99,31 @@ struct hs_folder {
 
 /* Rows of SQLite, for daemons that have a database. */
 #define HS_CALLS_OF_SQLITE                                                                                             \
-	HS_ALLOW("pread64", HS_ALWAYS, "the database"), HS_ALLOW("pwrite64", HS_ALWAYS, "the database"),               \
-		HS_ALLOW("fallocate", HS_ALWAYS, "the database"), HS_ALLOW("fsync", HS_ALWAYS, "the database"),        \
+	HS_ALLOW("pwrite64", HS_ALWAYS, "the database"), HS_ALLOW("fsync", HS_ALWAYS, "the database"),                 \
 		HS_ALLOW("fdatasync", HS_ALWAYS, "the database"), HS_ALLOW("ftruncate", HS_ALWAYS, "the database"),    \
-		HS_ALLOW("stat", HS_ALWAYS, "the database"), HS_ALLOW("lstat", HS_ALWAYS, "the database"),             \
-		HS_ALLOW("access", HS_ALWAYS, "the database"), HS_ALLOW("faccessat", HS_ALWAYS, "the database"),       \
-		HS_ALLOW("readlink", HS_ALWAYS, "the database"), HS_ALLOW("readlinkat", HS_ALWAYS, "the database"),    \
-		HS_ALLOW("getcwd", HS_ALWAYS, "the database"),                                                         \
-		HS_ALLOW("clock_nanosleep", HS_ALWAYS, "somebody else has the database"),                              \
-		HS_ALLOW("nanosleep", HS_ALWAYS, "the same")
+		HS_ALLOW("access", HS_ALWAYS, "the database"),                                                         \
+		HS_ALLOW_INSTEAD("faccessat", "access", HS_ALWAYS, "the database"),                                    \
+		HS_ALLOW("readlink", HS_ALWAYS, "the database"),                                                       \
+		HS_ALLOW_INSTEAD("readlinkat", "readlink", HS_ALWAYS, "the database"),                                 \
+		HS_ALLOW("clock_nanosleep", HS_ALWAYS, "somebody else has the database")
 
-/* Rows of libuv's workers, for daemons that have them; what makes a process is in no row. */
+/* Rows of libuv's workers, for daemons that have them; what makes a process is in no row. One may begin later than it
+ * was made. */
 #define HS_CALLS_OF_WORKERS                                                                                            \
 	HS_ALLOW("clone", HS_START, "workers of the loop", HS_WITH(0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)),       \
-		HS_ALLOW("sched_yield", HS_ALWAYS, "the loop waits for a worker that wakes it")
+		HS_ALLOW("set_robust_list", HS_ALWAYS, "a worker begins"),                                             \
+		HS_ALLOW("rseq", HS_ALWAYS, "a worker begins"),                                                        \
+		HS_ALLOW("sched_getaffinity", HS_START, "how many processors there are"),                              \
+		HS_ALLOW("sched_yield", HS_ALWAYS, "the loop waits for a worker that wakes it"),                       \
+		HS_ALLOW("exit", HS_ALWAYS, "a worker ends")
 
 /* Rows of sockets beside the bus's, for daemons that speak to the world. */
 #define HS_CALLS_OF_NETWORK                                                                                            \
 	HS_ALLOW("setsockopt", HS_ALWAYS, "options of sockets"), HS_ALLOW("getsockname", HS_ALWAYS, "our address"),    \
 		HS_ALLOW("getpeername", HS_ALWAYS, "whose address it is")
+
+/* And for those whose connections others begin, or keep. */
+#define HS_CALLS_OF_CONNECTIONS HS_CALLS_OF_NETWORK, HS_ALLOW("shutdown", HS_ALWAYS, "the end of a connection")
 
 struct hs_grants; /* what depends on the configuration */
 

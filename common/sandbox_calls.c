@@ -46,13 +46,21 @@ static struct scmp_arg_cmp compare(const struct hs_condition *condition)
 	return made;
 }
 
+/* Its number here; negative: this architecture has another name for it. */
+static int number_of(const struct hs_permit *call)
+{
+	if (call->instead && seccomp_syscall_resolve_name(call->instead) >= 0)
+		return -1;
+	return seccomp_syscall_resolve_name(call->name);
+}
+
 static int add(scmp_filter_ctx filter, const struct hs_permit *call)
 {
-	int number = seccomp_syscall_resolve_name(call->name);
+	int number = number_of(call);
 	struct scmp_arg_cmp conditions[HS_COUNT(call->only)];
 	unsigned count = 0;
 
-	if (number < 0) /* this architecture has another name for it */
+	if (number < 0)
 		return 0;
 	while (count < HS_COUNT(call->only) && call->only[count].compare != HS_ANYTHING) {
 		conditions[count] = compare(&call->only[count]);
@@ -95,7 +103,7 @@ static int mark(const struct hs_permit *calls, size_t count, unsigned phases, bo
 	int added = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int number = (calls[i].when & phases) ? seccomp_syscall_resolve_name(calls[i].name) : -1;
+		int number = (calls[i].when & phases) ? number_of(&calls[i]) : -1;
 
 		if (number < 0 || number >= CALLS_MAX || known[number])
 			continue;
@@ -105,7 +113,7 @@ static int mark(const struct hs_permit *calls, size_t count, unsigned phases, bo
 	return added;
 }
 
-static int count_calls(const struct hs_sandbox *sandbox, unsigned phases)
+int sandbox_calls_count_of(const struct hs_sandbox *sandbox, unsigned phases)
 {
 	bool known[CALLS_MAX] = {false};
 
@@ -160,7 +168,7 @@ static int make(struct program *program)
 	if (result == 0)
 		result = export(filter, program);
 	seccomp_release(filter);
-	program->calls = count_calls(program->sandbox, program->phases);
+	program->calls = sandbox_calls_count_of(program->sandbox, program->phases);
 	return result;
 }
 
@@ -230,6 +238,11 @@ int sandbox_calls_restrict(const struct hs_sandbox *sandbox, unsigned phases, en
 	if (result == 0)
 		result = load(program, is_logged ? SECCOMP_FILTER_FLAG_LOG : 0);
 	return result < 0 ? translate(result) : program->calls;
+}
+
+bool sandbox_calls_is_here(const struct hs_permit *call)
+{
+	return number_of(call) >= 0;
 }
 
 void sandbox_calls_name(int number, char *ret_name, size_t size)

@@ -69,6 +69,12 @@ int sandbox_calls_prepare(const struct hs_sandbox *sandbox, unsigned phases, enu
 /* Loads it in all threads; one that nobody prepared is made first. Returns how many calls it knows, or as above. */
 int sandbox_calls_restrict(const struct hs_sandbox *sandbox, unsigned phases, enum sandbox_mode mode);
 
+/* Whether a row counts on this architecture. */
+bool sandbox_calls_is_here(const struct hs_permit *call);
+
+/* How many calls a filter of these phases knows here, a sanitizer's apart. */
+int sandbox_calls_count_of(const struct hs_sandbox *sandbox, unsigned phases);
+
 /* Name of a call's number here, into size bytes. */
 void sandbox_calls_name(int number, char *ret_name, size_t size);
 

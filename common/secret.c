@@ -278,11 +278,6 @@ int hs_token_hash(const char *home, const char *token, char ret_hash[65])
 	struct hs_keys key;
 	int result = hs_keys_read(home, HS_TOKEN_KEY, &key);
 
-	if (result == -ENOENT) {
-		result = hs_keys_make(home, HS_ROLE_APID);
-		if (result == 0)
-			result = hs_keys_read(home, HS_TOKEN_KEY, &key);
-	}
 	if (result < 0)
 		return result;
 	crypto_generichash(hash, sizeof(hash), (const unsigned char *)token, strlen(token), key.keys[0], HS_KEY_BYTES);

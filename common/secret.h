@@ -38,8 +38,8 @@ void hs_token_make(char ret_token[HS_TOKEN_TEXT]);
 /* True when form and checksum fit; says nothing about rights. */
 bool hs_token_plausible(const char *token);
 
-/* Keyed BLAKE2b of a token, hex, with the key <home>/keys/token.key (0440 root, apid's group; made when absent).
- * -errno. */
+/* Keyed BLAKE2b of a token, hex, with the key <home>/keys/token.key (0440 root, apid's group). -ENOENT: it was
+ * not made yet (hs_keys_make). */
 int hs_token_hash(const char *home, const char *token, char ret_hash[65]);
 
 #endif

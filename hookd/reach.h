@@ -15,13 +15,10 @@
 		HS_ALLOW("socket", HS_ALWAYS, "HTTP and WebSocket", HS_IS(0, AF_INET6), HS_KIND(1, SOCK_STREAM)),      \
 		HS_ALLOW("socket", HS_ALWAYS, "names", HS_IS(0, AF_INET), HS_KIND(1, SOCK_DGRAM)),                     \
 		HS_ALLOW("socket", HS_ALWAYS, "names", HS_IS(0, AF_INET6), HS_KIND(1, SOCK_DGRAM)),                    \
-		HS_ALLOW("pipe2", HS_ALWAYS, "curl wakes itself"),                                                     \
-		HS_ALLOW("socketpair", HS_ALWAYS, "curl wakes itself"),                                                \
-		HS_ALLOW("uname", HS_ALWAYS, "the domain that names are in"),                                          \
-		HS_ALLOW("sendmmsg", HS_ALWAYS, "names"), HS_ALLOW("recvmmsg", HS_ALWAYS, "names"),                    \
-		HS_ALLOW("stat", HS_ALWAYS, "certificate authorities"),                                                \
+		HS_ALLOW("socketpair", HS_START, "curl wakes itself"),                                                 \
+		HS_ALLOW("uname", HS_START, "the domain that names are in"),                                           \
 		HS_ALLOW("access", HS_ALWAYS, "certificate authorities"),                                              \
-		HS_ALLOW("faccessat", HS_ALWAYS, "certificate authorities")
+		HS_ALLOW_INSTEAD("faccessat", "access", HS_ALWAYS, "certificate authorities")
 
 #define REACH_FOLDERS                                                                                                  \
 	{"/etc/resolv.conf", HS_READ, "name servers"}, {"/etc/hosts", HS_READ, "names"},                               \

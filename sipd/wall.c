@@ -4,7 +4,7 @@
 
 static const struct hs_permit calls[] = {
 	HS_CALLS_OF_WORKERS,
-	HS_CALLS_OF_NETWORK,
+	HS_CALLS_OF_CONNECTIONS,
 	HS_ALLOW("socket", HS_ALWAYS, "SIP over TCP to a phone", HS_IS(0, AF_INET), HS_KIND(1, SOCK_STREAM)),
 	HS_ALLOW("socket", HS_ALWAYS, "SIP over TCP to a phone", HS_IS(0, AF_INET6), HS_KIND(1, SOCK_STREAM)),
 	HS_ALLOW("socket", HS_START, "our address on the way to a phone", HS_IS(0, AF_INET), HS_KIND(1, SOCK_DGRAM)),
@@ -14,6 +14,8 @@ static const struct hs_permit calls[] = {
 	HS_ALLOW("dup2", HS_START, "the listening sockets get Sofia's numbers"),
 	HS_ALLOW("dup3", HS_START, "the same"),
 	HS_ALLOW("socketpair", HS_START, "Sofia's root wakes itself", HS_IS(0, AF_UNIX)),
+	HS_ALLOW("mlock", HS_START, "secrets of lines are not swapped out"),
+	HS_ALLOW("munlock", HS_ALWAYS, "the same, at their end"),
 	HS_CALLS_OF_SQLITE,
 };
 

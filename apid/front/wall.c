@@ -2,7 +2,7 @@
 #include "cleanup.h"
 
 static const struct hs_permit calls[] = {
-	HS_CALLS_OF_NETWORK,
+	HS_CALLS_OF_CONNECTIONS,
 	HS_ALLOW("uname", HS_START, "libwebsockets has a name of this host"),
 };
 

@@ -32,6 +32,12 @@ static int open_token(struct stream *stream, const char *url, const char *given,
 
 	if (!hs_secret_is_sealed(given)) {
 		*ret_token = given ? hs_strdup(given) : NULL;
+		if (given)
+			hs_log(WARN, "operator.token_plain",
+			       LOG_WHY("an operator's auth_token is readable in the configuration and in its backups, "
+				       "and "
+				       "goes to whatever websocket_url says: seal it for that one by hookctl seal "
+				       "operator URL"));
 		return 0;
 	}
 	error = hs_secret_open(stream->house->home, HS_ROLE_HOOK_STREAM, destination, given, ret_token);

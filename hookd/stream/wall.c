@@ -4,7 +4,7 @@
 #include "reach.h"
 
 static const struct hs_permit calls[] = {
-	HS_CALLS_OF_NETWORK,
+	HS_CALLS_OF_CONNECTIONS,
 	REACH_CALLS,
 };
 

@@ -244,7 +244,8 @@ int token_run(struct hookctl *ctl, int count, char **words)
 			return hookctl_usage(ctl, "there is no scope %s", words[i]);
 	char token[HS_TOKEN_TEXT], hash[65];
 	hs_token_make(token);
-	int error = hs_token_hash(ctl->home, token, hash);
+	int error = hs_keys_make(ctl->home, HS_ROLE_APID);
+	error = error ? error : hs_token_hash(ctl->home, token, hash);
 	if (error)
 		return hookctl_fail(ctl, "cannot use %s/keys/token.key: %s", ctl->home, strerror(-error));
 	print_token(ctl, token, words[0], hash, count - 1, words + 1);

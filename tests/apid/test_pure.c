@@ -362,6 +362,7 @@ static void test_tokens(void **state)
 
 	hs_token_make(good);
 	hs_token_make(other);
+	assert_int_equal(hs_keys_make(home, HS_ROLE_APID), 0);
 	assert_int_equal(hs_token_hash(home, good, hash), 0);
 	auth = auth_create(&config, home);
 	for (int i = 0; i < 2; i++) { /* the second time it is known */

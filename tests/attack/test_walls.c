@@ -131,6 +131,24 @@ static void serving_is_narrower(void **state)
 	must_not_have(sandbox_calls, sandbox_calls_count, HS_RUN | HS_SCRIBE, started);
 }
 
+/* Fewer are better, more must be meant: deploy/SECURITY.md says how many there are. */
+static void serving_is_short(void **state)
+{
+	static const struct {
+		const char *name;
+		int most;
+	} rows[] = {{"apid", 60},   {"api-front", 52}, {"sipd", 65},       {"dahdid", 53},
+		    {"mediad", 61}, {"hookd", 59},     {"hook-stream", 53}};
+
+	for (size_t i = 0; i < HS_COUNT(walls); i++) {
+		int count = sandbox_calls_count_of(walls[i].sandbox, HS_RUN);
+
+		assert_string_equal(walls[i].name, rows[i].name);
+		if (count > rows[i].most)
+			fail_msg("%s has %d calls", rows[i].name, count);
+	}
+}
+
 static bool may(const struct wall *wall, const char *name)
 {
 	for (size_t i = 0; i < wall->sandbox->calls_count; i++)
@@ -190,10 +208,10 @@ static void load_and_signal(void)
 	signal(SIGSYS, SIG_DFL);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_calls_restrict(NULL, HS_SCRIBE, SANDBOX_REFUSE) < 0)
 		_exit(1);
-	if (syscall(SYS_kill, getpid(), 0) < 0)
+	if (syscall(SYS_tgkill, getpid(), getpid(), 0) < 0)
 		_exit(2);
 	if (!SANDBOX_SANITIZED)
-		syscall(SYS_kill, 1, 0);
+		syscall(SYS_tgkill, 1, 1, 0);
 	else
 		syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
 	_exit(3);
@@ -228,6 +246,7 @@ int main(void)
 		cmocka_unit_test(names_exist),
 		cmocka_unit_test(some_are_in_no_table),
 		cmocka_unit_test(serving_is_narrower),
+		cmocka_unit_test(serving_is_short),
 		cmocka_unit_test(only_workers_are_made),
 		cmocka_unit_test(sockets_and_devices_have_owners),
 		cmocka_unit_test(a_filter_knows_who_loads_it),

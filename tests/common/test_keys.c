@@ -145,6 +145,7 @@ static void the_recovery_key_restores_all(void **state)
 	AUTO(free) char *fresh = NULL;
 	char earlier[HS_RECOVERY_TEXT], recovery[HS_RECOVERY_TEXT], before[65], after[65];
 
+	assert_int_equal(hs_keys_make(home, HS_ROLE_APID), 0);
 	assert_int_equal(hs_token_hash(home, "hs_x", before), 0);
 	assert_int_equal(hs_keys_recover(home, HS_ROLE_SIPD, "hsr-00"), -EACCES);
 	assert_int_equal(hs_keys_make_recovery(home, earlier), 0);

@@ -101,6 +101,8 @@ static void hashes_are_keyed(void **state)
 	char first[65], second[65];
 	struct stat status;
 
+	assert_int_equal(hs_token_hash(home, "hs_x", first), -ENOENT);
+	assert_int_equal(hs_keys_make(home, HS_ROLE_APID), 0);
 	assert_int_equal(hs_token_hash(home, "hs_x", first), 0);
 	assert_int_equal(strlen(first), 64);
 	assert_int_equal(stat(path, &status), 0);
@@ -111,6 +113,7 @@ static void hashes_are_keyed(void **state)
 	assert_int_equal(hs_token_hash(home, "hs_y", second), 0);
 	assert_string_not_equal(first, second);
 	assert_int_equal(unlink(path), 0);
+	assert_int_equal(hs_keys_make(home, HS_ROLE_APID), 0);
 	assert_int_equal(hs_token_hash(home, "hs_x", second), 0);
 	assert_string_not_equal(first, second); /* another key */
 	assert_true(hs_token_hash("/nonexistent", "hs_x", second) < 0);

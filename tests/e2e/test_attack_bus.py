@@ -69,9 +69,35 @@ def ask(suite, role, to, kind, body=None, source=None, **who):
     ("sipd", "mediad", "media.join", "not_permitted"), ("hookd", "mediad", "media.close", "silence"),
     ("hookd", "sipd", "leg.hangup", "silence"), ("api-front", "sipd", "leg.originate", "silence"),
     ("api-front", "mediad", "media.join", "silence"), ("mediad", "sipd", "leg.hangup", "silence"),
+    ("dahdid", "apid", "phone.ring", "not_permitted"), ("dahdid", "mediad", "media.join", "not_permitted"),
+    ("dahdid", "sipd", "leg.hangup", "silence"), ("hook-stream", "mediad", "media.close", "silence"),
+    ("hook-stream", "hookd", "hook.put", "silence"), ("sipd", "dahdid", "leg.hangup", "silence"),
+    ("mediad", "dahdid", "leg.originate", "silence"), ("apid", "sipd", "keys.reseal", "not_permitted"),
+    ("apid", "hookd", "keys.reseal", "not_permitted"),
 ])
 def test_each_daemon_has_its_own_rights_and_no_other(suite, role, to, kind, expected):
     assert ask(suite, role, to, kind) == expected
+
+
+def refusals(suite):
+    """How many messages each daemon refused."""
+    found = {}
+    for name, value in suite.metrics().items():
+        if name.startswith("hookswitch_bus_refused_total") or 'result="refused"' in name:
+            daemon = re.search(r'daemon="([^"]*)"', name)[1]
+            found[daemon] = found.get(daemon, 0) + value
+    return found
+
+
+def test_each_refusal_is_counted(suite):
+    tried = [("dahdid", "apid", "phone.ring"), ("sipd", "mediad", "media.join"), ("apid", "sipd", "keys.reseal"),
+             ("apid", "hookd", "keys.reseal"), ("apid", "dahdid", "keys.reseal"), ("apid", "hook-stream", "keys.reseal"),
+             ("apid", "api-front", "keys.reseal")]
+    before = refusals(suite)
+    for role, to, kind in tried:
+        assert ask(suite, role, to, kind) == "not_permitted", (role, to)
+    after = refusals(suite)
+    assert all(after[to] > before.get(to, 0) for _, to, _ in tried), (before, after)
 
 
 def test_a_name_is_not_believed_and_a_stranger_not_heard(suite):
@@ -87,7 +113,7 @@ def test_facts_of_others_are_not_believed(suite):
     ended = {"type": "leg.ended", "seq": 1, "at": "2026-01-01T00:00:00.000Z",
              "body": {"leg": leg, "cause": "normal", "by_far_end": True}}
     for role, source in (("hookd", "hookd"), ("hookd", "sipd"), ("mediad", "mediad"), ("mediad", "sipd"),
-                         ("api-front", "sipd"), ("hook-stream", "hook-stream")):
+                         ("api-front", "sipd"), ("hook-stream", "hook-stream"), ("dahdid", "sipd"), ("dahdid", "dahdid")):
         head = {"v": 1, "kind": "facts", "source": source, "epoch": 1}
         become(suite, role, lambda: send(suite, "apid", [[json.dumps(head).encode(), json.dumps(ended).encode()]]))
     assert suite.get("/api/v1/lines/phone2")["line"]["state"] == "off_hook"

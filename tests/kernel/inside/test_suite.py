@@ -1,6 +1,10 @@
-"""The whole suite on the real driver: an analog call all the way. tests/kernel/test_kernel.py runs this in the machine."""
+"""The whole suite on the real driver, under the AppArmor profiles of deploy/apparmor, which this kernel enforces: an analog call
+all the way. tests/kernel/test_kernel.py runs this in the machine."""
 import os
 import pathlib
+import re
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -10,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
 import audio  # noqa: E402
-from suite import Suite, wait_for  # noqa: E402
+from suite import BUILD, DAEMONS, REPO, Suite, wait_for  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/hscard/card"), reason="only in the machine of tests/kernel")
 PATIENCE = 30  # seconds; an emulated processor is slow
@@ -77,8 +81,25 @@ def handset():
     made.close()
 
 
+@pytest.fixture(scope="module")
+def profiles():
+    """Those of deploy/apparmor, for programs and homes of tests; what is written here is forgotten with the machine."""
+    pathlib.Path("/proc/sys/kernel/printk_ratelimit").write_text("0\n")  # each refusal is told
+    security = pathlib.Path("/sys/kernel/security")
+    subprocess.run(["mount", "-t", "securityfs", "securityfs", security], check=True)
+    assert "apparmor" in (security / "lsm").read_text()
+    shutil.copytree(REPO / "deploy/apparmor", "/etc/apparmor.d", dirs_exist_ok=True)
+    tunables = pathlib.Path("/etc/apparmor.d/tunables/hookswitch.d")
+    tunables.mkdir(parents=True, exist_ok=True)
+    (tunables / "here").write_text(f"@{{HOOKSWITCH}}+=/tmp/hookswitch-e2e-*\n@{{HOOKSWITCH_PROGRAMS}}+={BUILD}/**\n")
+    if b"__asan_init" in (BUILD / "sipd/sipd").read_bytes():  # a sanitizer looks at itself when it ends
+        (tunables.parents[1] / "local/hookswitch").write_text("ptrace (trace, read, tracedby, readby) peer=@{profile_name},\n"
+                                                              "@{PROC}/** r,\ncapability sys_ptrace,\n")
+    subprocess.run(["apparmor_parser", "-r", "/etc/apparmor.d/hookswitch"], check=True)
+
+
 @pytest.fixture(scope="module")  # an emulated processor starts it for most of a minute
-def suite():
+def suite(profiles):
     made = Suite({"calls": {"default_line": "phone3"}, "webhooks": {"allow_networks": ["127.0.0.0/8"]}},
                  environment={"HOOKSWITCH_ANALOG": "card"})
     made.start()
@@ -136,3 +157,40 @@ def test_a_call_that_we_end_drops_the_loop(suite, handset):
         handset.wait("battery_drop")
         handset.wait("battery_back")
         assert events.wait("call.ended", PATIENCE, call_id=call)["ended_by"] == "api"
+
+
+def denied():
+    """What AppArmor refused: (profile, what)."""
+    rows = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [(row["profile"], row["name"]) for row in
+            (dict(re.findall(r'(\w+)="([^"]*)"', row)) | {"name": row} for row in rows if 'apparmor="DENIED"' in row)]
+
+
+def processes(suite):
+    """Keepers, children and scribes: (name, what AppArmor says of it)."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            program = pathlib.Path(os.readlink(entry / "exe")).name
+            if program in DAEMONS:
+                yield program, (entry / "attr/current").read_text().strip()
+        except OSError:
+            pass
+
+
+def test_every_process_is_confined_and_nothing_it_needs_is_denied(suite):
+    found = list(processes(suite))
+    assert len(found) >= 3 * len(DAEMONS) and all(label == f"hookswitch-{name} (enforce)" for name, label in found), found
+    assert not denied()
+
+
+def test_a_profile_holds_also_root(suite):
+    """Without users, seccomp and landlock, which have their own tests: root under each profile reads and runs nothing."""
+    for daemon in DAEMONS:
+        other = "hookd" if daemon == "sipd" else "sipd"
+        foreign = ["/etc/shadow", *(suite.home / name for name in ("quickstart.json", f"keys/{other}.key", f"{other}/", "logs/apid.log"))]
+        before = len(denied())
+        for words in (["cat", *foreign], ["env", "true"]):
+            done = subprocess.run(["aa-exec", "-p", f"hookswitch-{daemon}", "--", *words], capture_output=True, text=True)
+            assert done.returncode and not done.stdout and done.stderr.count("Permission denied") == len(words) - 1, done
+        told = denied()[before:]
+        assert len(told) > len(foreign) and {profile for profile, _ in told} == {f"hookswitch-{daemon}"}, told
