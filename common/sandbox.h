@@ -79,7 +79,7 @@ struct hs_permit {
 
 #define HS_ALLOW_INSTEAD(call, older, phases, reason)                                                                  \
 	{                                                                                                              \
-		.name = call, .instead = older, .when = phases, .why = reason                                          \
+		.name = (call), .instead = (older), .when = (phases), .why = (reason)                                  \
 	}
 
 /* What is allowed below a path. */

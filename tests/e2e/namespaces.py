@@ -26,6 +26,11 @@ def why_not(nat=True):
     return None if allowed else "this kernel has no NAT"
 
 
+def free_mark(wire):
+    """A number whose wire is not there: those of other runs, and what a run that was killed left behind, keep theirs."""
+    return random.choice([n for n in range(1, 250) if not os.path.exists(f"/sys/class/net/{wire}{n}")])
+
+
 class Machines:
     """What their kinds share."""
 
@@ -51,7 +56,7 @@ class Elsewhere(Machines):
     """One machine at the end of a wire."""
 
     def __init__(self):
-        mark = random.randrange(1, 250)
+        mark = free_mark("hsw")
         self.name, self.wire = f"hse{os.getpid()}-{mark}", f"hsw{mark}"
         self.here, self.there = f"10.77.{mark}.129", f"10.77.{mark}.130"
 
@@ -72,7 +77,7 @@ class Elsewhere(Machines):
 
 class Nat(Machines):
     def __init__(self):
-        mark = random.randrange(1, 250)
+        mark = free_mark("hsc")
         self.router, self.phone = f"hsr{os.getpid()}-{mark}", f"hsp{os.getpid()}-{mark}"
         self.suite_host, self.router_host = f"10.77.{mark}.1", f"10.77.{mark}.2"
         self.phone_host, self.inside = "192.168.177.2", "192.168.177.1"

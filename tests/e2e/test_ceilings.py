@@ -33,7 +33,7 @@ def ceilings(suite):
     first = path.read_text()
 
     def put(text, event="ceilings.read"):
-        before = {daemon: suite.log(daemon).count(event) for daemon in ("apid", "hookd", "hook-stream")}
+        before = {daemon: suite.log(daemon).count(event) for daemon in ("apid", "dahdid", "hookd", "hook-stream")}
         fresh = path.with_suffix(".new")
         fresh.write_text(text if isinstance(text, str) else yaml.safe_dump(text))
         fresh.chmod(0o644)
