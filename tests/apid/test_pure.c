@@ -5,6 +5,7 @@
 #include "cursor.h"
 #include "digits.h"
 #include "explain.h"
+#include "keys.h"
 #include "metrics_merge.h"
 #include "route.h"
 #include "secret.h"
