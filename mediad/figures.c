@@ -32,8 +32,8 @@ static enum figures_arrival restart(struct figures *figures, uint32_t ssrc, uint
 /* One packet from far behind is a straggler; the next one after it says that the source began anew (RFC 3550 A.1). */
 static bool begins_anew(struct figures *figures, uint16_t sequence, uint16_t behind)
 {
-	bool follows = figures->anew == ANEW + sequence;
-	figures->anew = behind >= MAX_MISORDER ? ANEW + (uint16_t)(sequence + 1) : 0;
+	bool follows = figures->anew == (uint32_t)ANEW + sequence;
+	figures->anew = behind >= MAX_MISORDER ? (uint32_t)ANEW + (uint16_t)(sequence + 1) : 0;
 	return follows && figures->anew;
 }
 
